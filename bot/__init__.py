@@ -1,0 +1,1 @@
+"""Door 1: the WeChat official account's chat."""

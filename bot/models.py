@@ -1,0 +1,35 @@
+"""What the chat remembers: where each resident is in the conversation, and which messages were answered."""
+
+from __future__ import annotations
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from district.columns import JsonDict, Moment
+from district.extensions import db
+
+
+class Conversation(db.Model):
+    """A resident's place in the dialogue. draft: the report being made, see `bot.dialogue.Draft`."""
+
+    __tablename__ = "conversation"
+
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id", ondelete="CASCADE"), primary_key=True)
+    step: Mapped[str] = mapped_column(String(30))
+    draft: Mapped[JsonDict]
+    updated_at: Mapped[Moment]
+
+
+class InboundMessage(db.Model):
+    """A delivery that was answered. key: `msg:{MsgId}` or `evt:{openid digest}:{CreateTime}:{Event}:{EventKey}`.
+
+    reply: the passive reply in plain XML, empty for none; a repeated delivery gets the same again.
+    """
+
+    __tablename__ = "inbound_message"
+
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    received_at: Mapped[Moment] = mapped_column(index=True)
+    reply: Mapped[str] = mapped_column(Text, default="")

@@ -1,0 +1,1 @@
+"""Deadlines: the working calendar and when something is due."""

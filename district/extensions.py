@@ -1,0 +1,98 @@
+"""Flask extensions, created bare and bound to an application by `create_core`."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Any
+
+import redis
+from flask import Flask, current_app
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    """Every table's base. Constraints get names, so that migrations can change them on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+migrate = Migrate()
+login_manager = LoginManager()
+limiter = Limiter(key_func=get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True)
+
+
+def prepare_sqlite(engine: Engine) -> None:
+    """WAL, foreign keys, a patient lock, and transactions that SQLAlchemy begins itself.
+
+    A unit of work that writes asks for BEGIN IMMEDIATE: a deferred transaction that turns into a writing
+    one fails at once when another writer came first, whatever the busy timeout.
+    """
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout=15000")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+class RedisDoor:
+    """The queue server's connection, one pool an application, that gives up quickly and says so.
+
+    After a failure it is not tried again for a second: a resident's message must not wait for a dead server.
+    """
+
+    REST_AFTER_FAILURE_S = 1.0
+
+    def __init__(self, url: str) -> None:
+        self.connection: redis.Redis = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=0.5,
+            socket_timeout=1.0,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=30,
+        )
+        self._down_until = 0.0
+
+    @property
+    def is_resting(self) -> bool:
+        return time.monotonic() < self._down_until
+
+    def failed(self) -> None:
+        self._down_until = time.monotonic() + self.REST_AFTER_FAILURE_S
+
+
+def redis_door() -> RedisDoor:
+    """The present application's connection to Redis or Valkey."""
+    door: RedisDoor = current_app.extensions["redis_door"]
+    return door
+
+
+def init_redis(app: Flask, url: str) -> None:
+    app.extensions["redis_door"] = RedisDoor(url)

@@ -1,0 +1,1 @@
+"""Facilities (部件) and the QR codes on them."""

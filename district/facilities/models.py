@@ -1,0 +1,95 @@
+"""Facilities, their types, their printed tokens and their maintenance log."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from district.columns import Code, Degrees, JsonList, Key, Moment, Name, Words, one_of
+from district.extensions import db
+from district.units.models import Unit
+
+FACILITY_STATES = ("intact", "damaged", "missing", "disused", "removed")
+
+
+class FacilityType(db.Model):
+    """A kind of facility. problems: what residents usually report about it, in Chinese, most usual first."""
+
+    __tablename__ = "facility_type"
+    __table_args__ = (UniqueConstraint("code"),)
+
+    id: Mapped[Key]
+    code: Mapped[Code]
+    major: Mapped[Name]
+    name: Mapped[Name]
+    name_en: Mapped[Name]
+    geometry: Mapped[str] = mapped_column(String(20))
+    default_unit_kind: Mapped[str] = mapped_column(String(40))
+    is_smart: Mapped[bool] = mapped_column(default=False)
+    problems: Mapped[JsonList]
+    default_category_code: Mapped[str] = mapped_column(String(40), default="")
+    retired_at: Mapped[Moment | None]
+
+
+class Facility(db.Model):
+    """One street light, cover, toilet. code: 16 digits (old scheme); code17: 17 digits, the printed one."""
+
+    __tablename__ = "facility"
+    __table_args__ = (
+        UniqueConstraint("code"),
+        UniqueConstraint("code17"),
+        CheckConstraint(one_of("state", FACILITY_STATES), name="state_known"),
+        Index("ix_facility_place", "latitude", "longitude"),
+    )
+
+    id: Mapped[Key]
+    code: Mapped[Code]
+    code17: Mapped[Code]
+    type_id: Mapped[int] = mapped_column(ForeignKey("facility_type.id"), index=True)
+    name: Mapped[Name]
+    address: Mapped[Words] = mapped_column(default="")
+    latitude: Mapped[Degrees]
+    longitude: Mapped[Degrees]
+    grid_code: Mapped[Code]
+    area_code: Mapped[Code]
+    owner_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+    maintainer_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"), index=True)
+    state: Mapped[str] = mapped_column(String(20))
+    is_smart: Mapped[bool] = mapped_column(default=False)
+    installed_on: Mapped[date | None]
+    source: Mapped[str] = mapped_column(String(40), default="")
+    retired_at: Mapped[Moment | None]
+
+    type: Mapped[FacilityType] = relationship(lazy="joined")
+    owner: Mapped[Unit | None] = relationship(foreign_keys=[owner_unit_id])
+    maintainer: Mapped[Unit | None] = relationship(foreign_keys=[maintainer_unit_id])
+
+
+class FacilityToken(db.Model):
+    """What a printed code holds: random, short, unguessable, revocable. 10 base-32 characters, stored in capitals."""
+
+    __tablename__ = "facility_token"
+
+    token: Mapped[str] = mapped_column(String(20), primary_key=True)
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"), index=True)
+    issued_at: Mapped[Moment]
+    printed_at: Mapped[Moment | None]
+    revoked_at: Mapped[Moment | None]
+
+    facility: Mapped[Facility] = relationship()
+
+
+class MaintenanceEntry(db.Model):
+    """What staff did to a facility, newest matters most. kind: `repair`, `inspection`, `note`."""
+
+    __tablename__ = "maintenance_entry"
+    __table_args__ = (CheckConstraint("kind in ('repair', 'inspection', 'note')", name="kind_known"),)
+
+    id: Mapped[Key]
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"), index=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    note: Mapped[Words]
+    at: Mapped[Moment]

@@ -1,0 +1,1 @@
+"""Places: datum conversion, areas and grids, compounds, the gazetteer, the base map."""

@@ -1,0 +1,1 @@
+"""Residents and staff: who they are and what they may do."""

@@ -1,0 +1,113 @@
+"""Residents and staff."""
+
+from __future__ import annotations
+
+from flask_login import UserMixin
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from district.columns import JsonDict, Key, Moment, Name, one_of
+from district.extensions import db
+from district.people.roles import Role
+from district.units.models import Unit
+
+
+class Resident(db.Model):
+    """Somebody who reports. The openid is personal data: never logged, never shown to units.
+
+    language: `zh-Hans` or `en`. notice_version: the privacy notice this person was shown, 0 for none.
+    window_until, window_left: until when and how often WeChat lets us send customer-service messages
+    (48 h and five after a message; WeChat: custom message rules since June 2023).
+    """
+
+    __tablename__ = "resident"
+    __table_args__ = (UniqueConstraint("openid"),)
+
+    id: Mapped[Key]
+    openid: Mapped[str | None] = mapped_column(String(64))
+    language: Mapped[str] = mapped_column(String(10), default="zh-Hans")
+    notice_version: Mapped[int] = mapped_column(Integer, default=0)
+    is_follower: Mapped[bool] = mapped_column(default=False)
+    window_until: Mapped[Moment | None]
+    window_left: Mapped[int] = mapped_column(Integer, default=0)
+    first_seen_at: Mapped[Moment]
+    last_seen_at: Mapped[Moment]
+
+
+class Staff(db.Model, UserMixin):  # type: ignore[misc]
+    """A member of staff of one unit.
+
+    password_hash: argon2id, or null until the person has set a password through a one-time link.
+    session_epoch: counts up to end every open session of this person.
+    """
+
+    __tablename__ = "staff"
+    __table_args__ = (UniqueConstraint("username"),)
+
+    id: Mapped[Key]
+    username: Mapped[str] = mapped_column(String(60))
+    name: Mapped[Name]
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), index=True)
+    phone: Mapped[str] = mapped_column(String(40), default="")
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    session_epoch: Mapped[int] = mapped_column(Integer, default=0)
+    created_at: Mapped[Moment]
+    last_login_at: Mapped[Moment | None]
+    left_at: Mapped[Moment | None]
+
+    unit: Mapped[Unit] = relationship(lazy="joined")
+    role_rows: Mapped[list[StaffRole]] = relationship(lazy="selectin", cascade="all, delete-orphan")
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        return frozenset(Role(row.role) for row in self.role_rows)
+
+    @property
+    def is_active(self) -> bool:
+        return self.left_at is None
+
+    def get_id(self) -> str:
+        """What the session cookie holds: a later epoch makes older cookies worthless."""
+        return f"{self.id}:{self.session_epoch}"
+
+
+class StaffRole(db.Model):
+    """One role of one person."""
+
+    __tablename__ = "staff_role"
+    __table_args__ = (CheckConstraint(one_of("role", tuple(Role)), name="role_known"),)
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
+class PasswordLink(db.Model):
+    """A one-time link to set a password. Only the token's SHA-256 is kept."""
+
+    __tablename__ = "password_link"
+    __table_args__ = (UniqueConstraint("token_hash"),)
+
+    id: Mapped[Key]
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[str] = mapped_column(String(64))
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    made_at: Mapped[Moment]
+    expires_at: Mapped[Moment]
+    used_at: Mapped[Moment | None]
+
+
+class AuditEntry(db.Model):
+    """One act of one member of staff. Append-only; holds no resident's personal data.
+
+    action: a dotted name that a sentence exists for, e.g. `report.assign`. subject: e.g. `report:12`.
+    """
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_subject", "subject"),)
+
+    id: Mapped[Key]
+    at: Mapped[Moment] = mapped_column(index=True)
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"), index=True)
+    action: Mapped[str] = mapped_column(String(60))
+    subject: Mapped[str] = mapped_column(String(80))
+    detail: Mapped[JsonDict]

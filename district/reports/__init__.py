@@ -1,0 +1,1 @@
+"""Reports (案卷): the verbs that move them and the queries that show them."""

@@ -1,0 +1,319 @@
+"""Reports (案卷), their photos and their append-only history."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from district.categories.models import Category, Urgency
+from district.columns import Code, JsonDict, Key, Moment, Name, Words, one_of
+from district.extensions import db
+from district.facilities.models import Facility
+from district.people.models import Resident, Staff
+from district.reports.states import HAS_UNIT, Status
+from district.units.models import Unit
+
+
+class Source(StrEnum):
+    BOT = "bot"
+    H5 = "h5"
+    QR = "qr"
+    API = "api"
+    OPEN311 = "open311"
+    STAFF = "staff"
+    INSPECTOR = "inspector"
+    DEVICE = "device"
+
+
+class PlaceSource(StrEnum):
+    """Where a report's place comes from, surest first."""
+
+    FACILITY = "facility"
+    SHARED = "shared"  # a location message
+    PICKED = "picked"  # a tap on our map
+    DEVICE = "device"  # the phone's own position
+    GAZETTEER = "gazetteer"  # words that name one place
+    WORDS = "words"  # words only, no point
+
+
+_HAS_UNIT = one_of("status", tuple(sorted(HAS_UNIT)))
+
+
+class Report(db.Model):
+    """One thing a resident wants fixed.
+
+    number: e.g. `BH20261122-0042K` (day in the district's zone, count, check letter).
+    access_key: opens the private part of the report's page; never in logs or lists.
+    contact_sealed: telephone or name, encrypted, or empty. version: counts up with each change.
+    hand_back_pending, waiting_for_resident: flags with a paused clock, not statuses.
+    """
+
+    __tablename__ = "report"
+    __table_args__ = (
+        UniqueConstraint("number"),
+        CheckConstraint(one_of("status", tuple(Status)), name="status_known"),
+        CheckConstraint(one_of("source", tuple(Source)), name="source_known"),
+        CheckConstraint(one_of("urgency", tuple(Urgency)), name="urgency_known"),
+        CheckConstraint(f"(unit_id is not null) = ({_HAS_UNIT})", name="unit_set_when_assigned"),
+        CheckConstraint(
+            f"(assigned_at is not null and handling_due_at is not null) = ({_HAS_UNIT})", name="clock_set_when_assigned"
+        ),
+        CheckConstraint(
+            "(resolved_at is not null and resolved_by_id is not null) = (status in ('resolved', 'closed'))",
+            name="resolver_set_when_resolved",
+        ),
+        CheckConstraint(
+            "(closed_at is not null and verified_by_id is not null) = (status = 'closed')", name="verifier_set_when_closed"
+        ),
+        CheckConstraint("verified_by_id is null or verified_by_id <> resolved_by_id", name="verified_by_somebody_else"),
+        CheckConstraint("(reject_reason is not null) = (status = 'rejected')", name="reason_set_when_rejected"),
+        CheckConstraint("(parent_id is not null) = (status = 'merged')", name="parent_set_when_merged"),
+        CheckConstraint("stars is null or (stars between 1 and 5 and status = 'closed')", name="stars_when_closed"),
+        CheckConstraint("(latitude is null) = (longitude is null)", name="place_whole"),
+        CheckConstraint("latitude between -90 and 90 and longitude between -180 and 180", name="place_on_earth"),
+        # Open work stays small however many reports are stored: the lists of the panel read only these.
+        Index(
+            "ix_report_submitted", "route_after", "id",
+            sqlite_where=text("status = 'submitted'"), postgresql_where=text("status = 'submitted'"),
+        ),
+        Index(
+            "ix_report_open", "status", "handling_due_at",
+            sqlite_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
+            postgresql_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
+        ),
+        Index("ix_report_unit_status", "unit_id", "status", "id"),
+        Index("ix_report_resident", "resident_id", "id"),
+        Index("ix_report_facility", "facility_id", "id"),
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    number: Mapped[str] = mapped_column(String(24))
+    access_key: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(20))
+    language: Mapped[str] = mapped_column(String(10), default="zh-Hans")
+    resident_id: Mapped[int | None] = mapped_column(ForeignKey("resident.id"))
+    contact_sealed: Mapped[str] = mapped_column(String(400), default="")
+
+    description: Mapped[Words] = mapped_column(default="")
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"), index=True)
+    intent: Mapped[str] = mapped_column(String(20), default="report")
+    urgency: Mapped[str] = mapped_column(String(20), default=Urgency.NORMAL)
+    facility_id: Mapped[int | None] = mapped_column(ForeignKey("facility.id"))
+    latitude: Mapped[float | None] = mapped_column(Float)
+    longitude: Mapped[float | None] = mapped_column(Float)
+    address: Mapped[Words] = mapped_column(default="")
+    place_source: Mapped[str] = mapped_column(String(20), default="")
+    area_code: Mapped[str] = mapped_column(String(40), default="", index=True)
+    community_code: Mapped[str] = mapped_column(String(40), default="")
+    grid_code: Mapped[str] = mapped_column(String(40), default="")
+    compound_id: Mapped[int | None] = mapped_column(ForeignKey("compound.id"))
+
+    status: Mapped[str] = mapped_column(String(20), default=Status.SUBMITTED)
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+    reason: Mapped[JsonDict]
+    hand_back_pending: Mapped[bool] = mapped_column(default=False)
+    waiting_for_resident: Mapped[bool] = mapped_column(default=False)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("report.id"), index=True)
+    reject_reason: Mapped[str | None] = mapped_column(String(500))
+
+    submitted_at: Mapped[Moment] = mapped_column(index=True)
+    dispatch_due_at: Mapped[Moment]
+    assigned_at: Mapped[Moment | None]
+    handling_due_at: Mapped[Moment | None]
+    accepted_at: Mapped[Moment | None]
+    resolved_at: Mapped[Moment | None]
+    resolved_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    resolution: Mapped[Words] = mapped_column(default="")
+    closed_at: Mapped[Moment | None]
+    verified_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    rework_count: Mapped[int] = mapped_column(Integer, default=0)
+    reopen_count: Mapped[int] = mapped_column(Integer, default=0)
+
+    solved: Mapped[bool | None]
+    stars: Mapped[int | None] = mapped_column(Integer)
+    rating_text: Mapped[Words] = mapped_column(default="")
+    rated_at: Mapped[Moment | None]
+
+    route_after: Mapped[Moment]
+    route_tries: Mapped[int] = mapped_column(Integer, default=0)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+    __mapper_args__ = {"version_id_col": version}
+
+    resident: Mapped[Resident | None] = relationship()
+    category: Mapped[Category | None] = relationship()
+    facility: Mapped[Facility | None] = relationship()
+    unit: Mapped[Unit | None] = relationship()
+    resolved_by: Mapped[Staff | None] = relationship(foreign_keys=[resolved_by_id])
+    verified_by: Mapped[Staff | None] = relationship(foreign_keys=[verified_by_id])
+    parent: Mapped[Report | None] = relationship(remote_side="Report.id")
+    photos: Mapped[list[Photo]] = relationship(order_by="Photo.id", back_populates="report")
+    events: Mapped[list[ReportEvent]] = relationship(order_by="ReportEvent.id", back_populates="report")
+    other_units: Mapped[list[ReportUnit]] = relationship(cascade="all, delete-orphan")
+
+
+class ReportUnit(db.Model):
+    """A unit that has a part in a report beside the responsible one. role: co 协办, supervise 督办, broadcast."""
+
+    __tablename__ = "report_unit"
+    __table_args__ = (CheckConstraint("role in ('co', 'supervise', 'broadcast')", name="role_known"),)
+
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), primary_key=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True, index=True)
+    role: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+    unit: Mapped[Unit] = relationship()
+
+
+class ReportFollower(db.Model):
+    """A resident who asked to be told about somebody else's report."""
+
+    __tablename__ = "report_follower"
+
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), primary_key=True)
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id"), primary_key=True, index=True)
+    since: Mapped[Moment]
+
+
+class EventKind(StrEnum):
+    """What happened. Each has a sentence in the catalogue under `status.event.*`."""
+
+    SUBMITTED = "submitted"
+    ROUTED = "routed"
+    SENT_TO_TRIAGE = "sent_to_triage"
+    ASSIGNED = "assigned"
+    REASSIGNED = "reassigned"
+    ACCEPTED = "accepted"
+    HANDED_BACK = "handed_back"
+    HAND_BACK_UPHELD = "hand_back_upheld"
+    HAND_BACK_REFUSED = "hand_back_refused"
+    RESOLVED = "resolved"
+    VERIFIED = "verified"
+    VERIFICATION_REFUSED = "verification_refused"
+    REJECTED = "rejected"
+    REOPENED = "reopened"
+    RATED = "rated"
+    WITHDRAWN = "withdrawn"
+    CORRECTED = "corrected"
+    COMMENTED = "commented"
+    PHOTO_ADDED = "photo_added"
+    SUPPORTED = "supported"
+    REMINDED = "reminded"
+
+
+class ReportEvent(db.Model):
+    """One line of a report's history, written in the transaction of the change and never altered.
+
+    actor: `resident`, `staff` or `system`. is_public: the resident and the public page may show it.
+    note: words of the actor, as written. data: what else a sentence needs.
+    """
+
+    __tablename__ = "report_event"
+    __table_args__ = (
+        CheckConstraint(one_of("kind", tuple(EventKind)), name="kind_known"),
+        CheckConstraint("actor in ('resident', 'staff', 'system')", name="actor_known"),
+        CheckConstraint("(staff_id is not null) = (actor = 'staff')", name="staff_named"),
+        Index("ix_report_event_report", "report_id", "id"),
+    )
+
+    id: Mapped[Key]
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))
+    at: Mapped[Moment] = mapped_column(index=True)
+    kind: Mapped[str] = mapped_column(String(30))
+    actor: Mapped[str] = mapped_column(String(20))
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    from_status: Mapped[str | None] = mapped_column(String(20))
+    to_status: Mapped[str | None] = mapped_column(String(20))
+    unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+    note: Mapped[Words] = mapped_column(default="")
+    is_public: Mapped[bool] = mapped_column(default=True)
+    data: Mapped[JsonDict]
+
+    report: Mapped[Report] = relationship(back_populates="events")
+    staff: Mapped[Staff | None] = relationship()
+    unit: Mapped[Unit | None] = relationship()
+
+
+class HandBack(db.Model):
+    """A unit says a report is not its own. At most one awaits its ruling for each report."""
+
+    __tablename__ = "hand_back"
+    __table_args__ = (
+        CheckConstraint("(ruled_at is null) = (upheld is null)", name="ruling_whole"),
+        Index(
+            "uq_hand_back_pending", "report_id", unique=True,
+            sqlite_where=text("ruled_at is null"), postgresql_where=text("ruled_at is null"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), index=True)
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
+    suggested_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+    reason: Mapped[str] = mapped_column(String(500))
+    asked_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    asked_at: Mapped[Moment]
+    ruled_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    ruled_at: Mapped[Moment | None]
+    upheld: Mapped[bool | None]
+    ruling: Mapped[Words] = mapped_column(default="")
+
+    unit: Mapped[Unit] = relationship(foreign_keys=[unit_id])
+    suggested_unit: Mapped[Unit | None] = relationship(foreign_keys=[suggested_unit_id])
+
+
+class PhotoState(StrEnum):
+    WAITING = "waiting"  # WeChat has it, we do not yet
+    KEPT = "kept"
+    REFUSED = "refused"  # not a picture we can show
+    LOST = "lost"  # WeChat no longer has it
+
+
+class Photo(db.Model):
+    """A picture of a report, re-encoded without EXIF.
+
+    token: its public address. digest: SHA-256 of the stored picture, the name in the store.
+    purpose: `before` by residents, `after` by the unit, `check` by the verifier. media_id: WeChat's, kept three days.
+    """
+
+    __tablename__ = "photo"
+    __table_args__ = (
+        UniqueConstraint("token"),
+        CheckConstraint(one_of("state", tuple(PhotoState)), name="state_known"),
+        CheckConstraint("purpose in ('before', 'after', 'check')", name="purpose_known"),
+        CheckConstraint("(digest is not null) = (state = 'kept')", name="digest_when_kept"),
+        Index("ix_photo_report", "report_id", "id"),
+        Index(
+            "ix_photo_waiting", "next_try_at",
+            sqlite_where=text("state = 'waiting'"), postgresql_where=text("state = 'waiting'"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    token: Mapped[str] = mapped_column(String(32))
+    report_id: Mapped[int | None] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))
+    resident_id: Mapped[int | None] = mapped_column(ForeignKey("resident.id"))
+    staff_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    purpose: Mapped[str] = mapped_column(String(20), default="before")
+    state: Mapped[str] = mapped_column(String(20))
+    media_id: Mapped[str | None] = mapped_column(String(300))
+    digest: Mapped[str | None] = mapped_column(String(64))
+    width: Mapped[int | None] = mapped_column(Integer)
+    height: Mapped[int | None] = mapped_column(Integer)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    next_try_at: Mapped[Moment | None]
+    last_error: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[Moment]
+
+    report: Mapped[Report | None] = relationship(back_populates="photos")
+
+
+class DailyCount(db.Model):
+    """How many report numbers a day has given out."""
+
+    __tablename__ = "daily_count"
+
+    day: Mapped[str] = mapped_column(String(8), primary_key=True)
+    given: Mapped[int] = mapped_column(Integer)

@@ -1,0 +1,1 @@
+"""Routing: each report to one responsible unit, with a reason."""

@@ -1,0 +1,105 @@
+"""One unit of work for each message, request or job: everything commits together, then the bells ring.
+
+The database is the truth and the queue only a doorbell. `hurry` remembers a bell; it is rung after the
+commit and may be lost: the sweep rings again for whatever still waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import redis
+from rq import Queue
+from sqlalchemy.orm import Session
+
+from district.extensions import db, redis_door
+
+log = logging.getLogger(__name__)
+
+# Every bell and the queue whose workers answer it. Names may not change while old jobs wait.
+BELLS: dict[str, str] = {
+    "route_reports": "routing",
+    "fetch_photos": "outside",
+    "deliver_notifications": "outside",
+}
+# A bell already rung and not yet answered is not rung again; a lost one may ring again after this long.
+BELL_HELD_S = 5
+
+_bells: ContextVar[set[str] | None] = ContextVar("bells", default=None)
+
+
+def bell_key(name: str) -> str:
+    return f"bihuan:bell:{name}"
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """Open the one writing transaction of a message, request or job; commit it; ring the bells.
+
+    Only doors, jobs and commands call this. Raises RuntimeError when one is already open.
+    On SQLite it begins with BEGIN IMMEDIATE, so that reads inside it stay true until the commit.
+    """
+    if _bells.get() is not None:
+        raise RuntimeError("a unit of work is already open: verbs must not open their own")
+    bells: set[str] = set()
+    token = _bells.set(bells)
+    session = db.session()
+    try:
+        if session.in_transaction():
+            # What was read before (who is logged in) belongs to an older snapshot: read it again inside.
+            session.rollback()
+        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        _bells.reset(token)
+    for name in sorted(bells):
+        ring(name)
+
+
+def hurry(name: str) -> None:
+    """Ring the bell `name` once this unit of work is committed.
+
+    Raises KeyError for an unknown bell and RuntimeError outside a unit of work.
+    """
+    if name not in BELLS:
+        raise KeyError(name)
+    bells = _bells.get()
+    if bells is None:
+        raise RuntimeError("hurry() needs an open unit of work")
+    bells.add(name)
+
+
+def ring(name: str, *, again: bool = False) -> bool:
+    """Enqueue the job that drains `name`, unless one already waits. True when the bell is known to ring.
+
+    again: ring even if a bell is being held (the sweep, when work has waited too long).
+    A queue server that is away is not an error: the work waits in the database.
+    """
+    door = redis_door()
+    if door.is_resting:
+        return False
+    try:
+        first = door.connection.set(bell_key(name), "1", nx=not again, ex=BELL_HELD_S)
+        if first:
+            queue = Queue(BELLS[name], connection=door.connection)
+            queue.enqueue(f"district.jobs.{name}", result_ttl=0, failure_ttl=3600, job_timeout=300)
+        return True
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        door.failed()
+        log.warning("bell not rung", extra={"bell": name, "reason": type(error).__name__})
+        return False
+
+
+def answered(name: str) -> None:
+    """Let the bell ring again. A job calls this before it looks at the table, never after."""
+    try:
+        redis_door().connection.delete(bell_key(name))
+    except (redis.ConnectionError, redis.TimeoutError):
+        redis_door().failed()
