@@ -1,0 +1,171 @@
+"""Is this callback WeChat's own, and what does it say? The seal of the message push, both ways.
+
+wechatpy does the arithmetic (SHA-1 over sorted parts, AES-256-CBC with blocks of 32). Around it stands what
+it leaves out: comparing in constant time, checking the padding and every length, refusing old requests, and
+turning each failure into the one exception a view has to know.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+import secrets
+import string
+import struct
+from collections.abc import Mapping
+from datetime import datetime
+from xml.parsers.expat import ExpatError
+
+import xmltodict
+from wechatpy.crypto import PrpCrypto, WeChatCrypto
+from wechatpy.utils import WeChatSigner
+
+from bot.protocol.xml import check_prolog, clean
+
+MAX_BODY_BYTES = 128 * 1024
+MAX_AGE_S = 600
+BLOCK = 32
+RANDOM_BYTES = 16
+_LETTERS = string.ascii_letters + string.digits
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+
+
+class BadCallback(Exception):
+    """Not authentic, too old, too large or undecryptable. The reason is for the log; the answer is a 403."""
+
+
+class StrictPrpCrypto(PrpCrypto):  # type: ignore[misc]  # wechatpy has no types
+    """wechatpy's cipher with every length and the padding checked, and unguessable random bytes."""
+
+    def get_random_string(self) -> str:
+        return "".join(secrets.choice(_LETTERS) for _ in range(RANDOM_BYTES))
+
+    def decrypt(self, text: str, app_id: str) -> str:
+        try:
+            sealed = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise BadCallback("the ciphertext is not base64") from None
+        if not sealed or len(sealed) % BLOCK:
+            raise BadCallback("the ciphertext is not a multiple of 32 bytes")
+        plain = self.cipher.decrypt(sealed)
+        pad = plain[-1]
+        if not 1 <= pad <= BLOCK or plain[-pad:] != bytes([pad]) * pad:
+            raise BadCallback("bad padding")
+        content = plain[RANDOM_BYTES:-pad]
+        if len(content) < 4:
+            raise BadCallback("shorter than its own header")
+        (length,) = struct.unpack(">I", content[:4])
+        if length > len(content) - 4:
+            raise BadCallback("the length field is out of range")
+        if not hmac.compare_digest(content[4 + length :], app_id.encode()):
+            raise BadCallback("meant for another account")
+        # What users type can hold broken UTF-8; a replaced character is better than a lost report.
+        message: str = content[4 : 4 + length].decode("utf-8", errors="replace")
+        return message
+
+
+class Seal:
+    """One official account's token, key and mode.
+
+    mode: `safe` (only encrypted messages are read, whatever the query says) or `plain` (development).
+    previous_key: the AES key before the present one, still accepted while WeChat changes over.
+    """
+
+    def __init__(
+        self, *, token: str, app_id: str, aes_key: str = "", mode: str = "safe", previous_key: str = ""
+    ) -> None:
+        if mode not in ("safe", "plain"):
+            raise ValueError("mode must be safe or plain")
+        if not token:
+            raise ValueError("the token is empty")
+        if mode == "safe" and not app_id:
+            raise ValueError("safe mode needs the app id")
+        self._token = token
+        self._app_id = app_id
+        self.mode = mode
+        keys = [aes_key, *([previous_key] if previous_key else [])] if mode == "safe" else []
+        for key in keys:
+            _check_aes_key(key)
+        self._cryptos = [WeChatCrypto(token, key, app_id) for key in keys]
+
+    def check_query(self, query: Mapping[str, str], *, now: datetime) -> None:
+        """Raise BadCallback unless token, timestamp and nonce belong together and are fresh.
+
+        Freshness is our rule: nothing in the protocol limits a signature's age.
+        """
+        signature, timestamp, nonce = (query.get(name, "") for name in ("signature", "timestamp", "nonce"))
+        if not (signature and timestamp and nonce):
+            raise BadCallback("signature, timestamp or nonce is missing")
+        if not _same(self._sign(timestamp, nonce), signature):
+            raise BadCallback("bad signature")
+        # Checked after the signature, so that a stranger learns nothing about our clock.
+        if not _TIMESTAMP.fullmatch(timestamp) or abs(now.timestamp() - int(timestamp)) > MAX_AGE_S:
+            raise BadCallback("too old or from the future")
+
+    def open(self, body: bytes, query: Mapping[str, str], *, now: datetime) -> str:
+        """The message's plain XML, free of characters that XML cannot hold. Raises BadCallback."""
+        if len(body) > MAX_BODY_BYTES:
+            raise BadCallback("too large")
+        self.check_query(query, now=now)
+        if self.mode == "plain":
+            return clean(body.decode("utf-8", errors="replace"))
+        encrypted = _encrypted_part(body)
+        timestamp, nonce = query["timestamp"], query["nonce"]
+        if not _same(self._sign(timestamp, nonce, encrypted), query.get("msg_signature", "")):
+            raise BadCallback("bad msg_signature")
+        failure: BadCallback | None = None
+        for crypto in self._cryptos:
+            try:
+                return clean(StrictPrpCrypto(crypto.key).decrypt(encrypted, self._app_id))
+            except BadCallback as error:
+                failure = failure or error
+        raise failure or BadCallback("no key")
+
+    def close(self, reply_xml: str, *, now: datetime) -> str:
+        """The passive reply as it goes back: encrypted and signed in safe mode, as it is in plain mode."""
+        if self.mode == "plain":
+            return reply_xml
+        nonce = "".join(secrets.choice(string.digits) for _ in range(10))
+        timestamp = str(int(now.timestamp()))
+        sealed: str = self._cryptos[0]._encrypt_message(reply_xml, nonce, timestamp, StrictPrpCrypto)
+        return sealed
+
+    def _sign(self, *parts: str) -> str:
+        signer = WeChatSigner()
+        signer.add_data(self._token, *parts)
+        signature: str = signer.signature
+        return signature
+
+
+def _same(ours: str, theirs: str) -> bool:
+    """Constant-time comparison. Bytes, because compare_digest refuses text outside ASCII."""
+    return hmac.compare_digest(ours.encode(), theirs.encode("utf-8", errors="surrogatepass"))
+
+
+def _check_aes_key(key: str) -> None:
+    """Raise ValueError unless `key` is the 43 base64 characters WeChat's console shows.
+
+    43 characters carry 258 bits for 256; WeChat makes up all of them at random, so the spare two say nothing.
+    """
+    try:
+        raw = base64.b64decode(key + "=", validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(key) != 43 or len(raw) != 32:
+        raise ValueError("the AES key must be 43 base64 characters")
+
+
+def _encrypted_part(body: bytes) -> str:
+    """The text of <Encrypt>. The body is not yet authentic: anything unusual is a BadCallback."""
+    try:
+        text = clean(body.decode("utf-8"))
+        check_prolog(text)
+        root = xmltodict.parse(text)["xml"]
+        encrypted = root["Encrypt"]
+    except (UnicodeDecodeError, ExpatError, ValueError, KeyError, TypeError, RecursionError):
+        raise BadCallback("the body holds no encrypted message") from None
+    if not isinstance(encrypted, str):
+        raise BadCallback("the body holds no encrypted message")
+    return encrypted
