@@ -51,7 +51,7 @@ def put(name: str, value: Any) -> None:
 def versions() -> dict[str, int]:
     """Every kind's version, in one query."""
     rows = db.session.execute(select(ReferenceVersion.name, ReferenceVersion.number))
-    return {name: number for name, number in rows}
+    return dict(rows.tuples())
 
 
 def changed(*names: str) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, Strin
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.categories.models import Category, Urgency
-from district.columns import Code, JsonDict, Key, Moment, Name, Words, one_of
+from district.columns import JsonDict, Key, Moment, Words, one_of
 from district.extensions import db
 from district.facilities.models import Facility
 from district.people.models import Resident, Staff
@@ -65,8 +65,10 @@ class Report(db.Model):
             name="resolver_set_when_resolved",
         ),
         CheckConstraint(
-            "(closed_at is not null and verified_by_id is not null) = (status = 'closed')", name="verifier_set_when_closed"
+            "(closed_at is not null and (verified_by_id is not null or verification_waived)) = (status = 'closed')",
+            name="verifier_set_when_closed",
         ),
+        CheckConstraint("verified_by_id is null or status = 'closed'", name="verifier_only_when_closed"),
         CheckConstraint("verified_by_id is null or verified_by_id <> resolved_by_id", name="verified_by_somebody_else"),
         CheckConstraint("(reject_reason is not null) = (status = 'rejected')", name="reason_set_when_rejected"),
         CheckConstraint("(parent_id is not null) = (status = 'merged')", name="parent_set_when_merged"),
@@ -128,6 +130,9 @@ class Report(db.Model):
     resolution: Mapped[Words] = mapped_column(default="")
     closed_at: Mapped[Moment | None]
     verified_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    verification_waived: Mapped[bool] = mapped_column(default=False)
+    overdue_noted_at: Mapped[Moment | None]
+    has_followers: Mapped[bool] = mapped_column(default=False)
     rework_count: Mapped[int] = mapped_column(Integer, default=0)
     reopen_count: Mapped[int] = mapped_column(Integer, default=0)
 

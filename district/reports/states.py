@@ -64,7 +64,8 @@ class Action(StrEnum):
     SEND_TO_TRIAGE = "send_to_triage"
     ACCEPT = "accept"
     HAND_BACK = "hand_back"
-    RULE_HAND_BACK = "rule_hand_back"
+    UPHOLD_HAND_BACK = "uphold_hand_back"
+    REFUSE_HAND_BACK = "refuse_hand_back"
     RESOLVE = "resolve"
     VERIFY = "verify"
     REFUSE_VERIFICATION = "refuse_verification"
@@ -112,8 +113,10 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Action.SEND_TO_TRIAGE, frozenset({Status.SUBMITTED}), Status.TRIAGE, who=frozenset({Who.SYSTEM})),
     Transition(Action.ACCEPT, frozenset({Status.ASSIGNED}), Status.IN_PROGRESS, _UNIT, scope=Scope.RESPONSIBLE_UNIT),
     Transition(Action.HAND_BACK, WITH_UNIT, None, _UNIT, scope=Scope.RESPONSIBLE_UNIT),
-    Transition(Action.RULE_HAND_BACK, WITH_UNIT, Status.ASSIGNED, _COMMAND),
+    Transition(Action.UPHOLD_HAND_BACK, WITH_UNIT, Status.ASSIGNED, _COMMAND),
+    Transition(Action.REFUSE_HAND_BACK, WITH_UNIT, None, _COMMAND),
     Transition(Action.RESOLVE, WITH_UNIT, Status.RESOLVED, _UNIT, scope=Scope.RESPONSIBLE_UNIT),
+    # With a category that needs no verification, resolving leads straight to CLOSED.
     Transition(Action.VERIFY, frozenset({Status.RESOLVED}), Status.CLOSED, _CHECKERS, scope=Scope.NOT_INVOLVED),
     Transition(
         Action.REFUSE_VERIFICATION,
@@ -132,7 +135,10 @@ TRANSITIONS: tuple[Transition, ...] = (
     ),
     Transition(Action.RATE, frozenset({Status.CLOSED}), None, who=frozenset({Who.RESIDENT})),
     Transition(
-        Action.WITHDRAW, WAITING_FOR_DISPATCH | {Status.ASSIGNED}, Status.WITHDRAWN, who=frozenset({Who.RESIDENT})
+        Action.WITHDRAW,
+        WAITING_FOR_DISPATCH | {Status.ASSIGNED},
+        Status.WITHDRAWN,
+        who=frozenset({Who.RESIDENT}),
     ),
     Transition(Action.CORRECT, WAITING_FOR_DISPATCH, None, _COMMAND | {Role.ACCEPTOR}),
     Transition(

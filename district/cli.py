@@ -1,0 +1,262 @@
+"""The operator's commands: `flask district ...`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from district import links
+from district.config import Config
+from district.errors import DistrictError
+from district.extensions import db
+from district.messages import set_language, t
+from district.people.roles import Role
+from district.terminal import tongue
+from district.work import unit_of_work
+
+district = AppGroup("district", help="Run and care for a district: data, staff, queues, health.")
+staff_group = AppGroup("staff", help="Accounts of staff: add, list, reset a password by a one-time link.")
+district.add_command(staff_group)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def register(app: Flask) -> None:
+    app.cli.add_command(district)
+
+
+@district.result_callback()
+def _done(*_args: object, **_options: object) -> None:
+    db.session.remove()
+
+
+@district.command("load")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@as_json
+def load(folder: Path, as_json: bool) -> None:
+    """Load a district's FOLDER: units, categories, rules, map, facilities, staff. Loading again updates."""
+    from district import loading
+
+    _speak()
+    problems = loading.check_folder(folder)
+    if problems:
+        _print_problems(problems, as_json)
+        raise SystemExit(1)
+    with unit_of_work():
+        result = loading.load_folder(folder)
+    counts = result.counts
+    if as_json:
+        click.echo(json.dumps(counts, ensure_ascii=False))
+        return
+    for kind, numbers in counts.items():
+        click.echo(t("cli.load.line", kind=kind, **numbers))
+
+
+@district.command("check")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@as_json
+def check(folder: Path, as_json: bool) -> None:
+    """Check a district's FOLDER and change nothing. Ends with 1 when there is something to mend."""
+    from district import loading
+
+    _speak()
+    problems = loading.check_folder(folder)
+    _print_problems(problems, as_json)
+    if problems:
+        raise SystemExit(1)
+
+
+@district.command("route")
+@click.option("--text", required=True, help="What a resident would write.")
+@click.option("--lat", type=float, help="Latitude, WGS-84.")
+@click.option("--lon", type=float, help="Longitude, WGS-84.")
+@click.option("--facility", help="A facility's code, 16 or 17 digits.")
+@click.option("--category", help="A category's code.")
+@click.option("--at", help="When, ISO 8601; now when left out.")
+@as_json
+def route(
+    text: str, lat: float | None, lon: float | None, facility: str | None, category: str | None, at: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Show where a report would go, and why. Files nothing."""
+    from district.routing.service import decide_for
+
+    _speak()
+    moment = datetime.fromisoformat(at) if at else None
+    answer = _or_stop(lambda: decide_for(text, lat, lon, facility, category, moment))
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False, default=str))
+        return
+    click.echo(t("cli.route.unit", unit=answer["unit"]["name"] if answer["unit"] else "-"))
+    click.echo(t("cli.route.triage") if answer["triage"] else t("cli.route.auto"))
+    click.echo(answer["reason"])
+
+
+@district.command("sweep")
+def sweep() -> None:
+    """Ring for everything that waits, once."""
+    from district import jobs
+
+    jobs.sweep()
+
+
+@district.command("worker")
+@click.option("--queues", default="routing,outside", show_default=True, help="Which queues, first ones first.")
+def worker(queues: str) -> None:
+    """Answer the queues until stopped."""
+    from district.worker import run_worker
+
+    run_worker(current_app._get_current_object(), queues.split(","))  # type: ignore[attr-defined]
+
+
+@district.command("schedule")
+def schedule() -> None:
+    """Run the periodic work until stopped."""
+    from district import schedule as periodic
+
+    periodic.run(current_app._get_current_object())  # type: ignore[attr-defined]
+
+
+@district.command("doctor")
+@as_json
+def doctor(as_json: bool) -> None:
+    """Say what is well and what is not: settings, database, queue, district data. Ends with 1 when something is not."""
+    from district.doctor import examine
+
+    _speak()
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(f"{'✓' if finding.is_well else '✗'} {finding.text}")
+    if not all(finding.is_well for finding in findings):
+        raise SystemExit(1)
+
+
+@staff_group.command("add")
+@click.argument("username")
+@click.option("--name", required=True, help="The person's name.")
+@click.option("--unit", required=True, help="The unit's code.")
+@click.option("--role", "roles", multiple=True, required=True, type=click.Choice([role.value for role in Role]))
+@as_json
+def add_staff(username: str, name: str, unit: str, roles: tuple[str, ...], as_json: bool) -> None:
+    """Add a member of staff and print the one-time link that sets their password."""
+    from district.people import service as people
+
+    _speak()
+
+    def act() -> str:
+        with unit_of_work():
+            added = people.add_staff(username, name, unit, [Role(role) for role in roles], by=None)
+            return people.make_password_link(added.id, by=None)
+
+    address = links.password_page(_or_stop(act))
+    click.echo(json.dumps({"link": address}) if as_json else t("cli.staff.link", link=address))
+
+
+@staff_group.command("list")
+@as_json
+def list_staff(as_json: bool) -> None:
+    """List the accounts."""
+    from sqlalchemy import select
+
+    from district.people.models import Staff
+
+    people = db.session.scalars(select(Staff).where(Staff.left_at.is_(None)).order_by(Staff.username)).all()
+    rows = [
+        {"username": one.username, "name": one.name, "unit": one.unit.code, "roles": sorted(one.roles)}
+        for one in people
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(f"{row['username']:<16}{row['unit']:<10}{','.join(row['roles']):<30}{row['name']}")
+
+
+@staff_group.command("reset")
+@click.argument("username")
+@as_json
+def reset_staff(username: str, as_json: bool) -> None:
+    """Print a one-time link that sets a new password; older links end."""
+    from sqlalchemy import select
+
+    from district.errors import NotFound
+    from district.people import service as people
+    from district.people.models import Staff
+
+    _speak()
+
+    def act() -> str:
+        with unit_of_work():
+            staff_id = db.session.scalar(select(Staff.id).where(Staff.username == username.lower()))
+            if staff_id is None:
+                raise NotFound("errors.staff_unknown")
+            return people.make_password_link(staff_id, by=None)
+
+    address = links.password_page(_or_stop(act))
+    click.echo(json.dumps({"link": address}) if as_json else t("cli.staff.link", link=address))
+
+
+def ensure_first_administrator(config: Config) -> bool:
+    """Create user `admin` with ADMIN_PASSWORD when there is no such user yet. True when it was created.
+
+    Opens its own unit of work: called once at start-up, before any request.
+    """
+    from sqlalchemy import select
+
+    from district.people import service as people
+    from district.people.models import Staff
+    from district.units.models import Unit
+
+    if not config.admin_password:
+        return False
+    with unit_of_work():
+        if db.session.scalar(select(Staff.id).where(Staff.username == "admin")) is not None:
+            return False
+        unit_code = db.session.scalar(select(Unit.code).where(Unit.closed_at.is_(None)).order_by(Unit.id).limit(1))
+        if unit_code is None:
+            return False
+        added = people.add_staff("admin", "admin", unit_code, [Role.ADMINISTRATOR], by=None)
+        people.set_password(added, config.admin_password)
+        return True
+
+
+@district.command("first-start", hidden=True)
+def first_start() -> None:
+    """Make the first administrator from ADMIN_PASSWORD, when there is none."""
+    if ensure_first_administrator(current_app.config["BIHUAN"]):
+        click.echo(t("cli.staff.first_administrator"))
+
+
+def _speak() -> None:
+    set_language(tongue())
+
+
+def _or_stop(act: Callable[[], Any]) -> Any:
+    """The result, or the domain's refusal as one line and exit status 2."""
+    try:
+        return act()
+    except DistrictError as error:
+        words = [t(error.key, **error.params), *(t(key) for key in getattr(error, "fields", {}).values())]
+        raise click.UsageError(" ".join(words)) from error
+
+
+def _print_problems(problems: list[Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([asdict(one) if is_dataclass(one) else one for one in problems], ensure_ascii=False))  # type: ignore[call-overload]
+        return
+    for one in problems:
+        where = ":".join(str(part) for part in (one.file, one.line, one.column) if part)
+        click.echo(f"{where}: {one.message}", err=True)
+    if not problems:
+        click.echo(t("cli.check.clean"))

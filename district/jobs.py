@@ -1,0 +1,198 @@
+"""Every entry point the queue knows. Names may not change while old jobs wait; each is safe to run twice.
+
+A job is a doorbell: it drains whatever waits in its table, in small batches, each one unit of work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import TypeVar
+
+import redis
+from flask import Flask, current_app
+from sqlalchemy import delete, or_, select
+
+from district import clock, wechat
+from district.errors import BadInput
+from district.extensions import db, redis_door
+from district.notifications import service as notifications
+from district.notifications.models import Delivery, Notification
+from district.reports import photos
+from district.reports import service as reports
+from district.reports.models import Photo, PhotoState, Report
+from district.reports.states import Status
+from district.routing import service as routing
+from district.wechat import errors as wechat_errors
+from district.work import BELLS, answered, ring, unit_of_work
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+R = TypeVar("R")
+ROUTING_BATCH = 50
+SENDERS = 8
+INBOUND_KEPT = timedelta(days=7)
+LOOSE_PHOTO_KEPT = timedelta(days=1)
+
+
+def route_reports() -> None:
+    """Give every waiting report its unit."""
+    answered("route_reports")
+    while True:
+        with unit_of_work():
+            handled = routing.route_waiting(ROUTING_BATCH)
+        db.session.remove()
+        if handled < ROUTING_BATCH:
+            return
+
+
+def deliver_notifications() -> None:
+    """Send what waits in the outbox. No transaction is open while WeChat is asked."""
+    answered("deliver_notifications")
+    app = _app()
+    while True:
+        with unit_of_work():
+            batch = notifications.claim_due()
+        if not batch:
+            return
+        with ThreadPoolExecutor(SENDERS) as pool:
+            outcomes = list(pool.map(lambda message: _in_context(app, _send, message), batch))
+        with unit_of_work():
+            for note_outcome in outcomes:
+                note_outcome()
+        db.session.remove()
+
+
+def _send(message: notifications.Outgoing) -> Callable[[], None]:
+    """Ask WeChat; give back what to write down."""
+    client = wechat.client_for(_app())
+    try:
+        if message.channel == notifications.CUSTOM:
+            client.send_text(message.openid, message.text)
+        else:
+            client.send_template(
+                message.openid,
+                message.template_id,
+                message.address,
+                message.template_data,
+                f"bihuan-{message.id}",
+            )
+    except wechat_errors.WindowClosed as error:
+        reason = str(error)
+        return lambda: notifications.window_closed(message.id, reason)
+    except (wechat_errors.NotFollower, wechat_errors.BadRecipient, wechat_errors.NoGrant) as error:
+        reason = str(error)
+        return lambda: notifications.not_sent(message.id, reason, final=True)
+    except wechat_errors.WeChatError as error:
+        reason = str(error)
+        log.warning("message not sent", extra={"notification": message.id, "code": error.code})
+        return lambda: notifications.not_sent(message.id, reason)
+    return lambda: notifications.sent(message.id)
+
+
+def fetch_photos() -> None:
+    """Bring the pictures WeChat holds into our own store."""
+    answered("fetch_photos")
+    app = _app()
+    while True:
+        with unit_of_work():
+            batch = photos.claim_waiting()
+        if not batch:
+            return
+        with ThreadPoolExecutor(4) as pool:
+            outcomes = list(pool.map(lambda row: _in_context(app, _fetch, row), batch))
+        with unit_of_work():
+            for note_outcome in outcomes:
+                note_outcome()
+        db.session.remove()
+
+
+def _fetch(row: tuple[int, str]) -> Callable[[], None]:
+    photo_id, media_id = row
+    try:
+        content = wechat.client_for(_app()).download_media(media_id, photos.LARGEST_BYTES)
+        picture = photos.prepare(content)
+        photos.keep(picture)
+    except wechat_errors.MediaGone as error:
+        reason = str(error)
+        return lambda: photos.not_fetched(photo_id, reason, final=PhotoState.LOST)
+    except BadInput as error:
+        reason = error.key
+        return lambda: photos.not_fetched(photo_id, reason, final=PhotoState.REFUSED)
+    except (wechat_errors.WeChatError, OSError) as error:
+        reason = str(error)
+        log.warning("photo not fetched", extra={"photo": photo_id})
+        return lambda: photos.not_fetched(photo_id, reason)
+    return lambda: photos.fetched(photo_id, picture)
+
+
+def sweep() -> None:
+    """Ring again for whatever still waits: what makes a lost job cost seconds and never a report.
+
+    While the queue server is away the scheduler does the routing itself.
+    """
+    with_work = waiting_work()
+    db.session.remove()
+    for name in with_work:
+        if not ring(name) and name == "route_reports":
+            route_reports()
+
+
+def waiting_work() -> list[str]:
+    """The bells whose tables hold work that is due."""
+    now = clock.now()
+    found = []
+    if db.session.scalar(
+        select(Report.id).where(Report.status == Status.SUBMITTED, Report.route_after <= now).limit(1)
+    ):
+        found.append("route_reports")
+    if db.session.scalar(select(Photo.id).where(Photo.state == PhotoState.WAITING, Photo.next_try_at <= now).limit(1)):
+        found.append("fetch_photos")
+    if db.session.scalar(
+        select(Notification.id)
+        .where(Notification.delivery.in_((Delivery.QUEUED, Delivery.SENDING)), Notification.next_try_at <= now)
+        .limit(1)
+    ):
+        found.append("deliver_notifications")
+    return [name for name in BELLS if name in found]
+
+
+def remind_overdue() -> None:
+    """Note, once for each clock, that a report is overdue."""
+    with unit_of_work():
+        reports.note_overdue()
+
+
+def tidy() -> None:
+    """Delete what has served: answered deliveries after a week, pictures that never became part of a report."""
+    now = clock.now()
+    inbound = db.metadata.tables.get("inbound_message")
+    with unit_of_work() as session:
+        if inbound is not None:
+            session.execute(delete(inbound).where(inbound.c.received_at < now - INBOUND_KEPT))
+        session.execute(
+            delete(Photo).where(
+                Photo.report_id.is_(None),
+                Photo.created_at < now - LOOSE_PHOTO_KEPT,
+                or_(Photo.state != PhotoState.WAITING, Photo.created_at < now - photos.MEDIA_LIVES),
+            )
+        )
+
+
+def queue_is_up() -> bool:
+    """Whether the queue server answers."""
+    try:
+        return bool(redis_door().connection.ping())
+    except (redis.ConnectionError, redis.TimeoutError):
+        return False
+
+
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
+def _in_context(app: Flask, call: Callable[[T], R], argument: T) -> R:
+    with app.app_context():
+        return call(argument)

@@ -1,0 +1,42 @@
+"""Public addresses, made from PUBLIC_BASE_URL so that jobs can make them too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from district.reports.models import Report
+
+
+def base_url() -> str:
+    return str(current_app.config["PUBLIC_BASE_URL"])
+
+
+def report_page(number: str, access_key: str | None = None) -> str:
+    """The report's page; with its key, the resident's private one."""
+    address = f"{base_url()}/r/{number}"
+    return f"{address}?key={access_key}" if access_key else address
+
+
+def private_report_page(report: Report) -> str:
+    """The address that opens everything of this report to whoever holds it."""
+    return report_page(report.number, report.access_key)
+
+
+def facility_page(token: str) -> str:
+    return f"{base_url()}/f/{token.lower()}"
+
+
+def printed_facility_code(token: str) -> str:
+    """What a printed code holds: capitals only, so that QR's compact alphanumeric mode applies."""
+    return f"{base_url()}/f/{token}".upper()
+
+
+def password_page(token: str) -> str:
+    return f"{base_url()}/admin/password/{token}"
+
+
+def staff_report_page(number: str) -> str:
+    return f"{base_url()}/admin/reports/{number}"

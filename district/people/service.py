@@ -1,0 +1,186 @@
+"""Residents become known, staff log in and set passwords."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import select, update
+
+from district import audit, clock
+from district.errors import BadInput, NotAllowed, NotFound
+from district.extensions import db, login_manager
+from district.people.models import PasswordLink, Resident, Staff, StaffRole
+from district.people.roles import Role
+from district.units.models import Unit
+
+PASSWORD_LINK_HOURS = 24
+SHORTEST_PASSWORD = 10
+NOTICE_VERSION = 1
+# WeChat lets us send this many customer-service messages this long after each act (wechat.md 3.2).
+MESSAGE_GRANT = (5, timedelta(hours=48))
+TAP_GRANT = (3, timedelta(minutes=1))
+
+_hasher = PasswordHasher()
+# Checked when the name is unknown, so that a wrong name takes as long as a wrong password.
+_DECOY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+def know_resident(openid: str, *, language: str = "zh-Hans") -> Resident:
+    """The resident with this openid, made at the first contact. Flushes, for the id."""
+    resident = db.session.scalar(select(Resident).where(Resident.openid == openid))
+    if resident is None:
+        now = clock.now()
+        resident = Resident(openid=openid, language=language, first_seen_at=now, last_seen_at=now)
+        db.session.add(resident)
+        db.session.flush()
+    return resident
+
+
+def grant_window(resident: Resident, *, messages: int, length: timedelta, at: datetime | None = None) -> None:
+    """Note that WeChat now lets us send `messages` customer-service messages for `length`.
+
+    A short grant (a tap on the menu) never cuts a longer one that still holds.
+    """
+    until = (at or clock.now()) + length
+    if resident.window_until is None or until >= resident.window_until or messages > resident.window_left:
+        resident.window_until = until if resident.window_until is None else max(until, resident.window_until)
+        resident.window_left = max(messages, resident.window_left if length < timedelta(hours=1) else 0)
+
+
+def log_in(username: str, password: str) -> Staff | None:
+    """The member of staff, or None for a wrong name or password. Takes as long either way; does not commit."""
+    staff = db.session.scalar(select(Staff).where(Staff.username == username.strip().lower(), Staff.left_at.is_(None)))
+    kept = staff.password_hash if staff is not None and staff.password_hash else _DECOY
+    try:
+        _hasher.verify(kept, password)
+    except (VerificationError, InvalidHashError):
+        audit.record(None, "staff.login_failed", f"staff:{staff.id if staff else 'unknown'}")
+        return None
+    if staff is None or staff.password_hash is None:
+        return None
+    if _hasher.check_needs_rehash(kept):
+        staff.password_hash = _hasher.hash(password)
+    staff.last_login_at = clock.now()
+    audit.record(staff, "staff.login", f"staff:{staff.id}")
+    return staff
+
+
+def hash_password(password: str) -> str:
+    """An argon2id hash. Raises BadInput for a password that is too short or too plain."""
+    if len(password) < SHORTEST_PASSWORD or len(set(password)) < 5:
+        raise BadInput(fields={"password": "errors.password_weak"})
+    return _hasher.hash(password)
+
+
+def set_password(staff: Staff, password: str) -> None:
+    """Set the password and end every open session of this person."""
+    staff.password_hash = hash_password(password)
+    staff.session_epoch += 1
+
+
+def add_staff(username: str, name: str, unit_code: str, roles: Iterable[Role], *, by: Staff | None) -> Staff:
+    """A new member of staff without a password: they set it through a one-time link. Flushes, for the id."""
+    username = username.strip().lower()
+    unit = db.session.scalar(select(Unit).where(Unit.code == unit_code, Unit.closed_at.is_(None)))
+    fields: dict[str, str] = {}
+    if not username or db.session.scalar(select(Staff.id).where(Staff.username == username)) is not None:
+        fields["username"] = "errors.username_taken"
+    if unit is None:
+        fields["unit"] = "errors.unit_unknown"
+    if fields or unit is None:
+        raise BadInput(fields=fields)
+    staff = Staff(username=username, name=name.strip() or username, unit_id=unit.id, created_at=clock.now())
+    staff.role_rows = [StaffRole(role=role) for role in dict.fromkeys(roles)]
+    db.session.add(staff)
+    db.session.flush()
+    audit.record(by, "staff.add", f"staff:{staff.id}", roles=sorted(staff.roles), unit=unit_code)
+    return staff
+
+
+def make_password_link(staff_id: int, *, by: Staff | None) -> str:
+    """A token that lets its holder set this person's password once, within a day. Older links end.
+
+    by: an administrator, or None from the command line. Raises NotAllowed, NotFound.
+    """
+    if by is not None and Role.ADMINISTRATOR not in by.roles:
+        raise NotAllowed()
+    staff = db.session.get(Staff, staff_id)
+    if staff is None or staff.left_at is not None:
+        raise NotFound()
+    now = clock.now()
+    db.session.execute(
+        update(PasswordLink)
+        .where(PasswordLink.staff_id == staff_id, PasswordLink.used_at.is_(None))
+        .values(used_at=now)
+    )
+    token = secrets.token_urlsafe(24)
+    db.session.add(
+        PasswordLink(
+            staff_id=staff_id,
+            token_hash=_digest(token),
+            made_by_id=by.id if by else None,
+            made_at=now,
+            expires_at=now + timedelta(hours=PASSWORD_LINK_HOURS),
+        )
+    )
+    audit.record(by, "staff.password_link", f"staff:{staff_id}")
+    return token
+
+
+def staff_of_password_link(token: str) -> Staff:
+    """Whose password this link sets. Raises NotFound when it is unknown, used or too old."""
+    link = _password_link(token)
+    staff = db.session.get(Staff, link.staff_id)
+    if staff is None or staff.left_at is not None:
+        raise NotFound("errors.link_ended")
+    return staff
+
+
+def use_password_link(token: str, password: str) -> Staff:
+    """Set the password by a one-time link. Raises NotFound for a dead link, BadInput for a weak password."""
+    link = _password_link(token, lock=True)
+    staff = db.session.get_one(Staff, link.staff_id)
+    set_password(staff, password)
+    link.used_at = clock.now()
+    audit.record(staff, "staff.password_set", f"staff:{staff.id}")
+    return staff
+
+
+def _password_link(token: str, *, lock: bool = False) -> PasswordLink:
+    query = select(PasswordLink).where(PasswordLink.token_hash == _digest(token))
+    link = db.session.scalar(query.with_for_update() if lock else query)
+    if link is None or link.used_at is not None or link.expires_at < clock.now():
+        raise NotFound("errors.link_ended")
+    return link
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def _load_staff(session_id: str) -> Staff | None:
+    """Who a session cookie belongs to: None when the person left or the session was ended."""
+    staff_id, _, epoch = session_id.partition(":")
+    if not staff_id.isdecimal() or not epoch.isdecimal():
+        return None
+    staff = db.session.get(Staff, int(staff_id))
+    if staff is None or staff.left_at is not None or staff.session_epoch != int(epoch):
+        return None
+    return staff
+
+
+def unit_and_below(unit_id: int) -> frozenset[int]:
+    """The unit and every unit under it, as ids."""
+    pairs = db.session.execute(select(Unit.id, Unit.parent_id)).all()
+    found = {unit_id}
+    while True:
+        more = {child for child, parent in pairs if parent in found} - found
+        if not more:
+            return frozenset(found)
+        found |= more

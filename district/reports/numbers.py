@@ -1,0 +1,77 @@
+"""Report numbers that a resident can read out on the telephone: `BH20261122-0042K`.
+
+`BH`, the day in the district's zone, `-`, a count of four or more digits, and a check letter of base 31
+(without easily confused letters) over day and count. Counts whose check is a digit are left out, so that the
+last character is always a letter and nobody hears it as one more digit of the count.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+
+from flask import current_app
+from sqlalchemy import text
+
+from district import clock
+from district.extensions import db
+
+CHECK_LETTERS = "0123456789ABCDEFGHJKMNPQRTUVWXY"
+_SHAPE = re.compile(r"BH\s*-?\s*(\d{8})\s*-?\s*(\d{4,9})\s*-?\s*([A-Z])(?![0-9A-Z])", re.IGNORECASE)
+_KEY_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+
+
+def check_letter(digits: str) -> str:
+    """The letter that catches any single wrong digit and any two swapped neighbours (weights modulo the prime 31)."""
+    total = sum((index + 2) * int(digit) for index, digit in enumerate(reversed(digits)))
+    return CHECK_LETTERS[total % 31]
+
+
+def spell(day: str, count: int) -> str:
+    """The number of the `count`-th report of `day` (`YYYYMMDD`)."""
+    digits = f"{count:04d}"
+    return f"BH{day}-{digits}{check_letter(day + digits)}"
+
+
+def read(words: str) -> str | None:
+    """The first well-formed report number in `words`, in its proper spelling; None when there is none."""
+    for day, digits, letter in _SHAPE.findall(words):
+        if check_letter(day + digits) == letter.upper():
+            return f"BH{day}-{digits}{letter.upper()}"
+    return None
+
+
+def take(moment: datetime) -> str:
+    """The next number of this day, counted in the database: no two alike, none lost to a crash but its own."""
+    day = clock.local_day(moment, current_app.config["DISTRICT_TIMEZONE"]).strftime("%Y%m%d")
+    position = db.session.execute(_NEXT, {"day": day}).scalar_one()
+    return spell(day, _nth_count(day, int(position)))
+
+
+_usable: dict[str, list[int]] = {}
+
+
+def _nth_count(day: str, position: int) -> int:
+    """The `position`-th count (from 1) of this day whose check is a letter. The same in every process."""
+    if day not in _usable:
+        _usable.clear()
+        _usable[day] = []
+    usable = _usable[day]
+    candidate = usable[-1] + 1 if usable else 1
+    while len(usable) < position:
+        if check_letter(f"{day}{candidate:04d}").isalpha():
+            usable.append(candidate)
+        candidate += 1
+    return usable[position - 1]
+
+
+_NEXT = text(
+    "insert into daily_count (day, given) values (:day, 1) "
+    "on conflict (day) do update set given = daily_count.given + 1 returning given"
+)
+
+
+def new_key(length: int = 16) -> str:
+    """An unguessable key of easily read letters (31^16: about 79 bits)."""
+    return "".join(secrets.choice(_KEY_LETTERS) for _ in range(length))

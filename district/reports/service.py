@@ -1,0 +1,648 @@
+"""The verbs: everything that can be done to a report, for every door, job and command alike.
+
+Each locks, guards, changes, records and tells. None commits. Who acts is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from district import audit, clock, sealed
+from district.categories.models import Urgency
+from district.deadlines import service as deadlines
+from district.errors import BadInput, NotFound, StaleVersion, WrongState
+from district.extensions import db
+from district.notifications import service as notifications
+from district.people.models import Resident, Staff
+from district.reference import reference
+from district.reports import numbers
+from district.reports.guards import SYSTEM, Actor, KeyHolder, System, require
+from district.reports.models import (
+    EventKind,
+    HandBack,
+    Photo,
+    PlaceSource,
+    Report,
+    ReportEvent,
+    ReportFollower,
+    ReportUnit,
+    Source,
+)
+from district.reports.photos import MOST_PHOTOS
+from district.reports.states import ENDED, Action, Status
+from district.work import hurry
+
+LONGEST_DESCRIPTION = 2000
+LONGEST_NOTE = 1000
+LONGEST_ADDRESS = 200
+LONGEST_CONTACT = 100
+DEFAULT_REOPEN_DAYS = 15
+
+__all__ = [
+    "SYSTEM", "NewReport", "accept", "add_photo", "assign", "comment", "correct", "find", "hand_back", "lock",
+    "note_overdue", "rate", "refuse_hand_back", "refuse_verification", "reject", "reopen", "resolve",
+    "send_to_triage", "submit", "support", "uphold_hand_back", "verify", "withdraw",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewReport:
+    """What a resident or acceptor gives.
+
+    latitude, longitude: WGS-84 degrees, both or neither. photo_ids: rows that belong to the reporter (or to nobody
+    yet) and to no report. has_photo: more pictures are on their way from WeChat.
+    """
+
+    source: Source
+    description: str = ""
+    category_code: str = ""
+    facility_id: int | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    address: str = ""
+    place_source: PlaceSource | None = None
+    photo_ids: Sequence[int] = ()
+    contact: str = ""
+    language: str = "zh-Hans"
+    urgency: Urgency | None = None
+    intent: str = "report"
+
+
+def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
+    """File a report; routing is hurried. Flushes, for the id.
+
+    by: the resident, the acceptor who took it by telephone, or None for an anonymous caller of the API.
+    Raises BadInput naming each field that cannot be used, also for a place outside the district.
+    """
+    from district.facilities.models import Facility
+
+    ref = reference()
+    description = _clean(new.description)
+    fields: dict[str, str] = {}
+    if not description and not new.photo_ids:
+        fields["description"] = "errors.description_missing"
+    if len(description) > LONGEST_DESCRIPTION:
+        fields["description"] = "errors.description_long"
+    if len(new.address) > LONGEST_ADDRESS:
+        fields["address"] = "errors.address_long"
+    if len(new.contact) > LONGEST_CONTACT:
+        fields["contact"] = "errors.contact_long"
+    if len(new.photo_ids) > MOST_PHOTOS:
+        fields["photos"] = "errors.photos_many"
+    category = ref.categories_by_code.get(new.category_code) if new.category_code else None
+    if new.category_code and category is None:
+        fields["category"] = "errors.category_unknown"
+    facility = db.session.get(Facility, new.facility_id) if new.facility_id else None
+    if new.facility_id and (facility is None or facility.retired_at is not None):
+        fields["facility"] = "errors.facility_unknown"
+
+    latitude, longitude, place_source = new.latitude, new.longitude, new.place_source
+    address = _clean(new.address)
+    if (latitude is None) != (longitude is None):
+        fields["latitude"] = "errors.place_half"
+    if latitude is None and facility is not None:
+        latitude, longitude, place_source = facility.latitude, facility.longitude, PlaceSource.FACILITY
+        address = address or facility.address
+    area = community = grid = ""
+    compound_id = None
+    if latitude is not None and longitude is not None and "latitude" not in fields:
+        if not (-90 <= latitude <= 90 and -180 <= longitude <= 180):
+            fields["latitude"] = "errors.place_not_on_earth"
+        else:
+            located = ref.locator.locate(latitude, longitude)
+            if not located.in_district:
+                fields["latitude"] = "errors.outside_district"
+            area, community, grid = located.area_code, located.community_code, located.grid_code
+            compound_id = located.compound_id
+    elif address:
+        place_source = PlaceSource.WORDS
+    if fields:
+        raise BadInput(fields=fields)
+
+    now = clock.now()
+    urgency = new.urgency or (Urgency(category.urgency) if category else Urgency.NORMAL)
+    report = Report(
+        number=numbers.take(now),
+        access_key=numbers.new_key(),
+        source=new.source,
+        language=new.language,
+        resident_id=by.id if isinstance(by, Resident) else None,
+        contact_sealed=sealed.seal(new.contact.strip()),
+        description=description,
+        category_id=category.id if category else None,
+        intent=new.intent,
+        urgency=urgency,
+        facility_id=facility.id if facility else None,
+        latitude=latitude,
+        longitude=longitude,
+        address=address,
+        place_source=place_source or "",
+        area_code=area,
+        community_code=community,
+        grid_code=grid,
+        compound_id=compound_id,
+        status=Status.SUBMITTED,
+        reason={},
+        submitted_at=now,
+        dispatch_due_at=deadlines.dispatch_due_at(urgency, now),
+        route_after=now,
+    )
+    db.session.add(report)
+    db.session.flush()
+    _attach(report, new.photo_ids, by)
+    _record(report, EventKind.SUBMITTED, by or SYSTEM, to_status=Status.SUBMITTED, data={"source": new.source})
+    if isinstance(by, Staff):
+        audit.record(by, "report.submit", f"report:{report.id}")
+    hurry("route_reports")
+    return report
+
+
+def find(number: str) -> Report:
+    """The report with this number, in any spelling of it. Raises NotFound."""
+    spelled = numbers.read(number)
+    report = db.session.scalar(select(Report).where(Report.number == spelled)) if spelled else None
+    if report is None:
+        raise NotFound("errors.report_unknown")
+    return report
+
+
+def lock(report_id: int, *, version: int | None = None) -> Report:
+    """The report, locked until the commit and read anew. Raises NotFound, and StaleVersion when it has moved on."""
+    report = db.session.scalar(
+        select(Report).where(Report.id == report_id).with_for_update().execution_options(populate_existing=True)
+    )
+    if report is None:
+        raise NotFound("errors.report_unknown")
+    if version is not None and report.version != version:
+        raise StaleVersion()
+    return report
+
+
+def assign(
+    report: Report,
+    unit_id: int,
+    *,
+    by: Actor,
+    reason: dict[str, Any] | None = None,
+    other_units: Iterable[tuple[int, str]] = (),
+    rule_code: str | None = None,
+    note: str = "",
+) -> Report:
+    """Give the report to the one unit that answers for it, with a deadline, and tell the resident.
+
+    report: locked. reason: `{"key": catalogue key, "params": {...}}`, the sentence everybody may read.
+    other_units: (unit id, `co` | `supervise` | `broadcast`). Raises NotAllowed, WrongState, BadInput.
+    """
+    require(by, Action.ASSIGN, report)
+    unit = reference().units_by_id.get(unit_id)
+    if unit is None:
+        raise BadInput(fields={"unit": "errors.unit_unknown"})
+    moved = report.unit_id is not None
+    if moved and report.unit_id == unit_id:
+        raise BadInput(fields={"unit": "errors.unit_the_same"})
+    before = report.status
+    _give_to(report, unit_id)
+    report.reason = reason or {"key": "routing.reason.dispatcher", "params": {"unit": unit.name}}
+    for other_id, role in dict.fromkeys(other_units):
+        if other_id != unit_id and (not moved or not _has_part(report.id, other_id, role)):
+            db.session.add(ReportUnit(report_id=report.id, unit_id=other_id, role=role))
+    kind = EventKind.ROUTED if isinstance(by, System) else EventKind.REASSIGNED if moved else EventKind.ASSIGNED
+    _record(report, kind, by, from_status=before, unit_id=unit_id, note=note, data={"rule": rule_code or ""})
+    if isinstance(by, Staff):
+        audit.record(by, "report.assign", f"report:{report.id}", unit=unit.code)
+    notifications.tell(report, "assigned", unit=unit.name, due=_moment(report.handling_due_at))
+    return report
+
+
+def send_to_triage(report: Report, *, reason: dict[str, Any], proposed_unit_id: int | None = None) -> Report:
+    """The rules leave it to a person: it waits in the command centre, with a proposal when there is one."""
+    require(SYSTEM, Action.SEND_TO_TRIAGE, report)
+    before = report.status
+    report.status = Status.TRIAGE
+    report.reason = reason
+    _record(
+        report, EventKind.SENT_TO_TRIAGE, SYSTEM, from_status=before, is_public=False,
+        data={"proposed_unit_id": proposed_unit_id},
+    )  # fmt: skip
+    return report
+
+
+def accept(report: Report, *, by: Staff) -> Report:
+    """The unit has seen it and begins."""
+    require(by, Action.ACCEPT, report)
+    before = report.status
+    report.status, report.accepted_at = Status.IN_PROGRESS, clock.now()
+    _record(report, EventKind.ACCEPTED, by, from_status=before, unit_id=report.unit_id)
+    audit.record(by, "report.accept", f"report:{report.id}")
+    return report
+
+
+def hand_back(report: Report, *, by: Staff, reason: str, suggested_unit_id: int | None = None) -> HandBack:
+    """The unit says it is not theirs, once, with a reason; the clock stands still until the dispatcher rules.
+
+    Raises WrongState when this unit has handed this report back before: that ruling is final.
+    """
+    require(by, Action.HAND_BACK, report)
+    reason = _words(reason, "reason", "errors.reason_missing")
+    unit_id = report.unit_id
+    before = db.session.scalar(
+        select(func.count()).select_from(HandBack).where(HandBack.report_id == report.id, HandBack.unit_id == unit_id)
+    )
+    if before:
+        raise WrongState("errors.handed_back_already")
+    if suggested_unit_id is not None and suggested_unit_id not in reference().units_by_id:
+        raise BadInput(fields={"suggested_unit": "errors.unit_unknown"})
+    if unit_id is None:
+        raise WrongState()
+    row = HandBack(
+        report_id=report.id,
+        unit_id=unit_id,
+        suggested_unit_id=suggested_unit_id,
+        reason=reason,
+        asked_by_id=by.id,
+        asked_at=clock.now(),
+    )
+    db.session.add(row)
+    report.hand_back_pending = True
+    _record(report, EventKind.HANDED_BACK, by, unit_id=unit_id, note=reason, is_public=False)
+    audit.record(by, "report.hand_back", f"report:{report.id}")
+    return row
+
+
+def uphold_hand_back(report: Report, *, by: Staff, unit_id: int, ruling: str = "") -> Report:
+    """The dispatcher agrees: the report goes to `unit_id` with a new clock."""
+    require(by, Action.UPHOLD_HAND_BACK, report)
+    pending = _pending_hand_back(report)
+    if unit_id == report.unit_id:
+        raise BadInput(fields={"unit": "errors.unit_the_same"})
+    _rule(pending, by, upheld=True, ruling=ruling)
+    report.hand_back_pending = False
+    _record(report, EventKind.HAND_BACK_UPHELD, by, unit_id=pending.unit_id, note=ruling, is_public=False)
+    audit.record(by, "report.hand_back_upheld", f"report:{report.id}")
+    return assign(report, unit_id, by=by, note=ruling)
+
+
+def refuse_hand_back(report: Report, *, by: Staff, ruling: str) -> Report:
+    """The dispatcher disagrees: the unit keeps it; the time the ruling took is given back."""
+    require(by, Action.REFUSE_HAND_BACK, report)
+    ruling = _words(ruling, "ruling", "errors.reason_missing")
+    pending = _pending_hand_back(report)
+    _rule(pending, by, upheld=False, ruling=ruling)
+    report.hand_back_pending = False
+    if report.handling_due_at is not None:
+        report.handling_due_at += clock.now() - pending.asked_at
+    _record(report, EventKind.HAND_BACK_REFUSED, by, unit_id=pending.unit_id, note=ruling, is_public=False)
+    audit.record(by, "report.hand_back_refused", f"report:{report.id}")
+    return report
+
+
+def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = ()) -> Report:
+    """The unit has fixed it. note: what was done, shown to the resident as written; photo_ids: after the work.
+
+    A category marked so closes at once; every other waits for somebody else to verify.
+    """
+    require(by, Action.RESOLVE, report)
+    note = _words(note, "note", "errors.note_missing")
+    now = clock.now()
+    before = report.status
+    report.accepted_at = report.accepted_at or now
+    report.status, report.resolved_at, report.resolved_by_id, report.resolution = (
+        Status.RESOLVED,
+        now,
+        by.id,
+        note,
+    )
+    _attach(report, photo_ids, by, purpose="after")
+    _record(report, EventKind.RESOLVED, by, from_status=before, unit_id=report.unit_id, note=note)
+    audit.record(by, "report.resolve", f"report:{report.id}")
+    category = reference().categories_by_id.get(report.category_id) if report.category_id else None
+    if category is not None and category.close_without_verification:
+        report.status, report.closed_at, report.verification_waived = Status.CLOSED, now, True
+        _record(report, EventKind.VERIFIED, SYSTEM, from_status=Status.RESOLVED)
+        notifications.tell(report, "closed", note=note)
+    else:
+        notifications.tell(report, "resolved", unit=_unit_name(report), note=note)
+    return report
+
+
+def verify(report: Report, *, by: Staff, note: str = "", photo_ids: Sequence[int] = ()) -> Report:
+    """Somebody without a part in the work has checked it: the case is closed and the resident is asked to rate."""
+    require(by, Action.VERIFY, report)
+    before = report.status
+    report.status, report.closed_at, report.verified_by_id = Status.CLOSED, clock.now(), by.id
+    _attach(report, photo_ids, by, purpose="check")
+    _record(report, EventKind.VERIFIED, by, from_status=before, note=_clean(note)[:LONGEST_NOTE])
+    audit.record(by, "report.verify", f"report:{report.id}")
+    notifications.tell(report, "closed", note=report.resolution)
+    return report
+
+
+def refuse_verification(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = ()) -> Report:
+    """It is not fixed: back to the unit, which must do it again. note: what is wrong."""
+    require(by, Action.REFUSE_VERIFICATION, report)
+    note = _words(note, "note", "errors.note_missing")
+    before = report.status
+    report.status, report.resolved_at, report.resolved_by_id = Status.IN_PROGRESS, None, None
+    report.rework_count += 1
+    _attach(report, photo_ids, by, purpose="check")
+    _record(report, EventKind.VERIFICATION_REFUSED, by, from_status=before, unit_id=report.unit_id, note=note)
+    audit.record(by, "report.refuse_verification", f"report:{report.id}")
+    return report
+
+
+def reject(report: Report, *, by: Staff, reason: str) -> Report:
+    """Not accepted, with the reason the resident reads."""
+    require(by, Action.REJECT, report)
+    reason = _words(reason, "reason", "errors.reason_missing", longest=500)
+    before = report.status
+    report.status, report.reject_reason = Status.REJECTED, reason
+    _record(report, EventKind.REJECTED, by, from_status=before, note=reason)
+    audit.record(by, "report.reject", f"report:{report.id}")
+    notifications.tell(report, "rejected", reason=reason)
+    return report
+
+
+def rate(
+    report: Report,
+    *,
+    by: Resident | KeyHolder,
+    solved: bool,
+    stars: int | None = None,
+    reasons: Sequence[str] = (),
+    text: str = "",
+) -> Report:
+    """The resident's word after closing: solved or not, 1 to 5 stars. Not solved sends it back to the unit.
+
+    Raises WrongState when it was rated before or the days for reopening are over, BadInput for odd stars.
+    """
+    require(by, Action.RATE, report)
+    if report.rated_at is not None:
+        raise WrongState("errors.rated_already")
+    if stars is not None and not 1 <= stars <= 5:
+        raise BadInput(fields={"stars": "errors.stars_range"})
+    text = _clean(text)[:LONGEST_NOTE]
+    _record(
+        report, EventKind.RATED, by, note=text,
+        data={"solved": solved, "stars": stars, "reasons": [str(reason)[:40] for reason in reasons][:10]},
+    )  # fmt: skip
+    if not solved:
+        return reopen(report, by=by, text=text)
+    report.solved, report.stars, report.rating_text, report.rated_at = solved, stars, text, clock.now()
+    return report
+
+
+def reopen(
+    report: Report, *, by: Resident | Staff | KeyHolder, text: str = "", photo_ids: Sequence[int] = ()
+) -> Report:
+    """It is not solved: back to the same unit with a new clock.
+
+    Raises WrongState after the district's days for it (setting `reopen_days`, counted from closing).
+    """
+    require(by, Action.REOPEN, report)
+    now = clock.now()
+    days = int(reference().settings.get("reopen_days", DEFAULT_REOPEN_DAYS))
+    if report.closed_at is None or report.unit_id is None or now - report.closed_at > timedelta(days=days):
+        raise WrongState("errors.reopen_too_late", days=days)
+    before = report.status
+    unit_id = report.unit_id
+    report.reopen_count += 1
+    report.resolved_at = report.resolved_by_id = report.closed_at = report.verified_by_id = None
+    report.verification_waived = False
+    report.solved, report.stars, report.rated_at, report.rating_text = None, None, None, ""
+    _give_to(report, unit_id)
+    _attach(report, photo_ids, by)
+    _record(report, EventKind.REOPENED, by, from_status=before, unit_id=unit_id, note=_clean(text)[:LONGEST_NOTE])
+    if isinstance(by, Staff):
+        audit.record(by, "report.reopen", f"report:{report.id}")
+    notifications.tell(report, "reopened", unit=_unit_name(report), due=_moment(report.handling_due_at))
+    return report
+
+
+def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
+    """The resident takes it back, while nobody has set out."""
+    require(by, Action.WITHDRAW, report)
+    before = report.status
+    report.status = Status.WITHDRAWN
+    report.unit_id = report.assigned_at = report.handling_due_at = report.accepted_at = None
+    _record(report, EventKind.WITHDRAWN, by, from_status=before)
+    return report
+
+
+def comment(
+    report: Report,
+    *,
+    by: Actor,
+    text: str,
+    photo_ids: Sequence[int] = (),
+    is_public: bool = True,
+) -> ReportEvent:
+    """More words or photos. is_public False: an internal note that only staff read."""
+    require(by, Action.COMMENT, report)
+    text = _clean(text)
+    if not text and not photo_ids:
+        raise BadInput(fields={"text": "errors.note_missing"})
+    if len(text) > LONGEST_NOTE:
+        raise BadInput(fields={"text": "errors.note_long"})
+    _attach(report, photo_ids, by)
+    if isinstance(by, Staff):
+        audit.record(by, "report.comment", f"report:{report.id}")
+    return _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public)
+
+
+def add_photo(report: Report, photo: Photo, *, by: Resident | KeyHolder) -> None:
+    """A resident's later picture joins the report (it may still be on its way from WeChat)."""
+    require(by, Action.COMMENT, report)
+    photo.report_id = report.id
+    _record(report, EventKind.PHOTO_ADDED, by)
+
+
+def correct(
+    report: Report,
+    *,
+    by: Staff,
+    category_code: str | None = None,
+    latitude: float | None = None,
+    longitude: float | None = None,
+    address: str | None = None,
+) -> Report:
+    """Set right what was misunderstood while it waits for dispatch."""
+    require(by, Action.CORRECT, report)
+    ref = reference()
+    changed: dict[str, Any] = {}
+    if category_code is not None:
+        category = ref.categories_by_code.get(category_code)
+        if category is None:
+            raise BadInput(fields={"category": "errors.category_unknown"})
+        if category.id != report.category_id:
+            changed["category"] = category.code
+            report.category_id, report.urgency = category.id, category.urgency
+    if latitude is not None and longitude is not None:
+        located = ref.locator.locate(latitude, longitude)
+        if not located.in_district:
+            raise BadInput(fields={"latitude": "errors.outside_district"})
+        report.latitude, report.longitude, report.place_source = latitude, longitude, PlaceSource.PICKED
+        report.area_code, report.community_code = located.area_code, located.community_code
+        report.grid_code, report.compound_id = located.grid_code, located.compound_id
+        changed["place"] = located.area_code
+    if address is not None and _clean(address) != report.address:
+        report.address = _clean(address)[:LONGEST_ADDRESS]
+        changed["address"] = True
+    if changed:
+        _record(report, EventKind.CORRECTED, by, is_public=False, data=changed)
+        audit.record(by, "report.correct", f"report:{report.id}", fields=sorted(changed))
+    return report
+
+
+def support(report: Report, *, by: Resident | None) -> bool:
+    """Somebody else has the same trouble. A known resident is told of every step from now on. True when it is new."""
+    if Status(report.status) in ENDED:
+        raise WrongState("errors.report_ended")
+    if by is not None:
+        if report.resident_id == by.id or db.session.get(ReportFollower, (report.id, by.id)) is not None:
+            return False
+        db.session.add(ReportFollower(report_id=report.id, resident_id=by.id, since=clock.now()))
+        report.has_followers = True
+    _record(report, EventKind.SUPPORTED, by or SYSTEM)
+    return True
+
+
+def note_overdue(limit: int = 200) -> int:
+    """Remind, once for each clock, of reports whose handling is overdue. Returns how many."""
+    now = clock.now()
+    late = db.session.scalars(
+        select(Report)
+        .where(
+            Report.status.in_((Status.ASSIGNED, Status.IN_PROGRESS)),
+            Report.handling_due_at < now,
+            Report.overdue_noted_at.is_(None),
+            Report.hand_back_pending.is_(False),
+        )
+        .order_by(Report.handling_due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for report in late:
+        report.overdue_noted_at = now
+        _record(
+            report,
+            EventKind.REMINDED,
+            SYSTEM,
+            unit_id=report.unit_id,
+            is_public=False,
+            data={"what": "overdue"},
+        )
+    return len(late)
+
+
+def _give_to(report: Report, unit_id: int) -> None:
+    """Set the unit and start its clock."""
+    now = clock.now()
+    report.status, report.unit_id, report.assigned_at, report.accepted_at = (
+        Status.ASSIGNED,
+        unit_id,
+        now,
+        None,
+    )
+    report.handling_due_at = deadlines.handling_due_at(report.category_id, Urgency(report.urgency), now)
+    report.overdue_noted_at = None
+
+
+def _record(
+    report: Report,
+    kind: EventKind,
+    by: Actor,
+    *,
+    from_status: str | None = None,
+    to_status: str | None = None,
+    unit_id: int | None = None,
+    note: str = "",
+    is_public: bool = True,
+    data: dict[str, Any] | None = None,
+) -> ReportEvent:
+    actor = "staff" if isinstance(by, Staff) else "system" if isinstance(by, System) else "resident"
+    event = ReportEvent(
+        report_id=report.id,
+        at=clock.now(),
+        kind=kind,
+        actor=actor,
+        staff_id=by.id if isinstance(by, Staff) else None,
+        from_status=from_status,
+        to_status=to_status or (report.status if from_status is not None else None),
+        unit_id=unit_id,
+        note=note,
+        is_public=is_public,
+        data=data or {},
+    )
+    db.session.add(event)
+    return event
+
+
+def _attach(report: Report, photo_ids: Sequence[int], by: Actor | None, *, purpose: str = "before") -> None:
+    """Photos become part of the report: only loose ones, and only one's own."""
+    if not photo_ids:
+        return
+    query = update(Photo).where(Photo.id.in_(list(photo_ids)), Photo.report_id.is_(None))
+    if isinstance(by, Staff):
+        query = query.where(Photo.staff_id == by.id)
+    elif isinstance(by, Resident):
+        query = query.where((Photo.resident_id == by.id) | Photo.resident_id.is_(None), Photo.staff_id.is_(None))
+    else:
+        query = query.where(Photo.resident_id.is_(None), Photo.staff_id.is_(None))
+    result = db.session.execute(query.values(report_id=report.id, purpose=purpose))
+    if result.rowcount != len(set(photo_ids)):  # type: ignore[attr-defined]
+        raise BadInput(fields={"photos": "errors.photo_unknown"})
+
+
+def _pending_hand_back(report: Report) -> HandBack:
+    row = db.session.scalar(
+        select(HandBack).where(HandBack.report_id == report.id, HandBack.ruled_at.is_(None)).with_for_update()
+    )
+    if row is None:
+        raise WrongState()
+    return row
+
+
+def _rule(row: HandBack, by: Staff, *, upheld: bool, ruling: str) -> None:
+    row.ruled_by_id, row.ruled_at, row.upheld, row.ruling = by.id, clock.now(), upheld, _clean(ruling)[:500]
+    # The unique index allows one pending row: it must be gone before another is asked for.
+    db.session.flush()
+
+
+def _has_part(report_id: int, unit_id: int, role: str) -> bool:
+    return db.session.get(ReportUnit, (report_id, unit_id, role)) is not None
+
+
+def _unit_name(report: Report) -> str:
+    unit = reference().units_by_id.get(report.unit_id) if report.unit_id else None
+    return unit.name if unit else ""
+
+
+def _moment(moment: Any) -> str:
+    """A deadline as a resident reads it, in the district's zone: `11-24 17:30`."""
+    from zoneinfo import ZoneInfo
+
+    from flask import current_app
+
+    if moment is None:
+        return ""
+    local = moment.astimezone(ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
+    return f"{local:%m-%d %H:%M}"
+
+
+def _clean(text: str) -> str:
+    """Without control characters and outer blanks; line breaks stay."""
+    return "".join(ch for ch in text if ch in "\n\t" or ch.isprintable() or ord(ch) > 0xFFFF).strip()
+
+
+def _words(text: str, field: str, missing: str, longest: int = LONGEST_NOTE) -> str:
+    text = _clean(text)
+    if not text:
+        raise BadInput(fields={field: missing})
+    if len(text) > longest:
+        raise BadInput(fields={field: "errors.note_long"})
+    return text

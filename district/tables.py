@@ -1,0 +1,14 @@
+"""Every table of the domain, imported in one place so that the metadata is whole whoever asks first."""
+
+from __future__ import annotations
+
+import district.categories.models
+import district.deadlines.models
+import district.facilities.models
+import district.geo.models
+import district.notifications.models
+import district.people.models
+import district.reports.models
+import district.routing.models
+import district.settings
+import district.units.models  # noqa: F401

@@ -1,0 +1,155 @@
+"""What every test may ask for: an application on a fresh database, people, a queue server.
+
+Each test gets its own database: a copy of a migrated SQLite file, or an emptied PostgreSQL one of this worker.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from district.config import Config
+from tests.support import services
+
+ROOT = Path(__file__).resolve().parent.parent
+NOBODY_LISTENS = "redis://127.0.0.1:1/0"
+
+both_databases = pytest.mark.parametrize(
+    "database_kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+
+
+@pytest.fixture(scope="session")
+def worker_name(request: pytest.FixtureRequest) -> str:
+    """This process among those that run the tests side by side."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(worker_name: str) -> Iterator[str]:
+    """A PostgreSQL database of this worker alone. Skips the test where no server answers."""
+    with services.own_postgres_database(f"bihuan_test_{os.getpid()}_{worker_name}") as url:
+        if url is None:
+            pytest.skip("PostgreSQL is not reachable (TEST_DATABASE_URL)")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def external_redis_url(worker_name: str) -> str:
+    """A Redis server that is not ours. Skips the test where none answers."""
+    url = services.external_redis(worker_name)
+    if url is None:
+        pytest.skip("Redis is not reachable (TEST_REDIS_URL)")
+    return url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded queue server, started for this worker."""
+    with services.embedded_valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated database file; tests copy it."""
+    folder = tmp_path_factory.mktemp("migrated")
+    path = folder / "bihuan.db"
+    services.migrate(f"sqlite:///{path}", folder)
+    services.settle_sqlite(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def demo_sqlite(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the demo district loaded; tests copy it."""
+    folder = tmp_path_factory.mktemp("demo")
+    path = folder / "bihuan.db"
+    shutil.copy(migrated_sqlite, path)
+    services.load_demo(f"sqlite:///{path}", folder)
+    services.settle_sqlite(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    services.migrate(postgres_url, tmp_path_factory.mktemp("migrated_pg"))
+    return postgres_url
+
+
+@pytest.fixture
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """`sqlite`, or what `both_databases` asks for."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if database_kind == "sqlite":
+        name = "demo_sqlite" if request.node.get_closest_marker("demo") else "migrated_sqlite"
+        path = tmp_path / "bihuan.db"
+        shutil.copy(request.getfixturevalue(name), path)
+        return f"sqlite:///{path}"
+    url: str = request.getfixturevalue("migrated_postgres")
+    services.empty_postgres(url)
+    return url
+
+
+@pytest.fixture
+def env(database_url: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of the application under test; a test may add to it before asking for `app`."""
+    demo_map = tmp_path / "map"
+    demo_map.mkdir(exist_ok=True)
+    return {
+        "VAR_DIR": str(tmp_path),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": NOBODY_LISTENS,
+        "PUBLIC_BASE_URL": "http://district.test",
+    }
+
+
+@pytest.fixture
+def config(env: dict[str, str]) -> Config:
+    return Config.from_env(env)
+
+
+@pytest.fixture
+def app(config: Config) -> Iterator[Flask]:
+    """The whole application with its three doors, inside an application context."""
+    from district.extensions import db
+    from wsgi import create_app
+
+    app = create_app(config)
+    app.config["WTF_CSRF_ENABLED"] = False
+    app.config["RATELIMIT_ENABLED"] = False
+    app.testing = True
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "demo: runs on a database with the demo district loaded")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One counted line for what an absent server left out."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and "is not reachable" in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests left out: no PostgreSQL or Redis server answers")

@@ -1,0 +1,212 @@
+"""Makes things for tests: a small district, people, reports in any status through the real verbs."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from district import clock, settings
+from district.categories.models import Category
+from district.extensions import db
+from district.facilities.models import Facility, FacilityToken, FacilityType
+from district.geo.models import Area
+from district.people import service as people
+from district.people.models import Resident, Staff, StaffRole
+from district.people.roles import Role
+from district.reports import service as reports
+from district.reports.models import Report, Source
+from district.reports.states import Status
+from district.routing.models import RoutingRule
+from district.units.models import Unit
+from district.work import unit_of_work
+
+_count = itertools.count(1)
+PASSWORD = "correct-horse-9"
+# A square of about 2 km around the middle of the small district.
+MIDDLE = (50.4260, 124.1262)
+
+
+def forget_reference() -> None:
+    """Reference data was changed behind the snapshot's back."""
+    from district.reference import forget
+
+    forget()
+
+
+def make_unit(code: str = "", **given: Any) -> Unit:
+    code = code or f"U{next(_count)}"
+    values: dict[str, Any] = {
+        "name": f"单位{code}",
+        "kind": "municipal",
+        "role": "handler",
+        "area_codes": ["*"],
+    } | given
+    unit = Unit(code=code, **values)
+    db.session.add(unit)
+    db.session.flush()
+    settings.changed("units")
+    return unit
+
+
+def make_staff(username: str, unit: Unit, *roles: Role, password: str | None = None) -> Staff:
+    staff = Staff(username=username, name=f"员工{username}", unit_id=unit.id, created_at=clock.now())
+    staff.role_rows = [StaffRole(role=role) for role in roles]
+    if password:
+        staff.password_hash = people.hash_password(password)
+    db.session.add(staff)
+    db.session.flush()
+    return staff
+
+
+def make_category(code: str = "01037", **given: Any) -> Category:
+    values: dict[str, Any] = {
+        "scheme": "test", "kind": "component", "major": "市政公用设施类", "name": "路灯异常", "name_en": "street light",
+        "keywords": ["路灯", "灯不亮"], "default_unit_kind": "municipal", "limit_value": 2, "limit_unit": "working_days",
+        "urgency": "normal",
+    } | given  # fmt: skip
+    category = Category(code=code, **values)
+    db.session.add(category)
+    db.session.flush()
+    settings.changed("categories")
+    return category
+
+
+def make_area(code: str = "990000001", *, half_side: float = 0.02, **given: Any) -> Area:
+    latitude, longitude = given.pop("middle", MIDDLE)
+    ring = [
+        [longitude - half_side, latitude - half_side], [longitude + half_side, latitude - half_side],
+        [longitude + half_side, latitude + half_side], [longitude - half_side, latitude + half_side],
+        [longitude - half_side, latitude - half_side],
+    ]  # fmt: skip
+    values: dict[str, Any] = {
+        "level": "area",
+        "name": "中心街道",
+        "parent_code": "990000",
+        "area_code": code,
+    } | given
+    area = Area(code=code, geometry={"type": "Polygon", "coordinates": [ring]}, **values)
+    db.session.add(area)
+    db.session.flush()
+    settings.changed("map")
+    return area
+
+
+def make_rule(code: str, unit: str, **given: Any) -> RoutingRule:
+    values: dict[str, Any] = {
+        "priority": 500, "category_codes": ["*"], "facility_types": ["*"], "area_codes": ["*"], "condition": "",
+        "role": "primary", "mode": "auto",
+    } | given  # fmt: skip
+    rule = RoutingRule(code=code, units=[unit], **values)
+    db.session.add(rule)
+    db.session.flush()
+    settings.changed("rules")
+    return rule
+
+
+def make_facility(unit: Unit | None = None, *, category_code: str = "01037", **given: Any) -> Facility:
+    number = next(_count)
+    kind = db.session.scalar(select(FacilityType).where(FacilityType.code == "01037"))
+    if kind is None:
+        kind = FacilityType(
+            code="01037", major="市政公用设施", name="路灯", name_en="street light", geometry="point",
+            default_unit_kind="municipal", problems=["不亮", "倾斜"], default_category_code=category_code,
+        )  # fmt: skip
+        db.session.add(kind)
+        db.session.flush()
+    values: dict[str, Any] = {
+        "name": f"路灯{number}", "address": "人民路北侧", "latitude": MIDDLE[0], "longitude": MIDDLE[1],
+        "grid_code": "", "area_code": "990000001", "state": "intact",
+        "maintainer_unit_id": unit.id if unit else None, "owner_unit_id": unit.id if unit else None,
+    } | given  # fmt: skip
+    facility = Facility(code=f"23276101037{number:05d}", code17=f"232761010370{number:05d}", type_id=kind.id, **values)
+    db.session.add(facility)
+    db.session.flush()
+    db.session.add(FacilityToken(token=f"TESTTOK{number:03d}", facility_id=facility.id, issued_at=clock.now()))
+    db.session.flush()
+    settings.changed("facilities")
+    return facility
+
+
+def make_resident(openid: str = "", **given: Any) -> Resident:
+    now = clock.now()
+    resident = Resident(
+        openid=openid or f"oTest{next(_count):023d}",
+        language="zh-Hans",
+        first_seen_at=now,
+        last_seen_at=now,
+        **given,
+    )
+    db.session.add(resident)
+    db.session.flush()
+    return resident
+
+
+def give_window(resident: Resident) -> None:
+    people.grant_window(resident, messages=5, length=timedelta(hours=48))
+
+
+class SmallDistrict:
+    """A district with one area, a command centre, two units, staff of every role, a category and rules."""
+
+    def __init__(self) -> None:
+        with unit_of_work():
+            make_area()
+            self.command = make_unit("CMD", kind="command_center", role="dispatcher", name="指挥中心")
+            self.lamps = make_unit("SZ-LD", name="路灯班组")
+            self.street = make_unit("J001", kind="street", name="中心街道办", area_codes=["990000001"])
+            self.category = make_category()
+            self.staff = {
+                "acceptor": make_staff("acceptor", self.command, Role.ACCEPTOR, password=PASSWORD),
+                "dispatcher": make_staff("dispatcher", self.command, Role.DISPATCHER, password=PASSWORD),
+                "shift_lead": make_staff("shift-lead", self.command, Role.SHIFT_LEAD, password=PASSWORD),
+                "verifier": make_staff("verifier", self.command, Role.VERIFIER, password=PASSWORD),
+                "inspector": make_staff("inspector", self.command, Role.INSPECTOR, password=PASSWORD),
+                "leader": make_staff("leader", self.command, Role.LEADER, password=PASSWORD),
+                "administrator": make_staff("admin", self.command, Role.ADMINISTRATOR, password=PASSWORD),
+                "handler": make_staff("lamps", self.lamps, Role.HANDLER, password=PASSWORD),
+                "unit_manager": make_staff("lamps-m", self.lamps, Role.UNIT_MANAGER, password=PASSWORD),
+                "street": make_staff("street", self.street, Role.HANDLER, password=PASSWORD),
+            }
+            make_rule("R1", "SZ-LD", category_codes=["01037"], priority=500)
+            make_rule("R2", "@area.street", condition="area is not null", mode="manual_confirm", priority=100)
+            make_rule("R3", "CMD", mode="manual_queue", priority=1)
+            self.resident = make_resident()
+            settings.put("district", {"backstop_unit": "CMD", "reopen_days": 15})
+        forget_reference()
+
+
+def make_report(district: SmallDistrict, status: Status = Status.SUBMITTED, **given: Any) -> Report:
+    """A report brought to `status` by the verbs, in units of work of its own."""
+    values: dict[str, Any] = {
+        "source": Source.BOT, "description": "路灯不亮", "category_code": "01037",
+        "latitude": MIDDLE[0], "longitude": MIDDLE[1],
+    } | given  # fmt: skip
+    resident = values.pop("resident", district.resident)
+    with unit_of_work():
+        report_id = reports.submit(reports.NewReport(**values), by=resident).id
+
+    def step(act: Any) -> None:
+        with unit_of_work():
+            act(reports.lock(report_id))
+
+    lamps, handler = district.lamps.id, district.staff["handler"]
+    if status is Status.TRIAGE:
+        step(lambda r: reports.send_to_triage(r, reason={"key": "routing.reason.backstop", "params": {}}))
+    elif status is Status.REJECTED:
+        step(lambda r: reports.reject(r, by=district.staff["dispatcher"], reason="不属于本区"))
+    elif status is Status.WITHDRAWN:
+        step(lambda r: reports.withdraw(r, by=district.resident))
+    elif status is not Status.SUBMITTED:
+        step(lambda r: reports.assign(r, lamps, by=reports.SYSTEM))
+        if status in (Status.IN_PROGRESS, Status.RESOLVED, Status.CLOSED):
+            step(lambda r: reports.accept(r, by=handler))
+        if status in (Status.RESOLVED, Status.CLOSED):
+            step(lambda r: reports.resolve(r, by=handler, note="换了灯泡"))
+        if status is Status.CLOSED:
+            step(lambda r: reports.verify(r, by=district.staff["verifier"]))
+    report = db.session.get_one(Report, report_id)
+    assert report.status == status
+    return report
