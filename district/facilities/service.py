@@ -1,0 +1,113 @@
+"""Facilities: found by token or code, repaired, their tokens issued."""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import or_, select
+
+from district import audit, clock
+from district.errors import BadInput, NotAllowed, NotFound
+from district.extensions import db
+from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
+from district.people.models import Staff
+from district.people.roles import Role
+from district.people.service import unit_and_below
+
+# Base 32 without letters that are easily confused; 10 of them are 50 bits: not to be guessed.
+TOKEN_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+TOKEN_LENGTH = 10
+LONGEST_NOTE = 500
+
+
+class Revoked(NotFound):
+    """The code was taken out of use."""
+
+    code = "revoked"
+
+
+def new_token() -> str:
+    """A random token as printed codes hold it."""
+    return "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
+
+
+def by_token(token: str) -> Facility:
+    """The facility a printed code belongs to; letters in any case. Raises Revoked, NotFound."""
+    row = db.session.get(FacilityToken, token.strip().upper())
+    if row is None or row.facility.retired_at is not None:
+        raise NotFound("errors.facility_unknown")
+    if row.revoked_at is not None:
+        raise Revoked("errors.facility_unknown")
+    return row.facility
+
+
+def by_code(code: str) -> Facility:
+    """The facility with this code, of either scheme. Raises NotFound."""
+    code = code.strip()
+    facility = db.session.scalar(
+        select(Facility).where(or_(Facility.code == code, Facility.code17 == code), Facility.retired_at.is_(None))
+    )
+    if facility is None:
+        raise NotFound("errors.facility_unknown")
+    return facility
+
+
+def by_token_or_code(text: str) -> Facility:
+    """Whatever a person or a partner gives: a token, a 16- or a 17-digit code. Raises NotFound."""
+    return by_code(text) if text.strip().isdecimal() and len(text.strip()) >= 16 else by_token(text)
+
+
+def token_of(facility_id: int) -> str | None:
+    """The token in use, newest first; None when none was issued."""
+    return db.session.scalar(
+        select(FacilityToken.token)
+        .where(FacilityToken.facility_id == facility_id, FacilityToken.revoked_at.is_(None))
+        .order_by(FacilityToken.issued_at.desc())
+        .limit(1)
+    )
+
+
+def revoke_token(token: str, *, by: Staff) -> None:
+    """Take one printed code out of use; others of the facility stay good."""
+    if Role.ADMINISTRATOR not in by.roles:
+        raise NotAllowed()
+    row = db.session.get(FacilityToken, token.strip().upper(), with_for_update=True)
+    if row is None:
+        raise NotFound("errors.facility_unknown")
+    row.revoked_at = row.revoked_at or clock.now()
+    audit.record(by, "facility.revoke_token", f"facility:{row.facility_id}")
+
+
+def may_maintain(staff: Staff, facility: Facility) -> bool:
+    """Whether this person's unit, or one below it, looks after the facility."""
+    if not staff.roles & {Role.HANDLER, Role.UNIT_MANAGER}:
+        return False
+    theirs = unit_and_below(staff.unit_id)
+    return facility.maintainer_unit_id in theirs or facility.owner_unit_id in theirs
+
+
+def record_repair(facility: Facility, *, by: Staff, note: str, kind: str = "repair") -> MaintenanceEntry:
+    """Write what was done into the facility's log; a repair makes it intact. Raises NotAllowed, BadInput."""
+    if not may_maintain(by, facility):
+        raise NotAllowed()
+    note = note.strip()
+    if not note or len(note) > LONGEST_NOTE:
+        raise BadInput(fields={"note": "errors.note_long" if note else "errors.note_missing"})
+    entry = MaintenanceEntry(facility_id=facility.id, staff_id=by.id, kind=kind, note=note, at=clock.now())
+    db.session.add(entry)
+    if kind == "repair":
+        facility.state = "intact"
+    audit.record(by, f"facility.{kind}", f"facility:{facility.id}")
+    return entry
+
+
+def maintenance_log(facility_id: int, limit: int = 20) -> list[MaintenanceEntry]:
+    """What staff did to it, newest first."""
+    return list(
+        db.session.scalars(
+            select(MaintenanceEntry)
+            .where(MaintenanceEntry.facility_id == facility_id)
+            .order_by(MaintenanceEntry.id.desc())
+            .limit(limit)
+        )
+    )
