@@ -21,7 +21,7 @@ class Conversation(db.Model):
 
 
 class InboundMessage(db.Model):
-    """A delivery that was answered. key: `msg:{MsgId}` or `evt:{openid digest}:{CreateTime}:{Event}:{EventKey}`.
+    """A delivery that was answered. key: the same for each delivery of a message, see `bot.protocol`.
 
     reply: the passive reply in plain XML, empty for none; a repeated delivery gets the same again.
     """

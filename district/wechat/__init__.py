@@ -25,7 +25,7 @@ class _Clients:
         self._local = threading.local()
 
     def client(self, app: Flask) -> WeChatClient:
-        config = app.extensions["district_config"]
+        config = app.config["BIHUAN"]
         with self._guard:
             if self._pid != os.getpid() or self._tokens is None:
                 self._pid, self._local = os.getpid(), threading.local()

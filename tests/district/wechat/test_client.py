@@ -31,7 +31,6 @@ from district.wechat.errors import (
 )
 from district.wechat.redaction import Redact, protect_library_logs, redact
 from district.wechat.tokens import TokenKeeper
-from tests.support.redis_store import a_redis_url
 from tests.support.wechat_platform import Remote, running_platform
 
 SEND, TEMPLATE, MEDIA = "/cgi-bin/message/custom/send", "/cgi-bin/message/template/send", "/cgi-bin/media/get"
@@ -64,8 +63,8 @@ def platform(server: Remote) -> Remote:
 
 
 @pytest.fixture
-def store() -> Iterator[redis.Redis]:
-    connection = redis.Redis.from_url(a_redis_url())
+def store(redis_url: str) -> Iterator[redis.Redis]:
+    connection = redis.Redis.from_url(redis_url)
     clear(connection)
     yield connection
     clear(connection)
