@@ -6,10 +6,10 @@ from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from district.columns import JsonDict, Moment
-from district.extensions import db
+from district.extensions import Model
 
 
-class Conversation(db.Model):
+class Conversation(Model):
     """A resident's place in the dialogue. draft: the report being made, see `bot.dialogue.Draft`."""
 
     __tablename__ = "conversation"
@@ -20,7 +20,7 @@ class Conversation(db.Model):
     updated_at: Mapped[Moment]
 
 
-class InboundMessage(db.Model):
+class InboundMessage(Model):
     """A delivery that was answered. key: the same for each delivery of a message, see `bot.protocol`.
 
     reply: the passive reply in plain XML, empty for none; a repeated delivery gets the same again.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -253,7 +253,7 @@ def _or_stop(act: Callable[[], Any]) -> Any:
 
 def _print_problems(problems: list[Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([asdict(one) if is_dataclass(one) else one for one in problems], ensure_ascii=False))  # type: ignore[call-overload]
+        click.echo(json.dumps([asdict(one) for one in problems], ensure_ascii=False))
         return
     for one in problems:
         where = ":".join(str(part) for part in (one.file, one.line, one.column) if part)

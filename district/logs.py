@@ -35,7 +35,7 @@ class RedactingFilter(logging.Filter):
 class RedactingJsonFormatter(JsonFormatter):
     """A traceback may quote an address with its secrets: redact it too."""
 
-    def formatException(self, ei: object) -> str:  # type: ignore[override]
+    def formatException(self, ei: object) -> str:
         return redact(super().formatException(ei))  # type: ignore[arg-type]
 
 

@@ -12,10 +12,10 @@ from sqlalchemy import Integer, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from district.columns import Json
-from district.extensions import db
+from district.extensions import Model, db
 
 
-class DistrictSetting(db.Model):
+class DistrictSetting(Model):
     """One named setting with any JSON value, e.g. `district` → the table of district.toml."""
 
     __tablename__ = "district_setting"
@@ -24,7 +24,7 @@ class DistrictSetting(db.Model):
     value: Mapped[Any] = mapped_column(Json)
 
 
-class ReferenceVersion(db.Model):
+class ReferenceVersion(Model):
     """How often a kind of reference data has changed: `rules`, `map`, `categories`, `wording`, `settings`."""
 
     __tablename__ = "reference_version"

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Integer, String, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.columns import Code, JsonList, Key, Moment, Name, Words, one_of
-from district.extensions import db
+from district.extensions import Model
 
 
 class Urgency(StrEnum):
@@ -26,7 +26,7 @@ class LimitUnit(StrEnum):
     CALENDAR_DAYS = "calendar_days"
 
 
-class Category(db.Model):
+class Category(Model):
     """A kind of problem. code is text of 5 digits in the demo's scheme; unique by (scheme, kind, code)."""
 
     __tablename__ = "category"
@@ -58,7 +58,7 @@ class Category(db.Model):
     standards: Mapped[list[CaseStandard]] = relationship(order_by="CaseStandard.code")
 
 
-class CaseStandard(db.Model):
+class CaseStandard(Model):
     """One condition under which a case of a category is opened, its limit and its closing condition."""
 
     __tablename__ = "case_standard"

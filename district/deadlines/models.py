@@ -8,10 +8,10 @@ from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from district.columns import Name
-from district.extensions import db
+from district.extensions import Model
 
 
-class CalendarDay(db.Model):
+class CalendarDay(Model):
     """A State Council holiday (放假) or a make-up working day (调休)."""
 
     __tablename__ = "calendar_day"

@@ -8,13 +8,13 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.columns import Code, Degrees, JsonList, Key, Moment, Name, Words, one_of
-from district.extensions import db
+from district.extensions import Model
 from district.units.models import Unit
 
 FACILITY_STATES = ("intact", "damaged", "missing", "disused", "removed")
 
 
-class FacilityType(db.Model):
+class FacilityType(Model):
     """A kind of facility. problems: what residents usually report about it, in Chinese, most usual first."""
 
     __tablename__ = "facility_type"
@@ -33,7 +33,7 @@ class FacilityType(db.Model):
     retired_at: Mapped[Moment | None]
 
 
-class Facility(db.Model):
+class Facility(Model):
     """One street light, cover, toilet. code: 16 digits (old scheme); code17: 17 digits, the printed one."""
 
     __tablename__ = "facility"
@@ -67,7 +67,7 @@ class Facility(db.Model):
     maintainer: Mapped[Unit | None] = relationship(foreign_keys=[maintainer_unit_id])
 
 
-class FacilityToken(db.Model):
+class FacilityToken(Model):
     """What a printed code holds: random, short, unguessable, revocable. 10 base-32 characters, stored in capitals."""
 
     __tablename__ = "facility_token"
@@ -81,7 +81,7 @@ class FacilityToken(db.Model):
     facility: Mapped[Facility] = relationship()
 
 
-class MaintenanceEntry(db.Model):
+class MaintenanceEntry(Model):
     """What staff did to a facility, newest matters most. kind: `repair`, `inspection`, `note`."""
 
     __tablename__ = "maintenance_entry"

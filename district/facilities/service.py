@@ -15,7 +15,7 @@ from district.people.roles import Role
 from district.people.service import unit_and_below
 
 # Base 32 without letters that are easily confused; 10 of them are 50 bits: not to be guessed.
-TOKEN_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+TOKEN_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # noqa: S105
 TOKEN_LENGTH = 10
 LONGEST_NOTE = 500
 

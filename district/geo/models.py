@@ -6,12 +6,12 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from district.columns import Code, Degrees, JsonDict, JsonList, Key, Moment, Name, Words, one_of
-from district.extensions import db
+from district.extensions import Model
 
 LEVELS = ("area", "community", "grid")
 
 
-class Area(db.Model):
+class Area(Model):
     """A street or township (area, 9 digits), a community (12) or a unit grid (15).
 
     geometry: a GeoJSON Polygon or MultiPolygon. area_code: the street or township it lies in.
@@ -30,7 +30,7 @@ class Area(db.Model):
     retired_at: Mapped[Moment | None]
 
 
-class Compound(db.Model):
+class Compound(Model):
     """A residential compound (小区) with its boundary and the company that looks after it, if any."""
 
     __tablename__ = "compound"
@@ -47,7 +47,7 @@ class Compound(db.Model):
     retired_at: Mapped[Moment | None]
 
 
-class NamedPlace(db.Model):
+class NamedPlace(Model):
     """A row of the gazetteer: a road, crossing, compound, landmark. One name may stand for several places."""
 
     __tablename__ = "named_place"

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from district.columns import JsonDict, Key, Moment, one_of
-from district.extensions import db
+from district.extensions import Model
 
 
 class Delivery(StrEnum):
@@ -19,7 +19,7 @@ class Delivery(StrEnum):
     NOT_POSSIBLE = "not_possible"  # no channel reaches this person now: it waits in the page
 
 
-class Notification(db.Model):
+class Notification(Model):
     """Something a resident should know about a report. The page shows it whatever the delivery says.
 
     kind: a catalogue key's last part, e.g. `assigned`. params: what the sentence needs, no personal data.

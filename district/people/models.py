@@ -7,12 +7,12 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, Uniq
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.columns import JsonDict, Key, Moment, Name, one_of
-from district.extensions import db
+from district.extensions import Model
 from district.people.roles import Role
 from district.units.models import Unit
 
 
-class Resident(db.Model):
+class Resident(Model):
     """Somebody who reports. The openid is personal data: never logged, never shown to units.
 
     language: `zh-Hans` or `en`. notice_version: the privacy notice this person was shown, 0 for none.
@@ -34,7 +34,7 @@ class Resident(db.Model):
     last_seen_at: Mapped[Moment]
 
 
-class Staff(db.Model, UserMixin):  # type: ignore[misc]
+class Staff(Model, UserMixin):  # type: ignore[misc]
     """A member of staff of one unit.
 
     password_hash: argon2id, or null until the person has set a password through a one-time link.
@@ -71,7 +71,7 @@ class Staff(db.Model, UserMixin):  # type: ignore[misc]
         return f"{self.id}:{self.session_epoch}"
 
 
-class StaffRole(db.Model):
+class StaffRole(Model):
     """One role of one person."""
 
     __tablename__ = "staff_role"
@@ -81,7 +81,7 @@ class StaffRole(db.Model):
     role: Mapped[str] = mapped_column(String(20), primary_key=True)
 
 
-class PasswordLink(db.Model):
+class PasswordLink(Model):
     """A one-time link to set a password. Only the token's SHA-256 is kept."""
 
     __tablename__ = "password_link"
@@ -96,7 +96,7 @@ class PasswordLink(db.Model):
     used_at: Mapped[Moment | None]
 
 
-class AuditEntry(db.Model):
+class AuditEntry(Model):
     """One act of one member of staff. Append-only; holds no resident's personal data.
 
     action: a dotted name that a sentence exists for, e.g. `report.assign`. subject: e.g. `report:12`.

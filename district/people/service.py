@@ -54,7 +54,9 @@ def grant_window(resident: Resident, *, messages: int, length: timedelta, at: da
 
 def log_in(username: str, password: str) -> Staff | None:
     """The member of staff, or None for a wrong name or password. Takes as long either way; does not commit."""
-    staff = db.session.scalar(select(Staff).where(Staff.username == username.strip().lower(), Staff.left_at.is_(None)))
+    staff: Staff | None = db.session.scalar(
+        select(Staff).where(Staff.username == username.strip().lower(), Staff.left_at.is_(None))
+    )
     kept = staff.password_hash if staff is not None and staff.password_hash else _DECOY
     try:
         _hasher.verify(kept, password)

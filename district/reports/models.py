@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.categories.models import Category, Urgency
 from district.columns import JsonDict, Key, Moment, Words, one_of
-from district.extensions import db
+from district.extensions import Model
 from district.facilities.models import Facility
 from district.people.models import Resident, Staff
 from district.reports.states import HAS_UNIT, Status
@@ -41,7 +41,7 @@ class PlaceSource(StrEnum):
 _HAS_UNIT = one_of("status", tuple(sorted(HAS_UNIT)))
 
 
-class Report(db.Model):
+class Report(Model):
     """One thing a resident wants fixed.
 
     number: e.g. `BH20261122-0042K` (day in the district's zone, count, check letter).
@@ -159,7 +159,7 @@ class Report(db.Model):
     other_units: Mapped[list[ReportUnit]] = relationship(cascade="all, delete-orphan")
 
 
-class ReportUnit(db.Model):
+class ReportUnit(Model):
     """A unit that has a part in a report beside the responsible one. role: co 协办, supervise 督办, broadcast."""
 
     __tablename__ = "report_unit"
@@ -172,7 +172,7 @@ class ReportUnit(db.Model):
     unit: Mapped[Unit] = relationship()
 
 
-class ReportFollower(db.Model):
+class ReportFollower(Model):
     """A resident who asked to be told about somebody else's report."""
 
     __tablename__ = "report_follower"
@@ -208,7 +208,7 @@ class EventKind(StrEnum):
     REMINDED = "reminded"
 
 
-class ReportEvent(db.Model):
+class ReportEvent(Model):
     """One line of a report's history, written in the transaction of the change and never altered.
 
     actor: `resident`, `staff` or `system`. is_public: the resident and the public page may show it.
@@ -241,7 +241,7 @@ class ReportEvent(db.Model):
     unit: Mapped[Unit | None] = relationship()
 
 
-class HandBack(db.Model):
+class HandBack(Model):
     """A unit says a report is not its own. At most one awaits its ruling for each report."""
 
     __tablename__ = "hand_back"
@@ -276,7 +276,7 @@ class PhotoState(StrEnum):
     LOST = "lost"  # WeChat no longer has it
 
 
-class Photo(db.Model):
+class Photo(Model):
     """A picture of a report, re-encoded without EXIF.
 
     token: its public address. digest: SHA-256 of the stored picture, the name in the store.
@@ -315,7 +315,7 @@ class Photo(db.Model):
     report: Mapped[Report | None] = relationship(back_populates="photos")
 
 
-class DailyCount(db.Model):
+class DailyCount(Model):
     """How many report numbers a day has given out."""
 
     __tablename__ = "daily_count"

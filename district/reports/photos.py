@@ -167,7 +167,7 @@ def fetched(photo_id: int, picture: Picture) -> None:
 
 
 def not_fetched(photo_id: int, error: str, *, final: PhotoState | None = None) -> None:
-    """A try failed. With `final` it is given up as `lost` or `refused`; else tried again, ever later, for three days."""
+    """A try failed. With `final` it is given up as `lost` or `refused`; else tried again for three days."""
     photo = db.session.get(Photo, photo_id, with_for_update=True)
     if photo is None or photo.state != PhotoState.WAITING:
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from district import clock
@@ -80,7 +80,7 @@ def count_overdue(filters: Filters) -> int:
 
 def whole(report_id: int) -> Report | None:
     """One report with everything its page shows."""
-    return db.session.scalar(
+    found: Report | None = db.session.scalar(
         _with_parts(select(Report).where(Report.id == report_id)).options(
             selectinload(Report.events).joinedload(ReportEvent.staff),
             selectinload(Report.events).joinedload(ReportEvent.unit),
@@ -88,6 +88,7 @@ def whole(report_id: int) -> Report | None:
             selectinload(Report.other_units).joinedload(ReportUnit.unit),
         )
     )
+    return found
 
 
 def of_resident(resident_id: int, *, limit: int = 50) -> list[Report]:
@@ -144,7 +145,7 @@ def _overdue() -> ColumnElement[bool]:
     )
 
 
-def _narrowed(query: Select[Any], filters: Filters) -> Select[Any]:
+def _narrowed(query: Any, filters: Filters) -> Any:
     if filters.statuses:
         query = query.where(Report.status.in_(list(filters.statuses)))
     if filters.units:
@@ -182,7 +183,7 @@ def _narrowed(query: Select[Any], filters: Filters) -> Select[Any]:
     return query
 
 
-def _with_parts(query: Select[Any]) -> Select[Any]:
+def _with_parts(query: Any) -> Any:
     return query.options(joinedload(Report.category), joinedload(Report.unit), joinedload(Report.facility))
 
 

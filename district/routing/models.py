@@ -6,13 +6,13 @@ from sqlalchemy import CheckConstraint, ForeignKey, Integer, String, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column
 
 from district.columns import Code, JsonDict, JsonList, Key, Moment, Words, one_of
-from district.extensions import db
+from district.extensions import Model
 
 RULE_ROLES = ("primary", "co", "supervise", "broadcast", "none")
 RULE_MODES = ("auto", "manual_confirm", "manual_queue", "reply_only", "transfer")
 
 
-class RoutingRule(db.Model):
+class RoutingRule(Model):
     """One rule as the district's folder writes it; the meaning of each column is in the folder's README.
 
     category_codes, area_codes, facility_types: lists, `["*"]` for any. units: codes or `@facility.maintainer_unit`,
@@ -41,7 +41,7 @@ class RoutingRule(db.Model):
     retired_at: Mapped[Moment | None]
 
 
-class RoutingDecision(db.Model):
+class RoutingDecision(Model):
     """What the router decided for a report, and why: kept for ever beside it.
 
     inputs: what was looked at. trace: one entry a rule considered: `{rule, outcome, why}`. took_us: microseconds.

@@ -6,10 +6,10 @@ from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.columns import Code, JsonList, Key, Moment, Name, Words
-from district.extensions import db
+from district.extensions import Model
 
 
-class Unit(db.Model):
+class Unit(Model):
     """A body that answers for reports: a department, a street office, a company, a crew.
 
     code: the district's own, e.g. `SZ-LD`. kind: e.g. `municipal`, `street`, `property`.
