@@ -1,0 +1,533 @@
+"""Read a whole district's folder: every file checked, every reference followed, nothing written."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from district import messages
+from district.categories.models import LimitUnit, Urgency
+from district.facilities.models import FACILITY_STATES
+from district.geo.basemap import DRAWING_ORDER
+from district.geo.models import LEVELS
+from district.loading import district_file
+from district.loading.files import Layer, Row, Sheet, read_layer, read_settings, read_sheet
+from district.loading.geometry import fault_of
+from district.loading.problems import Problem, Report, did_you_mean, listed
+from district.people.roles import Role
+from district.routing.models import RULE_MODES, RULE_ROLES
+
+UNITS, STAFF, CATEGORIES, STANDARDS = "units.csv", "staff.csv", "categories.csv", "case_standards.csv"
+FACILITY_TYPES, FACILITIES, RULES = "facility_types.csv", "facilities.csv", "routing_rules.csv"
+GAZETTEER, CALENDAR, WORDING = "gazetteer.csv", "calendar.csv", "wording.csv"
+GRIDS, COMPOUNDS, BASEMAP = "grids.geojson", "compounds.geojson", "basemap.geojson"
+
+# Columns a file must have; others may be there too, some of them known.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    UNITS: ("code", "name_zh", "unit_kind", "parent_code", "area_codes", "role"),
+    STAFF: ("username", "name", "unit_code", "roles"),
+    CATEGORIES: (
+        "code", "kind", "major_zh", "name_zh", "name_en", "keywords_zh", "default_unit_kind",
+        "deadline_value", "deadline_unit", "urgency",
+    ),
+    STANDARDS: (
+        "standard_id", "category_code", "condition_zh", "limit_value", "limit_unit", "close_condition_zh",
+    ),
+    FACILITY_TYPES: (
+        "code", "major_zh", "name_zh", "name_en", "geometry", "default_unit_kind", "quick_problems_zh",
+    ),
+    FACILITIES: (
+        "code", "code17", "facility_type", "name", "lon", "lat", "grid_code", "area_code", "owner_unit",
+        "maintainer_unit", "state",
+    ),
+    RULES: ("rule_id", "priority", "category_codes", "area_codes", "condition", "unit", "role", "mode"),
+    GAZETTEER: ("name", "kind", "aliases", "lon", "lat", "area_code", "community_code"),
+    CALENDAR: ("date", "kind", "name"),
+    WORDING: ("key", "language", "text"),
+}  # fmt: skip
+
+UNIT_ROLES = ("leader", "supervisor", "dispatcher", "handler", "contractor", "transfer", "observer")
+# Units that see things but are never given a report.
+LOOKERS_ON = ("leader", "observer")
+UNIT_MARKS = ("@facility.maintainer_unit", "@facility.owner_unit", "@area.street", "@compound.property")
+# The words of the file and our own.
+CATEGORY_KINDS = {"component": "component", "event": "matter", "matter": "matter"}
+GEOMETRIES = ("point", "line", "polygon")
+POLYGONS = ("Polygon", "MultiPolygon")
+PLACE_KINDS = (
+    "road", "crossing", "compound", "gate", "building", "landmark", "bridge", "village", "river", "park",
+    "square", "school", "hospital", "market", "station", "shop", "government", "bus_stop", "area", "community",
+    "address",
+)  # fmt: skip
+AREA_CODE_LENGTHS = {"area": (9,), "community": (12,), "grid": (14, 15)}
+
+Record = dict[str, Any]
+Records = dict[str, Record]
+
+
+@dataclass
+class Folder:
+    """A folder without mistakes (or with `problems`): records by their key, references still as codes."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    units: Records = field(default_factory=dict)
+    staff: Records = field(default_factory=dict)
+    categories: Records = field(default_factory=dict)
+    standards: Records = field(default_factory=dict)
+    facility_types: Records = field(default_factory=dict)
+    facilities: Records = field(default_factory=dict)
+    rules: Records = field(default_factory=dict)
+    areas: Records = field(default_factory=dict)
+    compounds: Records = field(default_factory=dict)
+    places: Records = field(default_factory=dict)
+    calendar: dict[date, Record] = field(default_factory=dict)
+    wording: dict[tuple[str, str], str] = field(default_factory=dict)
+    layers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_folder(path: str | Path) -> Folder:
+    """Read and check every file of the folder. Never raises for what is wrong in it: see `problems`."""
+    path = Path(path)
+    report = Report()
+    if not path.is_dir():
+        report.add(str(path), None, None, "missing_folder")
+        return Folder(problems=report.problems)
+    return _Reader(path, report).read()
+
+
+class _Reader:
+    """Reads the files, first whole, then row by row: by then the codes of every file are known."""
+
+    def __init__(self, path: Path, report: Report) -> None:
+        self.report = report
+        self.folder = Folder(problems=report.problems)
+        self.settings = read_settings(path, district_file.FILE, report)
+        self.bounds = district_file.bounds_of(self.settings)
+        self.sheets = {
+            name: read_sheet(path, name, columns, report, required=name != WORDING) for name, columns in COLUMNS.items()
+        }
+        self.layers = {name: read_layer(path, name, report) for name in (GRIDS, COMPOUNDS, BASEMAP)}
+        self.unit_codes = self._values(UNITS, "code")
+        self.unit_kinds = self._values(UNITS, "unit_kind")
+        self.category_codes = self._values(CATEGORIES, "code")
+        self.type_codes = self._values(FACILITY_TYPES, "code")
+        self.area_codes = self._codes_of_level("area")
+        self.community_codes = self._codes_of_level("community")
+        self.grid_codes = self._codes_of_level("grid")
+        states = {state: state for state in FACILITY_STATES}
+        for tag in messages.LANGUAGES:
+            with messages.speaking(tag):
+                states |= {messages.t(f"status.facility.{state}"): state for state in FACILITY_STATES}
+        self.states = states
+
+    def read(self) -> Folder:
+        self.read_units()
+        self.read_staff()
+        self.read_categories()
+        self.read_standards()
+        self.read_facility_types()
+        self.read_areas()
+        self.read_compounds()
+        self.read_basemap()
+        self.read_facilities()
+        self.read_rules()
+        self.read_places()
+        self.read_calendar()
+        self.read_wording()
+        if self.settings is not None:
+            phones = {code: row["emergency_phone"] for code, row in self.folder.units.items()}
+            district_file.check(
+                self.settings,
+                self.report,
+                emergency_phones=phones if self.unit_codes is not None else None,
+                categories=self.category_codes,
+            )
+            self.folder.settings = self.settings.tables
+        self.folder.layers = {name: layer.collection for name, layer in self.layers.items() if layer}
+        return self.folder
+
+    # Each of the following turns one file into records.
+
+    def read_units(self) -> None:
+        rows: dict[str, Row] = {}
+        for row in self._sheet(UNITS):
+            code = row.code("code", r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", "SZ-LD")
+            areas = row.items("area_codes", any_mark=True)
+            for area in areas:
+                if area != "*":
+                    row.known("area_codes", area, self.area_codes, GRIDS)
+            record = {
+                "name": row.text("name_zh"),
+                "kind": row.code("unit_kind", r"[a-z][a-z0-9_]{0,39}", "municipal"),
+                "role": row.one_of("role", UNIT_ROLES),
+                "parent_code": row.reference("parent_code", self.unit_codes, UNITS, required=False),
+                "area_codes": areas,
+                "phone": row.phone("phone"),
+                "emergency_phone": row.phone("emergency_phone"),
+                "duty_hours": row.hours("duty_hours"),
+                "note": row.text("note", longest=2000, required=False),
+            }
+            if self._keep(self.folder.units, code, record, row, "code"):
+                rows[code] = row
+        for code, row in rows.items():
+            above, seen = self.folder.units[code]["parent_code"], {code}
+            while above in self.folder.units and above not in seen:
+                seen.add(above)
+                above = self.folder.units[above]["parent_code"]
+            if above == code:
+                row.wrong("parent_code", "own_parent", value=code)
+
+    def read_staff(self) -> None:
+        for row in self._sheet(STAFF):
+            username = row.code("username", r"[a-z0-9][a-z0-9._-]{0,59}", "sz-ld")
+            roles = row.items("roles", required=True)
+            for role in roles:
+                if role not in tuple(Role):
+                    row.wrong("roles", "unknown_value", value=role, allowed=listed(Role))
+            password = row.text("demo_password", required=False)
+            if password and (len(password) < 10 or len(set(password)) < 5):
+                row.wrong("demo_password", "weak_password")
+            record = {
+                "name": row.text("name"),
+                "unit_code": row.reference("unit_code", self.unit_codes, UNITS),
+                "roles": roles,
+                "phone": row.phone("phone"),
+                "demo_password": password,
+            }
+            self._keep(self.folder.staff, username, record, row, "username")
+
+    def read_categories(self) -> None:
+        for row in self._sheet(CATEGORIES):
+            code = row.code("code", r"[A-Za-z0-9._-]{1,40}", "01037")
+            kind = row.one_of("kind", CATEGORY_KINDS)
+            facility_type = row.reference("facility_type", self.type_codes, FACILITY_TYPES, required=False)
+            record = {
+                "scheme": row.text("scheme", longest=40, required=False) or "local",
+                "kind": CATEGORY_KINDS.get(kind, kind),
+                "major": row.text("major_zh"),
+                "name": row.text("name_zh"),
+                "name_en": row.text("name_en"),
+                "keywords": row.items("keywords_zh"),
+                "default_unit_kind": self._unit_kind(row),
+                "limit_value": row.whole("deadline_value"),
+                "limit_unit": row.one_of("deadline_unit", tuple(LimitUnit)),
+                "urgency": row.one_of("urgency", tuple(Urgency)),
+                "facility_type_code": facility_type or "",
+                "topic": row.text("campaign_topic", longest=100, required=False),
+                "close_without_verification": row.yes_no("close_without_verification"),
+            }
+            self._keep(self.folder.categories, code, record, row, "code")
+
+    def read_standards(self) -> None:
+        for row in self._sheet(STANDARDS):
+            code = row.code("standard_id", r"[A-Za-z0-9._-]{1,40}", "01037-03")
+            record = {
+                "category_code": row.reference("category_code", self.category_codes, CATEGORIES),
+                "condition": row.text("condition_zh", longest=2000),
+                "limit_value": row.whole("limit_value"),
+                "limit_unit": row.one_of("limit_unit", tuple(LimitUnit)),
+                "close_condition": row.text("close_condition_zh", longest=2000),
+            }
+            self._keep(self.folder.standards, code, record, row, "standard_id")
+
+    def read_facility_types(self) -> None:
+        for row in self._sheet(FACILITY_TYPES):
+            code = row.code("code", r"[A-Za-z0-9._-]{1,40}", "01037")
+            category = row.reference("default_category", self.category_codes, CATEGORIES, required=False)
+            record = {
+                "major": row.text("major_zh"),
+                "name": row.text("name_zh"),
+                "name_en": row.text("name_en"),
+                "geometry": row.one_of("geometry", GEOMETRIES),
+                "default_unit_kind": self._unit_kind(row),
+                "is_smart": row.yes_no("is_smart"),
+                "problems": row.items("quick_problems_zh"),
+                "default_category_code": category or "",
+            }
+            self._keep(self.folder.facility_types, code, record, row, "code")
+
+    def read_facilities(self) -> None:
+        printed: dict[str, int] = {}
+        for row in self._sheet(FACILITIES):
+            code = row.code("code", r"\d{16}", "2327610101000001")
+            code17 = row.code("code17", r"\d{17}", "23276101001000001")
+            if printed.setdefault(code17, row.line) != row.line:
+                row.wrong("code17", "duplicate_of", value=code17, line=printed[code17])
+            longitude, latitude = row.point("lon", "lat", self.bounds)
+            state = row.text("state")
+            if state and state not in self.states:
+                row.wrong("state", "unknown_value", value=state, allowed=listed(self.states))
+            record = {
+                "code17": code17,
+                "type_code": row.reference("facility_type", self.type_codes, FACILITY_TYPES),
+                "name": row.text("name"),
+                "address": row.text("address", longest=500, required=False),
+                "longitude": longitude,
+                "latitude": latitude,
+                "grid_code": row.reference("grid_code", self.grid_codes, GRIDS, required=False) or "",
+                "area_code": row.reference("area_code", self.area_codes, GRIDS) or "",
+                "owner_code": row.reference("owner_unit", self.unit_codes, UNITS, required=False),
+                "maintainer_code": row.reference("maintainer_unit", self.unit_codes, UNITS, required=False),
+                "state": self.states.get(state, state),
+                "is_smart": row.yes_no("is_smart"),
+                "installed_on": row.day("init_date", required=False),
+                "source": row.text("source", longest=40, required=False),
+            }
+            self._keep(self.folder.facilities, code, record, row, "code")
+
+    def read_rules(self) -> None:
+        majors = {record["major"] for record in self.folder.categories.values()}
+        for row in self._sheet(RULES):
+            code = row.code("rule_id", r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", "R001")
+            role, mode = row.one_of("role", RULE_ROLES), row.one_of("mode", RULE_MODES)
+            major = row.text("major", longest=100, required=False) or "*"
+            if major != "*" and majors:
+                row.known("major", major, majors, CATEGORIES)
+            units = row.items("unit")
+            self._check_rule_units(row, units, role, mode)
+            condition = row.text("condition", longest=500, required=False)
+            if reason := condition_fault(condition):
+                row.wrong("condition", "bad_condition", value=condition, reason=reason)
+            record = {
+                "priority": row.whole("priority", least=0),
+                "category_codes": self._matches(row, "category_codes", self.category_codes, CATEGORIES),
+                "major": major,
+                "facility_types": self._matches(row, "facility_type", self.type_codes, FACILITY_TYPES),
+                "area_codes": self._matches(row, "area_codes", self.area_codes, GRIDS),
+                "condition": condition,
+                "units": units,
+                "role": role,
+                "mode": mode,
+                "note": row.text("note", longest=2000, required=False),
+            }
+            self._keep(self.folder.rules, code, record, row, "rule_id")
+
+    def read_areas(self) -> None:
+        district = self.folder_code()
+        parents = {"area": {district}, "community": self.area_codes, "grid": self.community_codes}
+        for line, properties, geometry in self._features(GRIDS):
+            given = _Properties(GRIDS, line, properties, self.report)
+            level, code = given.one_of("level", LEVELS), given.text("code")
+            if level and code and (not code.isdecimal() or len(code) not in AREA_CODE_LENGTHS[level]):
+                lengths = "/".join(str(length) for length in AREA_CODE_LENGTHS[level])
+                given.wrong("code", "bad_area_code", value=code, lengths=lengths)
+            parent = given.text("parent")
+            if level != "area":
+                given.known("parent", parent, parents.get(level), GRIDS)
+            elif district:
+                given.known("parent", parent, parents[level], district_file.FILE)
+            record = {
+                "level": level,
+                "name": given.text("name"),
+                "parent_code": parent,
+                "area_code": given.text("area_code"),
+                "geometry": geometry,
+            }
+            given.known("area_code", record["area_code"], self.area_codes, GRIDS)
+            self._check_geometry(GRIDS, line, geometry, POLYGONS)
+            self._keep_feature(self.folder.areas, code, record, given)
+
+    def read_compounds(self) -> None:
+        for line, properties, geometry in self._features(COMPOUNDS):
+            given = _Properties(COMPOUNDS, line, properties, self.report)
+            code = given.text("code", longest=40)
+            unit = given.text("property_unit", required=False) or None
+            if unit is not None:
+                given.known("property_unit", unit, self.unit_codes, UNITS)
+            kept = {"code", "name", "property_unit", "area_code", "community_code"}
+            record = {
+                "name": given.text("name"),
+                "unit_code": unit,
+                "area_code": given.text("area_code"),
+                "community_code": given.text("community_code", required=False),
+                "geometry": geometry,
+                "attributes": {name: value for name, value in properties.items() if name not in kept},
+            }
+            given.known("area_code", record["area_code"], self.area_codes, GRIDS)
+            if record["community_code"]:
+                given.known("community_code", record["community_code"], self.community_codes, GRIDS)
+            self._check_geometry(COMPOUNDS, line, geometry, POLYGONS)
+            self._keep_feature(self.folder.compounds, code, record, given)
+
+    def read_basemap(self) -> None:
+        kinds = (*DRAWING_ORDER, "building")
+        for line, properties, geometry in self._features(BASEMAP):
+            _Properties(BASEMAP, line, properties, self.report).one_of("kind", kinds)
+            self._check_geometry(BASEMAP, line, geometry, ("Point", "LineString", *POLYGONS), whole=False)
+
+    def read_places(self) -> None:
+        for row in self._sheet(GAZETTEER):
+            longitude, latitude = row.point("lon", "lat", self.bounds)
+            community = row.reference("community_code", self.community_codes, GRIDS, required=False)
+            record = {
+                "name": row.text("name"),
+                "kind": row.one_of("kind", PLACE_KINDS),
+                "aliases": row.items("aliases"),
+                "longitude": longitude,
+                "latitude": latitude,
+                "area_code": row.reference("area_code", self.area_codes, GRIDS, required=False) or "",
+                "community_code": community or "",
+                "address": row.text("address", longest=500, required=False),
+            }
+            key = "|".join(str(record[name]) for name in ("name", "kind", "longitude", "latitude"))
+            self._keep(self.folder.places, key, record, row, "name")
+
+    def read_calendar(self) -> None:
+        worked = district_file.working_days_of(self.settings)
+        for row in self._sheet(CALENDAR):
+            day, kind = row.day("date"), row.one_of("kind", ("holiday", "workday"))
+            record = {"kind": kind, "name": row.text("name")}
+            if day is None:
+                continue
+            if kind == "workday" and day.isoweekday() in worked:
+                row.wrong("kind", "worked_anyway", day=day.isoformat())
+            if day in self.folder.calendar:
+                row.wrong("date", "duplicate", value=day.isoformat())
+            self.folder.calendar[day] = record
+
+    def read_wording(self) -> None:
+        for row in self._sheet(WORDING):
+            key, tag = row.text("key"), row.one_of("language", messages.LANGUAGES)
+            text = row.text("text", longest=4000)
+            if key and not messages.has(key):
+                hint = did_you_mean(key, messages.catalogue(messages.CHINESE))
+                row.wrong("key", "unknown_message", value=key, hint=hint)
+            elif key and text and tag in messages.LANGUAGES:
+                self._check_placeholders(row, text, messages.catalogue(tag).get(key, ""))
+            if (tag, key) in self.folder.wording:
+                row.wrong("key", "duplicate", value=key)
+            self.folder.wording[tag, key] = text
+
+    # What several files have in common.
+
+    def folder_code(self) -> str:
+        """The division code of the district, "" when district.toml does not say."""
+        table = self.settings.tables.get("district") if self.settings else None
+        return str(table.get("code", "")) if isinstance(table, dict) else ""
+
+    def _sheet(self, name: str) -> Iterable[Row]:
+        return self.sheets[name] or Sheet(name, [], ())
+
+    def _values(self, name: str, column: str) -> frozenset[str] | None:
+        sheet = self.sheets[name]
+        return sheet.values(column) if sheet else None
+
+    def _features(self, name: str) -> Iterable[tuple[int, dict[str, Any], Any]]:
+        layer: Layer | None = self.layers[name]
+        return [(f.line, f.properties, f.geometry) for f in layer.features] if layer else []
+
+    def _codes_of_level(self, level: str) -> frozenset[str] | None:
+        layer = self.layers[GRIDS]
+        if layer is None:
+            return None
+        of_level = (feature.properties for feature in layer.features if feature.properties.get("level") == level)
+        return frozenset(str(properties.get("code")) for properties in of_level)
+
+    def _unit_kind(self, row: Row) -> str:
+        value = row.text("default_unit_kind", longest=40)
+        if value:
+            row.known("default_unit_kind", value, self.unit_kinds, UNITS)
+        return value
+
+    def _matches(self, row: Row, column: str, known: Collection[str] | None, where: str) -> list[str]:
+        """A rule's matcher: `["*"]` or known codes. An empty cell or a missing column means any."""
+        values = row.items(column, any_mark=True) or ["*"]
+        for value in values:
+            if value != "*":
+                row.known(column, value, known, where)
+        return values
+
+    def _check_rule_units(self, row: Row, units: list[str], role: str, mode: str) -> None:
+        if not units and role != "none" and mode not in ("reply_only", "manual_queue"):
+            row.wrong("unit", "rule_without_unit")
+        for unit in units:
+            if unit.startswith("@"):
+                if unit not in UNIT_MARKS:
+                    row.wrong("unit", "unknown_value", value=unit, allowed=listed(UNIT_MARKS))
+                continue
+            row.known("unit", unit, self.unit_codes, UNITS)
+            if role == "primary" and self.folder.units.get(unit, {}).get("role") in LOOKERS_ON:
+                row.wrong("unit", "unit_looks_on", value=unit)
+
+    def _check_geometry(
+        self, file: str, line: int, geometry: Any, kinds: tuple[str, ...], *, whole: bool = True
+    ) -> None:
+        """whole: rings must not cross themselves. What is only drawn may."""
+        fault = fault_of(geometry, kinds, self.bounds)
+        if fault is not None and (whole or fault[0] not in ("ring_crosses", "ring_flat")):
+            self.report.add(file, line, "geometry", fault[0], **fault[1])
+
+    def _check_placeholders(self, row: Row, text: str, original: str) -> None:
+        try:
+            given, wanted = _placeholders(text), _placeholders(original)
+        except ValueError:
+            row.wrong("text", "bad_placeholder")
+            return
+        for name in sorted(wanted - given):
+            row.wrong("text", "missing_placeholder", name="{" + name + "}")
+        for name in sorted(given - wanted):
+            row.wrong("text", "unknown_placeholder", name="{" + name + "}")
+
+    def _keep(self, records: Records, key: str, record: Record, row: Row, column: str) -> bool:
+        """Keep the record under its key; False when the key is empty or taken."""
+        if not key:
+            return False
+        if key in records:
+            row.wrong(column, "duplicate", value=key.split("|")[0])
+            return False
+        records[key] = record
+        return True
+
+    def _keep_feature(self, records: Records, key: str, record: Record, given: _Properties) -> None:
+        if key in records:
+            given.wrong("code", "duplicate", value=key)
+        elif key:
+            records[key] = record
+
+
+class _Properties:
+    """A GeoJSON feature's properties, read with the same care as a CSV row."""
+
+    def __init__(self, file: str, line: int, properties: dict[str, Any], report: Report) -> None:
+        self.file, self.line, self._properties, self._report = file, line, properties, report
+
+    def wrong(self, name: str, key: str, /, **params: Any) -> None:
+        self._report.add(self.file, self.line, f"properties.{name}", key, **params)
+
+    def text(self, name: str, *, longest: int = 200, required: bool = True) -> str:
+        value = self._properties.get(name)
+        if value is not None and not isinstance(value, str):
+            self.wrong(name, "not_text", value=str(value)[:60])
+            return ""
+        value = (value or "").strip()
+        if required and not value:
+            self.wrong(name, "empty")
+        elif len(value) > longest:
+            self.wrong(name, "too_long", longest=longest, length=len(value))
+        return value
+
+    def one_of(self, name: str, allowed: Collection[str]) -> str:
+        value = self.text(name)
+        if value and value not in allowed:
+            self.wrong(name, "unknown_value", value=value, allowed=listed(allowed))
+            return ""
+        return value
+
+    def known(self, name: str, value: str, known: Collection[str] | None, where: str) -> None:
+        if value and known is not None and value not in known:
+            self.wrong(name, "unknown_reference", value=value, where=where, hint=did_you_mean(value, known))
+
+
+def condition_fault(condition: str) -> str | None:
+    """Why a rule's condition cannot be read, or None."""
+    return None
+
+
+def _placeholders(text: str) -> set[str]:
+    """The names between braces. Raises ValueError for a brace that does not close."""
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -1,0 +1,375 @@
+"""The two verbs: check a district's folder, and load it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import secrets
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from flask import current_app
+from sqlalchemy import Table, delete, exists, insert, select, text, update
+
+from district import clock, settings
+from district.categories.models import CaseStandard, Category
+from district.deadlines.models import CalendarDay
+from district.extensions import db
+from district.facilities.models import Facility, FacilityToken, FacilityType
+from district.geo import basemap
+from district.geo.models import Area, Compound, NamedPlace
+from district.loading.folder import BASEMAP, COMPOUNDS, GRIDS, Folder, Record, Records, read_folder
+from district.loading.problems import FolderRefused, Problem
+from district.loading.sync import Counts, Outcome, bring_in_line, ids_by, key_of
+from district.people.models import Staff, StaffRole
+from district.people.service import hash_password
+from district.routing.models import RoutingRule
+from district.settings import DistrictSetting
+from district.units.models import Unit
+
+log = logging.getLogger(__name__)
+
+# Which reference data each process must read again when rows of a kind changed (see district.settings).
+VERSIONS: dict[str, tuple[str, ...]] = {
+    "settings": ("settings",),
+    "calendar": ("settings",),
+    "units": ("rules", "units"),
+    "staff": (),
+    "categories": ("categories", "rules"),
+    "standards": ("categories",),
+    "facility_types": ("categories", "rules"),
+    "facilities": ("facilities",),
+    "rules": ("rules",),
+    "areas": ("map", "rules"),
+    "compounds": ("map", "rules"),
+    "places": ("map",),
+    "map": ("map",),
+    "wording": ("wording",),
+}
+# What the folder brought last time, by kind: {kind: [key, ...]}.
+LOADED = "loaded"
+WORDING = "wording"
+# The finished files of our own map, ready to be served, and what they were made from.
+MAP_FILES = ("map:base", "map:buildings", "map:areas")
+MAP_SOURCE = "map:source"
+# 32 signs without those that are easily confused; ten of them make 50 random bits.
+TOKEN_SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # noqa: S105
+TOKEN_LENGTH = 10
+
+
+@dataclass
+class LoadResult:
+    """What loading a folder did, kind by kind."""
+
+    # {kind: {"created": n, "updated": n, "unchanged": n, "retired": n}}
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    tokens_issued: int = 0
+    passwords_set: int = 0
+
+    @property
+    def changed(self) -> bool:
+        return bool(
+            self.tokens_issued
+            or self.passwords_set
+            or any(any(what != "unchanged" and n for what, n in kind.items()) for kind in self.counts.values())
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return dict(self.counts) | {"tokens_issued": self.tokens_issued, "passwords_set": self.passwords_set}
+
+
+def check_folder(folder: str | Path) -> list[Problem]:
+    """Every mistake in the folder; an empty list when it can be loaded. Needs no database."""
+    return read_folder(folder).problems
+
+
+def load_folder(folder: str | Path | Folder, *, demo_passwords: bool | None = None) -> LoadResult:
+    """Make the database say what the folder says; call inside a unit of work.
+
+    Loading again updates: rows that are new are added, rows that differ are changed, rows that the folder
+    brought before and no longer has are retired. What was added elsewhere (staff, imported facilities) is
+    left alone.
+    folder: a path, or what `read_folder` made of it (to keep the transaction short).
+    demo_passwords: give staff without a password the folder's demo password; left out, in development only.
+    Raises FolderRefused, having changed nothing, when the folder has mistakes.
+    """
+    content = folder if isinstance(folder, Folder) else read_folder(folder)
+    if content.problems:
+        raise FolderRefused(content.problems)
+    if demo_passwords is None:
+        demo_passwords = not current_app.config["BIHUAN"].is_production
+    result = _Loader(content, demo_passwords=demo_passwords).load()
+    if result.changed:
+        log.info("district loaded", extra={"counts": result.counts})
+    return result
+
+
+class _Loader:
+    def __init__(self, folder: Folder, *, demo_passwords: bool) -> None:
+        self.folder = folder
+        self.demo_passwords = demo_passwords
+        self.result = LoadResult()
+        self.counts: dict[str, Counts] = {}
+        self.now: datetime = clock.now()
+        self.before: dict[str, list[str]] = {}
+        self.loaded: dict[str, list[str]] = {}
+
+    def load(self) -> LoadResult:
+        db.session.flush()
+        if db.session.get_bind().dialect.name == "postgresql":
+            # Two loads at once would insert the same rows. On SQLite the unit of work already is alone.
+            db.session.execute(text("select pg_advisory_xact_lock(hashtext('bihuan district load'))"))
+        self.before = settings.get(LOADED, {})
+        self.load_units()
+        self.load_areas()
+        self.load_facility_types()
+        self.load_categories()
+        self.load_compounds()
+        self.load_facilities()
+        self.load_rules()
+        self.load_staff()
+        self.load_calendar()
+        self.load_settings()
+        self.load_wording()
+        self.load_map()
+        settings.put(LOADED, self.before | self.loaded)
+        stale = {name for kind, counts in self.counts.items() if counts.changed for name in VERSIONS[kind]}
+        settings.changed(*sorted(stale))
+        db.session.flush()
+        # What was read before was changed behind the session's back.
+        db.session.expire_all()
+        self.result.counts = {kind: counts.as_json() for kind, counts in self.counts.items()}
+        return self.result
+
+    # One kind after the other, those first that others refer to.
+
+    def load_units(self) -> None:
+        table = _table(Unit)
+        kept = {"area_codes", "duty_hours", "emergency_phone", "kind", "name", "note", "phone", "role"}
+        # A parent may stand below its child in the file: every unit must exist before one is named as parent.
+        first = {
+            code: {name: value for name, value in record.items() if name in kept} | {"code": code}
+            for code, record in self.folder.units.items()
+        }
+        known = set(ids_by(table, "code"))
+        missing = [record for code, record in first.items() if code not in known]
+        if missing:
+            db.session.execute(insert(table), missing)
+        ids = ids_by(table, "code")
+        whole = {
+            code: first[code] | {"parent_id": ids[record["parent_code"]] if record["parent_code"] else None}
+            for code, record in self.folder.units.items()
+        }
+        outcome = self._bring(Unit, "units", whole, key=("code",), ended="closed_at")
+        outcome.counts.created = len(missing)
+        outcome.counts.updated = len(outcome.updated & known)
+        outcome.counts.unchanged = len(whole) - outcome.counts.created - outcome.counts.updated
+        self.unit_ids = ids
+
+    def load_areas(self) -> None:
+        self._bring(Area, "areas", _with_code(self.folder.areas), key=("code",))
+        places = self.folder.places
+        self._bring(NamedPlace, "places", places, key=("name", "kind", "longitude", "latitude"), ended=None)
+
+    def load_facility_types(self) -> None:
+        self._bring(FacilityType, "facility_types", _with_code(self.folder.facility_types), key=("code",))
+
+    def load_categories(self) -> None:
+        key = ("scheme", "kind", "code")
+        wanted = {key_of(record, key): record for record in _with_code(self.folder.categories).values()}
+        self._bring(Category, "categories", wanted, key=key)
+        rows = db.session.execute(select(Category.scheme, Category.kind, Category.code, Category.id)).mappings()
+        ids = {key_of(row, key): row["id"] for row in rows}
+        by_code = {record["code"]: ids[name] for name, record in wanted.items()}
+        standards = _with_code(self.folder.standards, category_code=("category_id", by_code))
+        self._bring(CaseStandard, "standards", standards, key=("code",))
+
+    def load_compounds(self) -> None:
+        wanted = _with_code(self.folder.compounds, unit_code=("property_unit_id", self.unit_ids))
+        self._bring(Compound, "compounds", wanted, key=("code",))
+
+    def load_facilities(self) -> None:
+        wanted = _with_code(
+            self.folder.facilities,
+            type_code=("type_id", ids_by(_table(FacilityType), "code")),
+            owner_code=("owner_unit_id", self.unit_ids),
+            maintainer_code=("maintainer_unit_id", self.unit_ids),
+        )
+        self._bring(Facility, "facilities", wanted, key=("code",))
+        has_token = exists().where(FacilityToken.facility_id == Facility.id, FacilityToken.revoked_at.is_(None))
+        without = db.session.scalars(select(Facility.id).where(Facility.retired_at.is_(None), ~has_token)).all()
+        tokens = {new_token(): facility_id for facility_id in without}
+        if tokens:
+            db.session.execute(
+                insert(_table(FacilityToken)),
+                [{"token": token, "facility_id": of, "issued_at": self.now} for token, of in tokens.items()],
+            )
+        self.result.tokens_issued = len(tokens)
+
+    def load_rules(self) -> None:
+        self._bring(RoutingRule, "rules", _with_code(self.folder.rules), key=("code",))
+
+    def load_staff(self) -> None:
+        table = _table(Staff)
+        wanted = {
+            username: {
+                "username": username,
+                "name": record["name"],
+                "unit_id": self.unit_ids[record["unit_code"]],
+                "phone": record["phone"],
+            }
+            for username, record in self.folder.staff.items()
+        }
+        new = {"session_epoch": 0, "created_at": self.now}
+        outcome = self._bring(Staff, "staff", wanted, key=("username",), ended="left_at", on_insert=new)
+        if outcome.ended:
+            # Whoever no longer works here is logged out at once.
+            db.session.execute(
+                update(table).where(table.c.username.in_(outcome.ended)).values(session_epoch=table.c.session_epoch + 1)
+            )
+        ids = ids_by(table, "username")
+        changed = self._give_roles({ids[name]: record["roles"] for name, record in self.folder.staff.items()})
+        names = {ids[name]: name for name in wanted}
+        extra = {names[staff_id] for staff_id in changed} - outcome.created - outcome.updated
+        outcome.counts.updated += len(extra)
+        outcome.counts.unchanged -= len(extra)
+        if self.demo_passwords:
+            self._give_demo_passwords(ids)
+
+    def load_calendar(self) -> None:
+        wanted = {str(day): record | {"day": day} for day, record in self.folder.calendar.items()}
+        # A year that the file no longer covers has been, and its deadlines with it: it is kept.
+        years = {day.year for day in self.folder.calendar}
+        may_go = {name for name in self.before.get("calendar", []) if int(name[:4]) in years}
+        outcome = self._bring(CalendarDay, "calendar", wanted, key=("day",), ended=None, may_go=may_go)
+        kept = set(self.before.get("calendar", [])) - outcome.ended
+        self.loaded["calendar"] = sorted(kept | set(wanted))
+
+    def load_settings(self) -> None:
+        self._put_settings("settings", dict(self.folder.settings))
+
+    def load_wording(self) -> None:
+        """Kept as {language: {key: text}} in one setting, for every process to read at once."""
+        wanted: dict[str, dict[str, str]] = defaultdict(dict)
+        for (tag, key), words in self.folder.wording.items():
+            wanted[tag][key] = words
+        old = {(tag, key): words for tag, texts in settings.get(WORDING, {}).items() for key, words in texts.items()}
+        self.counts["wording"] = Counts(
+            created=len(self.folder.wording.keys() - old.keys()),
+            updated=sum(old.get(name, words) != words for name, words in self.folder.wording.items()),
+            unchanged=sum(old.get(name) == words for name, words in self.folder.wording.items()),
+            retired=len(old.keys() - self.folder.wording.keys()),
+        )
+        settings.put(WORDING, dict(wanted))
+
+    def load_map(self) -> None:
+        """Draw up the map's files here, once, rather than in every process that serves them."""
+        ground, grids, compounds = (self.folder.layers[name] for name in (BASEMAP, GRIDS, COMPOUNDS))
+        source = json.dumps([basemap.FORMAT, ground, grids, compounds], sort_keys=True).encode()
+        digest = hashlib.sha256(source).hexdigest()
+        if settings.get(MAP_SOURCE) == digest:
+            self.counts["map"] = Counts(unchanged=len(MAP_FILES))
+            return
+        base, buildings, areas = MAP_FILES
+        self._put_settings(
+            "map",
+            {
+                base: basemap.base_map(ground, grids, compounds),
+                buildings: basemap.buildings(ground),
+                areas: basemap.area_shapes(grids),
+            },
+        )
+        settings.put(MAP_SOURCE, digest)
+
+    # The tools.
+
+    def _bring(
+        self,
+        model: type[Any],
+        kind: str,
+        wanted: Records,
+        *,
+        key: tuple[str, ...],
+        ended: str | None = "retired_at",
+        **more: Any,
+    ) -> Outcome:
+        before = self.before.get(kind, [])
+        outcome = bring_in_line(_table(model), wanted, key=key, ended=ended, loaded_before=before, now=self.now, **more)
+        self.counts[kind] = outcome.counts
+        self.loaded[kind] = sorted(wanted)
+        return outcome
+
+    def _put_settings(self, kind: str, wanted: dict[str, Any]) -> None:
+        counts = Counts()
+        for name, value in wanted.items():
+            old = db.session.get(DistrictSetting, name)
+            if old is None:
+                counts.created += 1
+            elif old.value != value:
+                counts.updated += 1
+            else:
+                counts.unchanged += 1
+            settings.put(name, value)
+        for name in set(self.before.get(kind, [])) - set(wanted):
+            db.session.execute(delete(DistrictSetting).where(DistrictSetting.name == name))
+            counts.retired += 1
+        self.counts[kind] = counts
+        self.loaded[kind] = sorted(wanted)
+
+    def _give_roles(self, wanted: dict[int, list[str]]) -> set[int]:
+        """Give these people just these roles; whose roles changed."""
+        table = _table(StaffRole)
+        had: dict[int, set[str]] = defaultdict(set)
+        for staff_id, role in db.session.execute(select(table.c.staff_id, table.c.role)):
+            had[staff_id].add(role)
+        changed = [staff_id for staff_id, roles in wanted.items() if had[staff_id] != set(roles)]
+        if changed:
+            db.session.execute(delete(table).where(table.c.staff_id.in_(changed)))
+            db.session.execute(
+                insert(table), [{"staff_id": of, "role": role} for of in changed for role in dict.fromkeys(wanted[of])]
+            )
+        return set(changed)
+
+    def _give_demo_passwords(self, ids: dict[str, int]) -> None:
+        """One hash a password, not a person: a hundred argon2 hashes would take longer than all the rest."""
+        table = _table(Staff)
+        without = set(
+            db.session.scalars(select(Staff.id).where(Staff.password_hash.is_(None), Staff.left_at.is_(None)))
+        )
+        people: dict[str, list[int]] = defaultdict(list)
+        for username, record in self.folder.staff.items():
+            if record["demo_password"] and ids[username] in without:
+                people[record["demo_password"]].append(ids[username])
+        for password, staff_ids in people.items():
+            db.session.execute(
+                update(table).where(table.c.id.in_(staff_ids)).values(password_hash=hash_password(password))
+            )
+            self.result.passwords_set += len(staff_ids)
+
+
+def new_token() -> str:
+    """What a facility's printed code holds: random, short, unguessable."""
+    return "".join(secrets.choice(TOKEN_SIGNS) for _ in range(TOKEN_LENGTH))
+
+
+def _table(model: type[Any]) -> Table:
+    return cast(Table, model.__table__)
+
+
+def _with_code(records: Records, **references: tuple[str, dict[str, int]]) -> Records:
+    """Rows as their table wants them: the key as `code`, and each named reference as an id."""
+    rows: Records = {}
+    for code, record in records.items():
+        row: Record = {"code": code}
+        for name, value in record.items():
+            if name in references:
+                column, ids = references[name]
+                row[column] = ids[value] if value is not None else None
+            else:
+                row[name] = value
+        rows[code] = row
+    return rows
