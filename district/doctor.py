@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import redis
 from flask import current_app
-from rq import Worker
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,6 +14,7 @@ from district.extensions import db, redis_door
 from district.facilities.models import Facility
 from district.messages import t
 from district.notifications import service as notifications
+from district.pulse import living_workers
 from district.routing.models import RoutingRule
 from district.units.models import Unit
 
@@ -61,7 +61,7 @@ def examine() -> list[Finding]:
     try:
         redis_door().connection.ping()
         found.append(Finding("queue", True, t("cli.doctor.queue")))
-        workers = len(Worker.all(connection=redis_door().connection))
+        workers = len(living_workers(redis_door().connection))
         found.append(
             Finding(
                 "workers",

@@ -8,13 +8,14 @@ from typing import Any
 import redis
 from flask import Blueprint, Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from rq import Queue, Worker
+from rq import Queue
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from district import clock
 from district.extensions import db, redis_door
 from district.notifications import service as notifications
+from district.pulse import living_workers
 from district.reports import photos
 from district.reports.models import Report
 from district.reports.states import Status
@@ -41,7 +42,7 @@ def ready() -> tuple[Response, int]:
         db.session.rollback()
     try:
         state["queue"] = bool(redis_door().connection.ping())
-        state["workers"] = len(Worker.all(connection=redis_door().connection))
+        state["workers"] = len(living_workers(redis_door().connection))
     except (redis.ConnectionError, redis.TimeoutError):
         pass
     good = state["database"] and state["queue"] and state["workers"] > 0
