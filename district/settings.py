@@ -51,7 +51,7 @@ def put(name: str, value: Any) -> None:
 def versions() -> dict[str, int]:
     """Every kind's version, in one query."""
     rows = db.session.execute(select(ReferenceVersion.name, ReferenceVersion.number))
-    return dict(rows.tuples())
+    return {row.name: row.number for row in rows}
 
 
 def changed(*names: str) -> None:

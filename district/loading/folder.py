@@ -19,6 +19,7 @@ from district.loading.files import Layer, Row, Sheet, read_layer, read_settings,
 from district.loading.geometry import fault_of
 from district.loading.problems import Problem, Report, did_you_mean, listed
 from district.people.roles import Role
+from district.routing import conditions
 from district.routing.models import RULE_MODES, RULE_ROLES
 
 UNITS, STAFF, CATEGORIES, STANDARDS = "units.csv", "staff.csv", "categories.csv", "case_standards.csv"
@@ -291,8 +292,11 @@ class _Reader:
             units = row.items("unit")
             self._check_rule_units(row, units, role, mode)
             condition = row.text("condition", longest=500, required=False)
-            if reason := condition_fault(condition):
-                row.wrong("condition", "bad_condition", value=condition, reason=reason)
+            try:
+                conditions.parse(condition)
+            except conditions.ConditionError as error:
+                there = condition[error.position : error.position + 20]
+                row.wrong("condition", "bad_condition", reason=error.problem, at=error.position + 1, there=there)
             record = {
                 "priority": row.whole("priority", least=0),
                 "category_codes": self._matches(row, "category_codes", self.category_codes, CATEGORIES),
@@ -521,11 +525,6 @@ class _Properties:
     def known(self, name: str, value: str, known: Collection[str] | None, where: str) -> None:
         if value and known is not None and value not in known:
             self.wrong(name, "unknown_reference", value=value, where=where, hint=did_you_mean(value, known))
-
-
-def condition_fault(condition: str) -> str | None:
-    """Why a rule's condition cannot be read, or None."""
-    return None
 
 
 def _placeholders(text: str) -> set[str]:

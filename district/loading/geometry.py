@@ -67,11 +67,9 @@ def _ring_fault(ring: Any, bounds: Bounds | None) -> Fault | None:
     if ring[0][:2] != ring[-1][:2]:
         return "ring_open", {"longitude": ring[0][0], "latitude": ring[0][1]}
     points = [(round(x * _FINE), round(y * _FINE)) for x, y, *_ in ring]
-    if _double_area(points) == 0:
-        return "ring_flat", {}
     if crossing := _first_crossing(points):
         return "ring_crosses", {"longitude": crossing[0] / _FINE, "latitude": crossing[1] / _FINE}
-    return None
+    return ("ring_flat", {}) if _double_area(points) == 0 else None
 
 
 def _double_area(points: Sequence[_Whole]) -> int:
