@@ -30,7 +30,7 @@ class WorkerPulse:
 
 def living_workers(connection: redis.Redis) -> list[WorkerPulse]:
     """The workers that gave a sign of life lately, by name. Redis errors are the caller's."""
-    keys = sorted(key.decode() for key in connection.smembers(REGISTRY))
+    keys = sorted(_text(key) for key in connection.smembers(REGISTRY))
     if not keys:
         return []
     pipeline = connection.pipeline(transaction=False)
@@ -40,11 +40,15 @@ def living_workers(connection: redis.Redis) -> list[WorkerPulse]:
     for key, (queues, state, beat, death) in zip(keys, pipeline.execute(), strict=True):
         if beat is None or death is not None:
             continue
-        silent_s = (clock.now() - _moment(beat.decode())).total_seconds()
+        silent_s = (clock.now() - _moment(_text(beat))).total_seconds()
         if silent_s <= DEAD_AFTER_S:
-            names = tuple((queues or b"").decode().split(","))
-            found.append(WorkerPulse(key.rpartition(":")[2], names, (state or b"").decode(), silent_s))
+            names = tuple(_text(queues or b"").split(","))
+            found.append(WorkerPulse(key.rpartition(":")[2], names, _text(state or b""), silent_s))
     return found
+
+
+def _text(raw: bytes | str) -> str:
+    return raw.decode() if isinstance(raw, bytes) else raw
 
 
 def _moment(text: str) -> datetime:

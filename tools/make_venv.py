@@ -131,7 +131,7 @@ def _works() -> bool:
     if subprocess.run([str(_python()), "-c", test], capture_output=True).returncode:
         return False
     script = VENV / "bin" / "pip"
-    return script.exists() and str(VENV) in script.read_text(encoding="utf-8", errors="replace").split("\n")[0]
+    return script.exists() and str(VENV) in script.read_text("utf-8", "replace").partition("\n")[0]
 
 
 if __name__ == "__main__":
