@@ -208,7 +208,9 @@ def reset_staff(username: str, as_json: bool) -> None:
 
 
 def ensure_first_administrator(config: Config) -> bool:
-    """Create user `admin` with ADMIN_PASSWORD when there is no such user yet. True when it was created.
+    """Give user `admin` ADMIN_PASSWORD, and create it first where there is none. True when that was done.
+
+    A password that is already set is never changed.
 
     Opens its own unit of work: called once at start-up, before any request.
     """
@@ -221,7 +223,12 @@ def ensure_first_administrator(config: Config) -> bool:
     if not config.admin_password:
         return False
     with unit_of_work():
-        if db.session.scalar(select(Staff.id).where(Staff.username == "admin")) is not None:
+        known = db.session.scalar(select(Staff).where(Staff.username == "admin"))
+        if known is not None:
+            # The district's folder may have brought the account, but then without a password.
+            if known.password_hash is None and known.left_at is None:
+                people.set_password(known, config.admin_password)
+                return True
             return False
         unit_code = db.session.scalar(select(Unit.code).where(Unit.closed_at.is_(None)).order_by(Unit.id).limit(1))
         if unit_code is None:

@@ -342,6 +342,8 @@ class _Loader:
         )
         people: dict[str, list[int]] = defaultdict(list)
         for username, record in self.folder.staff.items():
+            if username == "admin" and current_app.config["BIHUAN"].admin_password:
+                continue  # ADMIN_PASSWORD is for this account, and is set after the first load
             if record["demo_password"] and ids[username] in without:
                 people[record["demo_password"]].append(ids[username])
         for password, staff_ids in people.items():

@@ -9,19 +9,19 @@ from sqlalchemy import func, select
 
 from district import clock, loading, settings
 from district.categories.models import CaseStandard, Category
+from district.cli import ensure_first_administrator
 from district.deadlines.models import CalendarDay
 from district.extensions import db
 from district.facilities.models import Facility, FacilityToken
 from district.geo.models import Area, Compound, NamedPlace
 from district.loading.service import TOKEN_SIGNS
+from district.people import service as people
 from district.people.models import Staff, StaffRole
 from district.routing.models import RoutingRule
 from district.units.models import Unit
 from district.work import unit_of_work
 from tests.conftest import both_databases
 from tests.district.loading.conftest import SpoiltFolder
-
-pytestmark = both_databases
 
 COUNTS = {
     "units": 49, "areas": 257, "places": 576, "facility_types": 78, "categories": 204, "standards": 342,
@@ -33,6 +33,7 @@ def _count(model: type) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
+@both_databases
 def test_loading_fills_every_table_and_loading_again_changes_nothing(app: Flask, whole_folder: SpoiltFolder) -> None:
     first = whole_folder.load()
     assert {kind: first.counts[kind]["created"] for kind in COUNTS} == COUNTS
@@ -52,6 +53,7 @@ def test_loading_fills_every_table_and_loading_again_changes_nothing(app: Flask,
     assert set(db.session.scalars(select(FacilityToken.token))) == tokens
 
 
+@both_databases
 def test_what_was_loaded_is_what_the_files_say(app: Flask, whole_folder: SpoiltFolder) -> None:
     whole_folder.load()
     crew = db.session.scalars(select(Unit).where(Unit.code == "SZ-LD")).one()
@@ -76,6 +78,7 @@ def test_what_was_loaded_is_what_the_files_say(app: Flask, whole_folder: SpoiltF
     assert set(token) <= set(TOKEN_SIGNS)
 
 
+@both_databases
 def test_changed_rows_are_updated_and_their_versions_counted_up(app: Flask, folder: SpoiltFolder) -> None:
     folder.load()
     before = settings.versions()
@@ -90,6 +93,7 @@ def test_changed_rows_are_updated_and_their_versions_counted_up(app: Flask, fold
     assert after["map"] == before["map"]
 
 
+@both_databases
 def test_rows_gone_from_the_folder_are_retired_and_come_back(app: Flask, folder: SpoiltFolder) -> None:
     folder.load()
     kept = folder.rows("facilities.csv")
@@ -114,6 +118,7 @@ def test_rows_gone_from_the_folder_are_retired_and_come_back(app: Flask, folder:
     assert db.session.scalar(select(RoutingRule.retired_at).where(RoutingRule.code == "R062")) is None
 
 
+@both_databases
 def test_staff_gone_from_the_folder_have_left_and_are_logged_out(app: Flask, folder: SpoiltFolder) -> None:
     folder.load()
     folder.drop("staff.csv", "verifier2")
@@ -146,6 +151,7 @@ def test_somebody_who_left_is_not_brought_back_by_loading_again(app: Flask, fold
     assert db.session.scalars(select(Staff.left_at).where(Staff.username == "shift2")).one() is not None
 
 
+@both_databases
 def test_places_and_days_that_nothing_refers_to_are_taken_out(app: Flask, folder: SpoiltFolder) -> None:
     folder.load()
     folder.drop("gazetteer.csv", "知青广场")
@@ -155,6 +161,7 @@ def test_places_and_days_that_nothing_refers_to_are_taken_out(app: Flask, folder
     assert _count(CalendarDay) == COUNTS["calendar"] - 1
 
 
+@both_databases
 def test_a_past_year_of_the_calendar_is_kept(app: Flask, folder: SpoiltFolder) -> None:
     folder.load()
     folder.write("calendar.csv", [["date", "kind", "name"], ["2027-01-01", "holiday", "元旦"]])
@@ -175,6 +182,18 @@ def test_a_password_somebody_set_is_never_overwritten(app: Flask, folder: Spoilt
         db.session.scalars(select(Staff).where(Staff.username == "sz-ld")).one().password_hash = "$own$"
     assert folder.load().passwords_set == 0
     assert db.session.scalars(select(Staff.password_hash).where(Staff.username == "sz-ld")).one() == "$own$"
+
+
+def test_admin_gets_the_password_of_the_environment_rather_than_the_demo_one(
+    env: dict[str, str], folder: SpoiltFolder, request: pytest.FixtureRequest
+) -> None:
+    env["ADMIN_PASSWORD"] = "only-the-operator-knows"
+    app: Flask = request.getfixturevalue("app")
+    folder.load()
+    ensure_first_administrator(app.config["BIHUAN"])
+    with unit_of_work():
+        assert people.log_in("admin", "bihuan-demo") is None
+        assert people.log_in("admin", "only-the-operator-knows") is not None
 
 
 def test_no_demo_password_is_set_when_they_are_not_wanted(app: Flask, folder: SpoiltFolder) -> None:
