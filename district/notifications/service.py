@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app
 from sqlalchemy import func, select, update
 
-from district import clock, links
+from district import audit, clock, links
+from district.errors import NotFound, WrongState
 from district.extensions import db
 from district.messages import speaking, t
 from district.notifications.models import Delivery, Notification
-from district.people.models import Resident
+from district.people.models import Resident, Staff
 from district.work import hurry
 
 if TYPE_CHECKING:
@@ -208,6 +209,29 @@ def counts() -> dict[str, int]:
     """How many messages are in each delivery state, for the panel and the metrics."""
     rows = db.session.execute(select(Notification.delivery, func.count()).group_by(Notification.delivery))
     return {str(Delivery(name)): count for name, count in rows}
+
+
+def undelivered(*, before: int | None = None, limit: int = 50) -> list[tuple[Notification, str]]:
+    """Messages that were given up, newest first, each with its report's number; by keyset."""
+    from district.reports.models import Report  # models of a later subject, read only
+
+    query = select(Notification, Report.number).join(Report, Report.id == Notification.report_id)
+    query = query.where(Notification.delivery == Delivery.FAILED)
+    if before is not None:
+        query = query.where(Notification.id < before)
+    return [(row, number) for row, number in db.session.execute(query.order_by(Notification.id.desc()).limit(limit))]
+
+
+def try_again(notification_id: int, *, by: Staff) -> None:
+    """A message that was given up starts anew, with all its tries. Raises NotFound, and WrongState when it was not."""
+    row = db.session.get(Notification, notification_id, with_for_update=True)
+    if row is None:
+        raise NotFound()
+    if row.delivery != Delivery.FAILED:
+        raise WrongState()
+    row.delivery, row.tries, row.next_try_at = Delivery.QUEUED, 0, clock.now()
+    audit.record(by, "notification.retry", f"report:{row.report_id}", notification=row.id)
+    hurry("deliver_notifications")
 
 
 def for_report(report_id: int, limit: int = 50) -> list[Notification]:

@@ -104,6 +104,48 @@ def add_staff(username: str, name: str, unit_code: str, roles: Iterable[Role], *
     return staff
 
 
+def end_account(staff_id: int, *, by: Staff) -> Staff:
+    """Somebody has left: no login, no open session, no link works from now on; what they did stays theirs.
+
+    Raises NotAllowed for anybody but an administrator, and for one's own account; NotFound.
+    """
+    staff = _account(staff_id, by)
+    if staff.id == by.id:
+        raise NotAllowed("errors.own_account")
+    if staff.left_at is None:
+        staff.left_at = clock.now()
+        staff.session_epoch += 1
+        _end_links(staff_id)
+        audit.record(by, "staff.end", f"staff:{staff_id}")
+    return staff
+
+
+def restore_account(staff_id: int, *, by: Staff) -> Staff:
+    """Somebody is back: the old password is gone, a new link sets one. Raises NotAllowed, NotFound."""
+    staff = _account(staff_id, by)
+    if staff.left_at is not None:
+        staff.left_at, staff.password_hash = None, None
+        audit.record(by, "staff.restore", f"staff:{staff_id}")
+    return staff
+
+
+def _account(staff_id: int, by: Staff) -> Staff:
+    if Role.ADMINISTRATOR not in by.roles:
+        raise NotAllowed()
+    staff = db.session.get(Staff, staff_id, with_for_update=True)
+    if staff is None:
+        raise NotFound("errors.staff_unknown")
+    return staff
+
+
+def _end_links(staff_id: int) -> None:
+    db.session.execute(
+        update(PasswordLink)
+        .where(PasswordLink.staff_id == staff_id, PasswordLink.used_at.is_(None))
+        .values(used_at=clock.now())
+    )
+
+
 def make_password_link(staff_id: int, *, by: Staff | None) -> str:
     """A token that lets its holder set this person's password once, within a day. Older links end.
 
@@ -115,11 +157,7 @@ def make_password_link(staff_id: int, *, by: Staff | None) -> str:
     if staff is None or staff.left_at is not None:
         raise NotFound()
     now = clock.now()
-    db.session.execute(
-        update(PasswordLink)
-        .where(PasswordLink.staff_id == staff_id, PasswordLink.used_at.is_(None))
-        .values(used_at=now)
-    )
+    _end_links(staff_id)
     token = secrets.token_urlsafe(24)
     db.session.add(
         PasswordLink(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
@@ -12,11 +13,33 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from district import clock
 from district.extensions import db
+from district.geo.measure import metres_between
 from district.reports import numbers
-from district.reports.models import HandBack, Photo, PhotoState, Report, ReportEvent, ReportFollower, ReportUnit
+from district.reports.models import (
+    EventKind,
+    HandBack,
+    Photo,
+    PhotoState,
+    Report,
+    ReportEvent,
+    ReportFollower,
+    ReportUnit,
+)
 from district.reports.states import OPEN, WAITING_FOR_DISPATCH, WITH_UNIT, Status
 
 PAGE_SIZE = 25
+
+
+class Queue(StrEnum):
+    """A pile of open work, by what is to be done next."""
+
+    DISPATCH = "dispatch"  # waits for its unit
+    HAND_BACKS = "hand_backs"  # a unit says it is not theirs: to be ruled on
+    ACCEPT = "accept"  # given to a unit that has not begun
+    HANDLE = "handle"  # being worked on
+    VERIFY = "verify"  # done, to be checked by somebody else
+    OVERDUE = "overdue"
+    OPEN = "open"  # all of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +47,16 @@ class Filters:
     """What a list is narrowed to; empty means everything.
 
     words: a report number, or words of the description or address. overdue: only those past their handling due.
-    units: ids, for people who see only their own unit's work.
+    units: ids, for people who see only their own unit's work. unit_id: one responsible unit.
+    queues: any of these piles. verifier_unit_id: whose staff may not verify their own unit's work; leaves that out
+    of VERIFY.
     """
 
     statuses: Collection[Status] = ()
+    queues: Collection[Queue] = ()
+    verifier_unit_id: int | None = None
     units: Collection[int] = ()
+    unit_id: int | None = None
     category_id: int | None = None
     area_code: str = ""
     urgency: str = ""
@@ -58,23 +86,69 @@ def newest(filters: Filters, *, before: int | None = None, limit: int = PAGE_SIZ
     return Page(rows[:limit], rows[limit - 1].id if more else None)
 
 
-def most_pressing(filters: Filters, *, limit: int = PAGE_SIZE) -> list[Report]:
-    """Open reports, critical first, then by the time left on their clock."""
+@dataclass(frozen=True)
+class PressingPage:
+    """One page of a list, most pressing first. next_after: what to ask for the next page with, "" at the end."""
+
+    reports: list[Report]
+    next_after: str
+
+
+def pressing(filters: Filters, *, after: str = "", limit: int = PAGE_SIZE) -> PressingPage:
+    """Reports, critical first, then by the time left on their clock; by keyset, open ones only."""
     due = func.coalesce(Report.handling_due_at, Report.dispatch_due_at)
-    weight = case({"critical": 0, "urgent": 1}, value=Report.urgency, else_=2)
-    query = _narrowed(select(Report).where(Report.status.in_(OPEN)), filters)
-    return list(db.session.scalars(_with_parts(query).order_by(weight, due, Report.id).limit(limit)))
+    weight = case(_WEIGHTS, value=Report.urgency, else_=_LIGHTEST)
+    query = _narrowed(select(Report, weight, due).where(Report.status.in_(OPEN)), filters)
+    key = _read_key(after)
+    if key is not None:
+        heavy, moment, last = key
+        query = query.where(
+            or_(weight > heavy, and_(weight == heavy, or_(due > moment, and_(due == moment, Report.id > last))))
+        )
+    rows = db.session.execute(_with_parts(query).order_by(weight, due, Report.id).limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    following = ""
+    if more:
+        report, heavy, moment = rows[-1]
+        following = f"{heavy}.{(moment - _EPOCH) // timedelta(microseconds=1)}.{report.id}"
+    return PressingPage([row[0] for row in rows], following)
 
 
-def counts(filters: Filters) -> dict[Status, int]:
-    """How many open reports there are by status, under the other filters."""
-    query = _narrowed(select(Report.status, func.count()).where(Report.status.in_(OPEN)), filters)
-    return {Status(name): count for name, count in db.session.execute(query.group_by(Report.status))}
+def _read_key(text: str) -> tuple[int, datetime, int] | None:
+    parts = text.split(".")
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 19 for part in parts):
+        return None
+    try:
+        return int(parts[0]), _EPOCH + timedelta(microseconds=int(parts[1])), int(parts[2])
+    except OverflowError:
+        return None
 
 
-def count_overdue(filters: Filters) -> int:
-    """How many open reports are past their clock."""
-    query = _narrowed(select(func.count()).select_from(Report), filters).where(_overdue())
+def queue_counts(filters: Filters, queues: Collection[Queue]) -> dict[Queue, int]:
+    """How many open reports lie in each of these piles, under the other filters, in one query."""
+    wanted = list(queues)
+    if not wanted:
+        return {}
+    columns = [func.count().filter(_in_queue(queue, filters.verifier_unit_id)) for queue in wanted]
+    query = _narrowed(select(*columns).select_from(Report).where(Report.status.in_(OPEN)), filters)
+    return dict(zip(wanted, db.session.execute(query).one(), strict=True))
+
+
+def count(filters: Filters) -> int:
+    """How many open reports there are under these filters."""
+    query = _narrowed(select(func.count()).select_from(Report).where(Report.status.in_(OPEN)), filters)
+    return db.session.scalar(query) or 0
+
+
+def count_moved(filters: Filters, *, since: datetime, but_not_by: int) -> int:
+    """How many reports under these filters came in, or moved, after `since` by somebody other than `but_not_by`."""
+    moved = select(ReportEvent.report_id).where(
+        ReportEvent.at > since,
+        or_(ReportEvent.to_status.is_not(None), ReportEvent.kind.in_(_MOVES)),
+        or_(ReportEvent.staff_id.is_(None), ReportEvent.staff_id != but_not_by),
+    )
+    query = _narrowed(select(func.count()).select_from(Report).where(Report.id.in_(moved)), filters)
     return db.session.scalar(query) or 0
 
 
@@ -98,6 +172,13 @@ def of_resident(resident_id: int, *, limit: int = 50) -> list[Report]:
     return list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit)))
 
 
+def by_numbers(numbers_: Sequence[str]) -> list[Report]:
+    """The reports with these numbers, in no particular order."""
+    if not numbers_:
+        return []
+    return list(db.session.scalars(_with_parts(select(Report).where(Report.number.in_(numbers_)))))
+
+
 def open_at_facility(facility_id: int, *, limit: int = 10) -> list[Report]:
     """What is already reported about a facility and not yet ended."""
     query = select(Report).where(Report.facility_id == facility_id, Report.status.in_(OPEN))
@@ -112,6 +193,16 @@ def open_near(latitude: float, longitude: float, *, degrees: float = 0.02, limit
         Report.longitude.between(longitude - degrees * 1.6, longitude + degrees * 1.6),
     )
     return list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit)))
+
+
+def near(latitude: float, longitude: float, *, metres: float = 150, limit: int = 8) -> list[tuple[Report, float]]:
+    """Open reports within `metres` of a point, nearest first, each with its distance in metres."""
+    found = [
+        (report, metres_between(latitude, longitude, report.latitude, report.longitude))
+        for report in open_near(latitude, longitude, degrees=metres / 111_000)
+        if report.latitude is not None and report.longitude is not None
+    ]
+    return sorted((pair for pair in found if pair[1] <= metres), key=lambda pair: pair[1])[:limit]
 
 
 def public_events(report: Report) -> list[ReportEvent]:
@@ -137,17 +228,47 @@ def pending_hand_back(report_id: int) -> HandBack | None:
     )
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WEIGHTS = {"critical": 0, "urgent": 1}
+_LIGHTEST = 2
+# Steps after which a report lies in another pile although its status stays.
+_MOVES = (EventKind.HANDED_BACK, EventKind.HAND_BACK_REFUSED, EventKind.REMINDED)
+
+
 def _overdue() -> ColumnElement[bool]:
+    """Past its clock; the clock stands still while a hand-back awaits its ruling."""
     now = clock.now()
     return or_(
-        and_(Report.status.in_(WITH_UNIT), Report.handling_due_at < now),
+        and_(Report.status.in_(WITH_UNIT), Report.handling_due_at < now, Report.hand_back_pending.is_(False)),
         and_(Report.status.in_(WAITING_FOR_DISPATCH), Report.dispatch_due_at < now),
     )
+
+
+def _in_queue(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool]:
+    if queue is Queue.DISPATCH:
+        return Report.status.in_(WAITING_FOR_DISPATCH)
+    if queue is Queue.HAND_BACKS:
+        return and_(Report.status.in_(WITH_UNIT), Report.hand_back_pending.is_(True))
+    if queue is Queue.ACCEPT:
+        return and_(Report.status == Status.ASSIGNED, Report.hand_back_pending.is_(False))
+    if queue is Queue.HANDLE:
+        return and_(Report.status == Status.IN_PROGRESS, Report.hand_back_pending.is_(False))
+    if queue is Queue.VERIFY:
+        if verifier_unit_id is None:
+            return Report.status == Status.RESOLVED
+        return and_(Report.status == Status.RESOLVED, Report.unit_id != verifier_unit_id)
+    if queue is Queue.OVERDUE:
+        return _overdue()
+    return Report.status.in_(OPEN)
 
 
 def _narrowed(query: Any, filters: Filters) -> Any:
     if filters.statuses:
         query = query.where(Report.status.in_(list(filters.statuses)))
+    if filters.queues:
+        query = query.where(or_(*(_in_queue(queue, filters.verifier_unit_id) for queue in filters.queues)))
+    if filters.unit_id is not None:
+        query = query.where(Report.unit_id == filters.unit_id)
     if filters.units:
         parts = select(ReportUnit.report_id).where(ReportUnit.unit_id.in_(list(filters.units)))
         query = query.where(or_(Report.unit_id.in_(list(filters.units)), Report.id.in_(parts)))
