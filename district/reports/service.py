@@ -405,7 +405,7 @@ def reopen(
     """
     require(by, Action.REOPEN, report)
     now = clock.now()
-    days = int(reference().settings.get("reopen_days", DEFAULT_REOPEN_DAYS))
+    days = int(reference().setting("limits.reopen_days", DEFAULT_REOPEN_DAYS))
     if report.closed_at is None or report.unit_id is None or now - report.closed_at > timedelta(days=days):
         raise WrongState("errors.reopen_too_late", days=days)
     before = report.status
