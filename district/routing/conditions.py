@@ -1,0 +1,335 @@
+"""The language in which a routing rule says when it applies. Pure: text → tree → yes or no.
+
+    intent = emergency and category is null
+    facility.maintainer_unit is not null and (category is null or category.facility_type = facility.type)
+    text contains workshop|"building site" or area in 232761001, 232761002
+
+A condition is built of comparisons with `and`, `or`, `not` and parentheses; `and` binds closer than `or`.
+
+- `FIELD is null`, `FIELD is not null`: nothing is known of it.
+- `FIELD = X`, `FIELD != X`, `FIELD in X, Y` (or `in (X, Y)`): X is a word, a "text" or the name of another field.
+  What is unknown is equal to nothing, and not unequal either.
+- `text contains X|Y`: one of the words occurs in what the resident wrote; large and small letters are the same.
+- `FIELD` alone: it is true, or known.
+
+An empty condition always holds. Errors carry the position in the text, counted from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+# What a condition may ask for; values are codes, texts or truth values, None where nothing is known.
+FIELDS = frozenset(
+    {
+        "area",
+        "category",
+        "category.facility_type",
+        "category.major",
+        "category.urgency",
+        "compound",
+        "compound.property",
+        "facility",
+        "facility.maintainer_unit",
+        "facility.owner_unit",
+        "facility.state",
+        "facility.type",
+        "intent",
+        "location.in_compound",
+        "text",
+        "urgency",
+    }
+)
+_WORDS = frozenset({"and", "or", "not", "is", "null", "in", "contains"})
+_TOKEN = re.compile(r'\s*(?:(?P<sign>!=|[()=,|])|"(?P<quoted>[^"]*)"|(?P<word>[^\s()=!,|"]+))')
+_DEEPEST = 50
+
+Facts = Mapping[str, Any]
+
+
+class ConditionError(ValueError):
+    """A condition that cannot be read. problem: in English; position: where in the text, from 0."""
+
+    def __init__(self, problem: str, position: int) -> None:
+        super().__init__(f"{problem} at position {position}")
+        self.problem, self.position = problem, position
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """kind: `sign`, `quoted`, `word` or `end`."""
+
+    kind: str
+    text: str
+    at: int
+
+    @property
+    def is_name(self) -> bool:
+        return self.kind == "word" and self.text not in _WORDS
+
+    def is_word(self, word: str) -> bool:
+        return self.kind == "word" and self.text == word
+
+
+class _Node(Protocol):
+    """A part of a condition. start, end: where it stands in the text."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+    def holds(self, facts: Facts) -> bool: ...
+
+    def parts(self) -> tuple[_Node, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A literal, or the name of another field."""
+
+    text: str
+    is_field: bool
+
+    def of(self, facts: Facts) -> Any:
+        return facts.get(self.text) if self.is_field else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """operator: `known`, `null`, `=`, `!=` or `contains`."""
+
+    field: str
+    operator: str
+    values: tuple[_Value, ...]
+    start: int
+    end: int
+
+    def holds(self, facts: Facts) -> bool:
+        value = facts.get(self.field)
+        if self.operator == "known":
+            return bool(value)
+        if self.operator == "null":
+            return value is None
+        if value is None:
+            return False
+        if self.operator == "contains":
+            text = str(value).casefold()
+            return any(word.text.casefold() in text for word in self.values)
+        others = [other for other in (word.of(facts) for word in self.values) if other is not None]
+        if self.operator == "!=":
+            return bool(others) and value not in others
+        return value in others
+
+    def parts(self) -> tuple[_Node, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Not:
+    inner: _Node
+    start: int
+    end: int
+
+    def holds(self, facts: Facts) -> bool:
+        return not self.inner.holds(facts)
+
+    def parts(self) -> tuple[_Node, ...]:
+        return (self.inner,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Parts joined by `and` (every) or `or` (any)."""
+
+    every: bool
+    inner: tuple[_Node, ...]
+    start: int
+    end: int
+
+    def holds(self, facts: Facts) -> bool:
+        if self.every:
+            return all(part.holds(facts) for part in self.inner)
+        return any(part.holds(facts) for part in self.inner)
+
+    def parts(self) -> tuple[_Node, ...]:
+        return self.inner
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition that was read."""
+
+    source: str
+    _root: _Node | None
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether it is true of the facts: {field: value}; a field left out is unknown."""
+        return self._root is None or self._root.holds(facts)
+
+    def failure(self, facts: Facts) -> str:
+        """The smallest part that by itself kept the condition from holding; empty when it holds."""
+        node = self._root
+        if node is None or node.holds(facts):
+            return ""
+        while isinstance(node, _Joined) and node.every:
+            node = next(part for part in node.inner if not part.holds(facts))
+        return self.source[node.start : node.end]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field it asks for."""
+        return frozenset(_fields(self._root)) if self._root is not None else frozenset()
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Condition:
+    """Read a condition. Raises ConditionError."""
+    return Condition(text, _Parser(text).whole())
+
+
+def _fields(node: _Node) -> Iterator[str]:
+    if isinstance(node, _Comparison):
+        yield node.field
+        yield from (value.text for value in node.values if value.is_field)
+    for part in node.parts():
+        yield from _fields(part)
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    at, end = 0, len(text.rstrip())
+    while at < end:
+        match = _TOKEN.match(text, at)
+        if match is None:
+            at += len(text[at:]) - len(text[at:].lstrip())
+            raise ConditionError("a quotation mark without its pair" if text[at] == '"' else "an unexpected sign", at)
+        kind = match.lastgroup or "word"
+        start = match.start(kind) - (kind == "quoted")
+        yield _Token(kind, match.group(kind), start)
+        at = match.end()
+    yield _Token("end", "", len(text))
+
+
+class _Parser:
+    """Recursive descent; each method reads one line of the grammar and stops behind it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(_tokens(text))
+        self._at = 0
+        self._depth = 0
+
+    def whole(self) -> _Node | None:
+        if self._here.kind == "end":
+            return None
+        node = self._either()
+        if self._here.kind != "end":
+            raise ConditionError('"and", "or" or the end is needed', self._here.at)
+        return node
+
+    @property
+    def _here(self) -> _Token:
+        return self._tokens[self._at]
+
+    @property
+    def _behind(self) -> int:
+        """Where the token just read ends."""
+        token = self._tokens[self._at - 1]
+        return token.at + len(token.text) + 2 * (token.kind == "quoted")
+
+    def _next(self) -> _Token:
+        token = self._here
+        self._at += 1
+        return token
+
+    def _skips(self, text: str, kind: str = "word") -> bool:
+        """Step over a word or sign if it is the next one."""
+        if self._here.kind == kind and self._here.text == text:
+            self._at += 1
+            return True
+        return False
+
+    def _either(self) -> _Node:
+        """either = both { "or" both }"""
+        return self._join("or", self._both)
+
+    def _both(self) -> _Node:
+        """both = single { "and" single }"""
+        return self._join("and", self._single)
+
+    def _join(self, word: str, read: Any) -> _Node:
+        start = self._here.at
+        parts = [read()]
+        while self._skips(word):
+            parts.append(read())
+        return parts[0] if len(parts) == 1 else _Joined(word == "and", tuple(parts), start, self._behind)
+
+    def _single(self) -> _Node:
+        """single = "not" single | "(" either ")" | comparison"""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise ConditionError("too deeply nested", self._here.at)
+        start = self._here.at
+        node: _Node
+        if self._skips("not"):
+            inner = self._single()
+            node = _Not(inner, start, self._behind)
+        elif self._skips("(", "sign"):
+            node = self._either()
+            if not self._skips(")", "sign"):
+                raise ConditionError('")" is needed', self._here.at)
+        else:
+            node = self._comparison()
+        self._depth -= 1
+        return node
+
+    def _comparison(self) -> _Node:
+        """comparison = field [ "is" ["not"] "null" | ("=" | "!=") value | "in" list | "contains" words ]"""
+        token = self._here
+        if not token.is_name:
+            raise ConditionError("a field is needed", token.at)
+        if token.text not in FIELDS:
+            raise ConditionError(f'unknown field "{token.text}"', token.at)
+        self._next()
+        field, start = token.text, token.at
+        if self._skips("is"):
+            unknown = not self._skips("not")
+            if not self._skips("null"):
+                raise ConditionError('"null" is needed', self._here.at)
+            node: _Node = _Comparison(field, "null", (), start, self._behind)
+            return node if unknown else _Not(node, start, self._behind)
+        for sign in ("=", "!="):
+            if self._skips(sign, "sign"):
+                value = self._value()
+                return _Comparison(field, sign, (value,), start, self._behind)
+        if self._skips("in"):
+            bracket = self._skips("(", "sign")
+            values = self._list(",")
+            if bracket and not self._skips(")", "sign"):
+                raise ConditionError('")" is needed', self._here.at)
+            return _Comparison(field, "=", values, start, self._behind)
+        if self._skips("contains"):
+            values = tuple(_Value(value.text, False) for value in self._list("|"))
+            return _Comparison(field, "contains", values, start, self._behind)
+        return _Comparison(field, "known", (), start, self._behind)
+
+    def _list(self, between: str) -> tuple[_Value, ...]:
+        values = [self._value()]
+        while self._skips(between, "sign"):
+            values.append(self._value())
+        return tuple(values)
+
+    def _value(self) -> _Value:
+        token = self._here
+        if token.kind == "quoted":
+            if not token.text:
+                raise ConditionError("an empty text", token.at)
+        elif not token.is_name:
+            raise ConditionError("a value is needed", token.at)
+        self._next()
+        return _Value(token.text, token.kind == "word" and token.text in FIELDS)
