@@ -46,12 +46,12 @@ def load(folder: Path, as_json: bool) -> None:
     from district import loading
 
     _speak()
-    problems = loading.check_folder(folder)
-    if problems:
-        _print_problems(problems, as_json)
+    read = loading.read_folder(folder)
+    if read.problems:
+        _print_problems(read.problems, as_json)
         raise SystemExit(1)
     with unit_of_work():
-        result = loading.load_folder(folder)
+        result = loading.load_folder(read)
     counts = result.counts
     if as_json:
         click.echo(json.dumps(counts, ensure_ascii=False))

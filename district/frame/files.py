@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
-from flask import Blueprint, Response, abort, current_app, request, send_file
+from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy import select
 
 from district import settings
@@ -13,6 +13,7 @@ from district.reports import photos
 from district.reports.models import Photo
 
 pages = Blueprint("files", __name__)
+MAP_PARTS = ("base", "buildings", "areas")
 
 
 @pages.get("/photos/<token>/<size>.jpg")
@@ -30,14 +31,22 @@ def photo(token: str, size: str) -> Response:
 
 @pages.get("/map/<name>.json")
 def base_map(name: str) -> Response:
-    """The district's base map as the loader prepared it: files under `VAR_DIR/map/`."""
-    folder = Path(current_app.config["VAR_DIR"]) / "map"
-    path = folder / f"{name}.json"
-    if not name.replace("-", "").isalnum() or not path.is_file():
+    """One part of the district's base map: `base`, `buildings` or `areas`, as `geo.basemap` made it."""
+    if name not in MAP_PARTS:
         abort(404)
-    response = send_file(path, mimetype="application/json", conditional=True)
-    response.headers["Cache-Control"] = "public, max-age=31536000" if request.args.get("v") else "no-cache"
-    return response
+    version = map_version()
+    parts: dict[str, tuple[int, bytes]] = current_app.extensions.setdefault("map_parts", {})
+    kept = parts.get(name)
+    if kept is None or kept[0] != version:
+        shape = settings.get(f"map:{name}")
+        if shape is None:
+            abort(404)
+        kept = parts[name] = (version, json.dumps(shape, ensure_ascii=False, separators=(",", ":")).encode())
+    response = Response(kept[1], mimetype="application/json")
+    response.set_etag(f"{name}-{version}-{len(kept[1])}")
+    asked = request.args.get("v", type=int)
+    response.headers["Cache-Control"] = "public, max-age=31536000" if asked == version else "public, max-age=600"
+    return response.make_conditional(request)
 
 
 def map_version() -> int:

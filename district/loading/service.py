@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import secrets
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +19,7 @@ from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
 from district.extensions import db
 from district.facilities.models import Facility, FacilityToken, FacilityType
+from district.facilities.service import new_token
 from district.geo import basemap
 from district.geo.models import Area, Compound, NamedPlace
 from district.loading.folder import BASEMAP, COMPOUNDS, GRIDS, Folder, Record, Records, read_folder
@@ -56,9 +56,6 @@ WORDING = "wording"
 # The finished files of our own map, ready to be served, and what they were made from.
 MAP_FILES = ("map:base", "map:buildings", "map:areas")
 MAP_SOURCE = "map:source"
-# 32 signs without those that are easily confused; ten of them make 50 random bits.
-TOKEN_SIGNS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # noqa: S105
-TOKEN_LENGTH = 10
 
 
 @dataclass
@@ -351,11 +348,6 @@ class _Loader:
                 update(table).where(table.c.id.in_(staff_ids)).values(password_hash=hash_password(password))
             )
             self.result.passwords_set += len(staff_ids)
-
-
-def new_token() -> str:
-    """What a facility's printed code holds: random, short, unguessable."""
-    return "".join(secrets.choice(TOKEN_SIGNS) for _ in range(TOKEN_LENGTH))
 
 
 def _table(model: type[Any]) -> Table:

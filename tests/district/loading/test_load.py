@@ -13,8 +13,8 @@ from district.cli import ensure_first_administrator
 from district.deadlines.models import CalendarDay
 from district.extensions import db
 from district.facilities.models import Facility, FacilityToken
+from district.facilities.service import TOKEN_LETTERS
 from district.geo.models import Area, Compound, NamedPlace
-from district.loading.service import TOKEN_SIGNS
 from district.people import service as people
 from district.people.models import Staff, StaffRole
 from district.routing.models import RoutingRule
@@ -75,7 +75,7 @@ def test_what_was_loaded_is_what_the_files_say(app: Flask, whole_folder: SpoiltF
     assert desk.roles == {"acceptor", "dispatcher"}
     token = db.session.scalars(select(FacilityToken.token).limit(1)).one()
     assert len(token) >= 8
-    assert set(token) <= set(TOKEN_SIGNS)
+    assert set(token) <= set(TOKEN_LETTERS)
 
 
 @both_databases
