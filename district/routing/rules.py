@@ -182,8 +182,8 @@ class RuleBook:
         for rule in concerned:
             fails = self._failure(rule, facts)
             if fails:
-                # Behind the winner, and for units that would only be added, it makes no difference.
-                if winner is None and rule.answers:
+                # Behind the winner, and for units that would only be added, a condition makes no difference.
+                if rule.condition is None or (winner is None and rule.answers):
                     trace.append({"rule": rule.ref.code, "outcome": "lost", "why": fails})
                 else:
                     silent += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from math import exp, log, sqrt
+from math import log, sqrt
 
 from district.geo.gazetteer import plain
 from district.reference import CategoryRef, FacilityTypeRef
@@ -17,7 +17,7 @@ GROUPS = (2, 3)
 # How much a letter group counts by where it is written.
 _NAME, _KEYWORD, _PROBLEM, _STANDARD = 2.0, 2.0, 1.0, 0.5
 _KEYWORD_STRENGTH = 0.55
-_SHARPNESS = 6.0
+_SHARPNESS = 3.0
 # A text that shares this much with the best category is as sure as it gets.
 _ENOUGH = 0.9
 # Shared letter groups alone, without one whole keyword, are never more than a guess.
@@ -87,7 +87,7 @@ class Lexicon:
         best = sorted(scores, key=lambda number: (-scores[number], self._codes[number]))[: max(limit, 8)]
         top = scores[best[0]]
         # Relative to the best: a long text raises every score alike.
-        odds = [exp(_SHARPNESS * (scores[number] / top - 1.0)) for number in best]
+        odds = [(scores[number] / top) ** _SHARPNESS for number in best]
         enough = min(1.0, top / (_ENOUGH * (1 + log(1 + len(groups)))))
         total = sum(odds)
         sure = [
