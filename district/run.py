@@ -23,7 +23,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -88,6 +88,9 @@ class PartLog:
         # A part that never ends its line must not fill the memory.
         self._rest = self._rest[-100_000:]
         return lines
+
+    def close(self) -> None:
+        self._file.close()
 
 
 @dataclass
@@ -387,6 +390,9 @@ def take_port(host: str, port: int) -> socket.socket:
 
     The web server gets this very socket, also when it is started again: callers wait, none is refused.
     """
+    if not 0 < port < 65536:
+        # The system would quietly take the remainder of the division by 65,536.
+        raise CannotStart(t("run.start.port_number", port=port))
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
             0
@@ -398,17 +404,16 @@ def take_port(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        if error.errno == errno.EADDRINUSE:
             raise CannotStart(t("run.start.port_taken", host=host, port=port, other=port + 1)) from error
         raise CannotStart(_port_refused(host, port, error)) from error
     return listener
 
 
-def _port_refused(host: str, port: int, error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or str(error)
-    return t("run.start.port_refused", host=host, port=port, reason=reason)
+def _port_refused(host: str, port: int, error: OSError) -> str:
+    return t("run.start.port_refused", host=host, port=port, reason=error.strerror or str(error))
 
 
 @contextlib.contextmanager
@@ -746,7 +751,8 @@ def _summarise(terminal: Terminal, config: Config, prepared: dict[str, Any]) -> 
         terminal.say()
         terminal.say(t("run.summary.logins", password=terminal.paint(prepared["password"], "bold")))
         for login in logins:
-            terminal.say(f"  {login['username'].ljust(14)}  {t('run.login.' + login['role'])}")
+            words = t("run.login." + login["role"], unit=login["unit"])
+            terminal.say(f"  {login['username'].ljust(14)}  {words}")
     terminal.say()
     terminal.say(f"{t('run.summary.data')}: {config.var_dir}", "dim")
     if not config.is_production:
@@ -760,18 +766,38 @@ def _summarise(terminal: Terminal, config: Config, prepared: dict[str, Any]) -> 
 _SHOWN_ROLES = ("administrator", "shift_lead", "acceptor", "unit_manager", "handler", "verifier", "leader")
 
 
-def demo_logins(staff_file: Path) -> tuple[str, list[dict[str, str]]]:
-    """The demo's password and one account a role, the manager and the handler from the same unit."""
-    with staff_file.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    found: dict[str, dict[str, str]] = {}
+def demo_logins(folder: Path) -> tuple[str, list[dict[str, str]]]:
+    """The demo's password and one account a role; manager and handler of the unit that has most facilities."""
+    staff = _rows(folder / "staff.csv")
+    unit_names = {row["code"]: row["name_zh"] for row in _rows(folder / "units.csv")}
+    busiest = Counter(row["maintainer_unit"] for row in _rows(folder / "facilities.csv")).most_common()
+    rank = {code: place for place, (code, _) in enumerate(busiest)}
+    shown = []
     for role in _SHOWN_ROLES:
-        for row in rows:
-            roles = row["roles"].split(";")
-            if role in roles and (role not in found or len(roles) > 1):
-                found[role] = row
-    shown = [{"username": row["username"], "role": role} for role, row in found.items()]
-    return rows[0]["demo_password"] if rows else "", shown
+        # Somebody with two roles shows more of the work than somebody with one.
+        having = [row for row in staff if role in row["roles"].split(";")]
+        having.sort(key=lambda row: (rank.get(row["unit_code"], len(rank)), -len(row["roles"])))
+        if having:
+            row = having[0]
+            unit = unit_names.get(row["unit_code"], row["unit_code"])
+            shown.append({"username": row["username"], "role": role, "unit": unit})
+    return (staff[0]["demo_password"] if staff else ""), shown
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _opens(password_hash: str | None, password: str) -> bool:
+    """Whether the demo's password is still this account's."""
+    from argon2 import PasswordHasher
+    from argon2.exceptions import Argon2Error, InvalidHashError
+
+    try:
+        return bool(password_hash) and PasswordHasher().verify(password_hash or "", password)
+    except (Argon2Error, InvalidHashError):
+        return False
 
 
 def prepare() -> int:
@@ -809,10 +835,9 @@ def prepare() -> int:
             "logins": [],
         }
         if not config.is_production:
-            password, logins = demo_logins(DEMO / "staff.csv")
-            there = {name for (name,) in db.session.query(Staff.username)}
-            answer["password"] = password
-            answer["logins"] = [login for login in logins if login["username"] in there]
+            answer["password"], logins = demo_logins(DEMO)
+            hashes: dict[str, str | None] = dict(db.session.query(Staff.username, Staff.password_hash).tuples())
+            answer["logins"] = [one for one in logins if _opens(hashes.get(one["username"]), answer["password"])]
         db.session.remove()
     print(json.dumps(answer))
     return 0
