@@ -127,8 +127,8 @@ def test_an_impossible_address_is_refused_in_words(host: str, port: int) -> None
 
 
 @pytest.fixture(scope="module")
-def bihuan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bihuan]:
-    with running(tmp_path_factory.mktemp("var")) as instance:
+def bihuan(tmp_path_factory: pytest.TempPathFactory, demo_sqlite: Path) -> Iterator[Bihuan]:
+    with running(tmp_path_factory.mktemp("var"), demo_sqlite) as instance:
         yield instance
 
 
@@ -209,21 +209,19 @@ def test_stopping_leaves_no_process_and_starting_again_keeps_the_data(tmp_path: 
 
 @pytest.mark.journey
 @linux_only
-def test_a_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:
-    instance = Bihuan(tmp_path).start().wait_ready()
-    processes = descendants(instance.supervisor)
-    assert instance.process is not None
-    instance.process.kill()
-    instance.process.wait(30)
+def test_a_killed_supervisor_leaves_no_process(tmp_path: Path, demo_sqlite: Path) -> None:
+    with running(tmp_path, demo_sqlite) as instance:
+        processes = descendants(instance.supervisor)
+        instance.stop(signal.SIGKILL)
     eventually(lambda: not any(map(is_alive, processes)), "every process has ended")
 
 
 @pytest.mark.journey
-def test_a_damaged_queue_file_is_kept_apart_and_the_start_goes_on(tmp_path: Path) -> None:
+def test_a_damaged_queue_file_is_kept_apart_and_the_start_goes_on(tmp_path: Path, demo_sqlite: Path) -> None:
     files = tmp_path / "valkey" / "appendonlydir"
     files.mkdir(parents=True)
     (files / "appendonly.aof.manifest").write_text("this is no manifest\n")
-    with running(tmp_path) as instance:
+    with running(tmp_path, demo_sqlite) as instance:
         assert instance.has_said("damaged")
         assert instance.get("/readyz")[0] == 200
     assert [path.name for path in (tmp_path / "valkey").glob("damaged-*/*")] == ["appendonly.aof.manifest"]

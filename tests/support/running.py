@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -138,9 +139,11 @@ class Bihuan:
 
 
 @contextmanager
-def running(var_dir: Path, **env: str) -> Iterator[Bihuan]:
-    """A ready instance, stopped at the end."""
-    bihuan = Bihuan(var_dir, **env).start()
+def running(var_dir: Path, database: Path | None = None, **env: str) -> Iterator[Bihuan]:
+    """A ready instance, stopped at the end. database: a SQLite file to start with, copied; else a first start."""
+    if database is not None:
+        shutil.copy(database, var_dir / "bihuan.db")
+    bihuan = Bihuan(var_dir, None, **env).start()
     try:
         yield bihuan.wait_ready()
     finally:
