@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import select
@@ -27,6 +28,12 @@ _count = itertools.count(1)
 PASSWORD = "correct-horse-9"
 # A square of about 2 km around the middle of the small district.
 MIDDLE = (50.4260, 124.1262)
+
+
+@cache
+def hashed(password: str) -> str:
+    """Hashing is slow on purpose: one hash of each password is enough for all who have it."""
+    return people.hash_password(password)
 
 
 def forget_reference() -> None:
@@ -55,7 +62,7 @@ def make_staff(username: str, unit: Unit, *roles: Role, password: str | None = N
     staff = Staff(username=username, name=f"员工{username}", unit_id=unit.id, created_at=clock.now())
     staff.role_rows = [StaffRole(role=role) for role in roles]
     if password:
-        staff.password_hash = people.hash_password(password)
+        staff.password_hash = hashed(password)
     db.session.add(staff)
     db.session.flush()
     return staff
@@ -63,9 +70,9 @@ def make_staff(username: str, unit: Unit, *roles: Role, password: str | None = N
 
 def make_category(code: str = "01037", **given: Any) -> Category:
     values: dict[str, Any] = {
-        "scheme": "test", "kind": "component", "major": "市政公用设施类", "name": "路灯异常", "name_en": "street light",
-        "keywords": ["路灯", "灯不亮"], "default_unit_kind": "municipal", "limit_value": 2, "limit_unit": "working_days",
-        "urgency": "normal",
+        "scheme": "test", "kind": "component", "major": "市政公用设施类", "name": "路灯异常",
+        "name_en": "street light", "keywords": ["路灯", "灯不亮"], "default_unit_kind": "municipal",
+        "limit_value": 2, "limit_unit": "working_days", "urgency": "normal",
     } | given  # fmt: skip
     category = Category(code=code, **values)
     db.session.add(category)
@@ -174,7 +181,8 @@ class SmallDistrict:
             make_rule("R2", "@area.street", condition="area is not null", mode="manual_confirm", priority=100)
             make_rule("R3", "CMD", mode="manual_queue", priority=1)
             self.resident = make_resident()
-            settings.put("district", {"backstop_unit": "CMD", "reopen_days": 15})
+            settings.put("routing", {"backstop_unit": "CMD"})
+            settings.put("limits", {"reopen_days": 15})
         forget_reference()
 
 

@@ -13,11 +13,12 @@ from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
 from district.people.models import Staff
 from district.people.roles import Role
 from district.people.service import unit_and_below
+from district.words import clean
 
 # Base 32 without letters that are easily confused; 10 of them are 50 bits: not to be guessed.
 TOKEN_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # noqa: S105
 TOKEN_LENGTH = 10
-LONGEST_NOTE = 500
+LONGEST_NOTE = 1000
 
 
 class Revoked(NotFound):
@@ -90,7 +91,7 @@ def record_repair(facility: Facility, *, by: Staff, note: str, kind: str = "repa
     """Write what was done into the facility's log; a repair makes it intact. Raises NotAllowed, BadInput."""
     if not may_maintain(by, facility):
         raise NotAllowed()
-    note = note.strip()
+    note = clean(note)
     if not note or len(note) > LONGEST_NOTE:
         raise BadInput(fields={"note": "errors.note_long" if note else "errors.note_missing"})
     entry = MaintenanceEntry(facility_id=facility.id, staff_id=by.id, kind=kind, note=note, at=clock.now())

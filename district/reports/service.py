@@ -35,12 +35,15 @@ from district.reports.models import (
 )
 from district.reports.photos import MOST_PHOTOS
 from district.reports.states import ENDED, Action, Status
+from district.words import clean
 from district.work import hurry
 
 LONGEST_DESCRIPTION = 2000
 LONGEST_NOTE = 1000
 LONGEST_ADDRESS = 200
-LONGEST_CONTACT = 100
+# Bytes, because the sealed text must fit its column: 66 Chinese characters or 200 letters.
+LONGEST_CONTACT_BYTES = 200
+LONGEST_REASON = 500
 DEFAULT_REOPEN_DAYS = 15
 
 __all__ = [
@@ -82,7 +85,7 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
     from district.facilities.models import Facility
 
     ref = reference()
-    description = _clean(new.description)
+    description = clean(new.description)
     fields: dict[str, str] = {}
     if not description and not new.photo_ids:
         fields["description"] = "errors.description_missing"
@@ -90,7 +93,8 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
         fields["description"] = "errors.description_long"
     if len(new.address) > LONGEST_ADDRESS:
         fields["address"] = "errors.address_long"
-    if len(new.contact) > LONGEST_CONTACT:
+    contact = clean(new.contact)
+    if len(contact.encode()) > LONGEST_CONTACT_BYTES:
         fields["contact"] = "errors.contact_long"
     if len(new.photo_ids) > MOST_PHOTOS:
         fields["photos"] = "errors.photos_many"
@@ -102,7 +106,7 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
         fields["facility"] = "errors.facility_unknown"
 
     latitude, longitude, place_source = new.latitude, new.longitude, new.place_source
-    address = _clean(new.address)
+    address = clean(new.address)
     if (latitude is None) != (longitude is None):
         fields["latitude"] = "errors.place_half"
     if latitude is None and facility is not None:
@@ -132,7 +136,7 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
         source=new.source,
         language=new.language,
         resident_id=by.id if isinstance(by, Resident) else None,
-        contact_sealed=sealed.seal(new.contact.strip()),
+        contact_sealed=sealed.seal(contact),
         description=description,
         category_id=category.id if category else None,
         intent=new.intent,
@@ -200,7 +204,7 @@ def assign(
     """
     require(by, Action.ASSIGN, report)
     unit = reference().units_by_id.get(unit_id)
-    if unit is None:
+    if unit is None or unit.is_closed:
         raise BadInput(fields={"unit": "errors.unit_unknown"})
     moved = report.unit_id is not None
     if moved and report.unit_id == unit_id:
@@ -212,7 +216,10 @@ def assign(
         if other_id != unit_id and (not moved or not _has_part(report.id, other_id, role)):
             db.session.add(ReportUnit(report_id=report.id, unit_id=other_id, role=role))
     kind = EventKind.ROUTED if isinstance(by, System) else EventKind.REASSIGNED if moved else EventKind.ASSIGNED
-    _record(report, kind, by, from_status=before, unit_id=unit_id, note=note, data={"rule": rule_code or ""})
+    _record(
+        report, kind, by, from_status=before, unit_id=unit_id, note=clean(note)[:LONGEST_NOTE],
+        data={"rule": rule_code or ""},
+    )  # fmt: skip
     if isinstance(by, Staff):
         audit.record(by, "report.assign", f"report:{report.id}", unit=unit.code)
     notifications.tell(report, "assigned", unit=unit.name, due=_moment(report.handling_due_at))
@@ -248,14 +255,15 @@ def hand_back(report: Report, *, by: Staff, reason: str, suggested_unit_id: int 
     Raises WrongState when this unit has handed this report back before: that ruling is final.
     """
     require(by, Action.HAND_BACK, report)
-    reason = _words(reason, "reason", "errors.reason_missing")
+    reason = _words(reason, "reason", "errors.reason_missing", longest=LONGEST_REASON)
     unit_id = report.unit_id
     before = db.session.scalar(
         select(func.count()).select_from(HandBack).where(HandBack.report_id == report.id, HandBack.unit_id == unit_id)
     )
     if before:
         raise WrongState("errors.handed_back_already")
-    if suggested_unit_id is not None and suggested_unit_id not in reference().units_by_id:
+    suggested = reference().units_by_id.get(suggested_unit_id) if suggested_unit_id is not None else None
+    if suggested_unit_id is not None and (suggested is None or suggested.is_closed):
         raise BadInput(fields={"suggested_unit": "errors.unit_unknown"})
     if unit_id is None:
         raise WrongState()
@@ -282,15 +290,16 @@ def uphold_hand_back(report: Report, *, by: Staff, unit_id: int, ruling: str = "
         raise BadInput(fields={"unit": "errors.unit_the_same"})
     _rule(pending, by, upheld=True, ruling=ruling)
     report.hand_back_pending = False
-    _record(report, EventKind.HAND_BACK_UPHELD, by, unit_id=pending.unit_id, note=ruling, is_public=False)
+    _record(report, EventKind.HAND_BACK_UPHELD, by, unit_id=pending.unit_id, note=pending.ruling, is_public=False)
     audit.record(by, "report.hand_back_upheld", f"report:{report.id}")
-    return assign(report, unit_id, by=by, note=ruling)
+    # Without the ruling's words: they are between staff, and the resident reads this line.
+    return assign(report, unit_id, by=by)
 
 
 def refuse_hand_back(report: Report, *, by: Staff, ruling: str) -> Report:
     """The dispatcher disagrees: the unit keeps it; the time the ruling took is given back."""
     require(by, Action.REFUSE_HAND_BACK, report)
-    ruling = _words(ruling, "ruling", "errors.reason_missing")
+    ruling = _words(ruling, "ruling", "errors.reason_missing", longest=LONGEST_REASON)
     pending = _pending_hand_back(report)
     _rule(pending, by, upheld=False, ruling=ruling)
     report.hand_back_pending = False
@@ -336,7 +345,7 @@ def verify(report: Report, *, by: Staff, note: str = "", photo_ids: Sequence[int
     before = report.status
     report.status, report.closed_at, report.verified_by_id = Status.CLOSED, clock.now(), by.id
     _attach(report, photo_ids, by, purpose="check")
-    _record(report, EventKind.VERIFIED, by, from_status=before, note=_clean(note)[:LONGEST_NOTE])
+    _record(report, EventKind.VERIFIED, by, from_status=before, note=clean(note)[:LONGEST_NOTE])
     audit.record(by, "report.verify", f"report:{report.id}")
     notifications.tell(report, "closed", note=report.resolution)
     return report
@@ -358,7 +367,7 @@ def refuse_verification(report: Report, *, by: Staff, note: str, photo_ids: Sequ
 def reject(report: Report, *, by: Staff, reason: str) -> Report:
     """Not accepted, with the reason the resident reads."""
     require(by, Action.REJECT, report)
-    reason = _words(reason, "reason", "errors.reason_missing", longest=500)
+    reason = _words(reason, "reason", "errors.reason_missing", longest=LONGEST_REASON)
     before = report.status
     report.status, report.reject_reason = Status.REJECTED, reason
     _record(report, EventKind.REJECTED, by, from_status=before, note=reason)
@@ -385,7 +394,7 @@ def rate(
         raise WrongState("errors.rated_already")
     if stars is not None and not 1 <= stars <= 5:
         raise BadInput(fields={"stars": "errors.stars_range"})
-    text = _clean(text)[:LONGEST_NOTE]
+    text = clean(text)[:LONGEST_NOTE]
     _record(
         report, EventKind.RATED, by, note=text,
         data={"solved": solved, "stars": stars, "reasons": [str(reason)[:40] for reason in reasons][:10]},
@@ -416,7 +425,7 @@ def reopen(
     report.solved, report.stars, report.rated_at, report.rating_text = None, None, None, ""
     _give_to(report, unit_id)
     _attach(report, photo_ids, by)
-    _record(report, EventKind.REOPENED, by, from_status=before, unit_id=unit_id, note=_clean(text)[:LONGEST_NOTE])
+    _record(report, EventKind.REOPENED, by, from_status=before, unit_id=unit_id, note=clean(text)[:LONGEST_NOTE])
     if isinstance(by, Staff):
         audit.record(by, "report.reopen", f"report:{report.id}")
     notifications.tell(report, "reopened", unit=_unit_name(report), due=_moment(report.handling_due_at))
@@ -427,6 +436,10 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
     """The resident takes it back, while nobody has set out."""
     require(by, Action.WITHDRAW, report)
     before = report.status
+    if report.hand_back_pending:
+        # There is nothing left to rule on; the history keeps that it was asked.
+        db.session.delete(_pending_hand_back(report))
+        report.hand_back_pending = False
     report.status = Status.WITHDRAWN
     report.unit_id = report.assigned_at = report.handling_due_at = report.accepted_at = None
     _record(report, EventKind.WITHDRAWN, by, from_status=before)
@@ -443,7 +456,7 @@ def comment(
 ) -> ReportEvent:
     """More words or photos. is_public False: an internal note that only staff read."""
     require(by, Action.COMMENT, report)
-    text = _clean(text)
+    text = clean(text)
     if not text and not photo_ids:
         raise BadInput(fields={"text": "errors.note_missing"})
     if len(text) > LONGEST_NOTE:
@@ -489,8 +502,8 @@ def correct(
         report.area_code, report.community_code = located.area_code, located.community_code
         report.grid_code, report.compound_id = located.grid_code, located.compound_id
         changed["place"] = located.area_code
-    if address is not None and _clean(address) != report.address:
-        report.address = _clean(address)[:LONGEST_ADDRESS]
+    if address is not None and clean(address) != report.address:
+        report.address = clean(address)[:LONGEST_ADDRESS]
         changed["address"] = True
     if changed:
         _record(report, EventKind.CORRECTED, by, is_public=False, data=changed)
@@ -608,7 +621,7 @@ def _pending_hand_back(report: Report) -> HandBack:
 
 
 def _rule(row: HandBack, by: Staff, *, upheld: bool, ruling: str) -> None:
-    row.ruled_by_id, row.ruled_at, row.upheld, row.ruling = by.id, clock.now(), upheld, _clean(ruling)[:500]
+    row.ruled_by_id, row.ruled_at, row.upheld, row.ruling = by.id, clock.now(), upheld, clean(ruling)[:LONGEST_REASON]
     # The unique index allows one pending row: it must be gone before another is asked for.
     db.session.flush()
 
@@ -634,15 +647,10 @@ def _moment(moment: Any) -> str:
     return f"{local:%m-%d %H:%M}"
 
 
-def _clean(text: str) -> str:
-    """Without control characters and outer blanks; line breaks stay."""
-    return "".join(ch for ch in text if ch in "\n\t" or ch.isprintable() or ord(ch) > 0xFFFF).strip()
-
-
 def _words(text: str, field: str, missing: str, longest: int = LONGEST_NOTE) -> str:
-    text = _clean(text)
+    text = clean(text)
     if not text:
         raise BadInput(fields={field: missing})
     if len(text) > longest:
-        raise BadInput(fields={field: "errors.note_long"})
+        raise BadInput(fields={field: "errors.reason_long" if longest == LONGEST_REASON else "errors.note_long"})
     return text

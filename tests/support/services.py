@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psycopg
 import redis
+from flask import Flask
 from flask_migrate import upgrade
 from psycopg import sql
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 
 from district.config import Config
 
@@ -37,6 +38,8 @@ def own_postgres_database(name: str) -> Iterator[str | None]:
     with connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        # What a crash of the server would lose need not be written to the disk here.
+        connection.execute(sql.SQL("alter database {} set synchronous_commit = off").format(sql.Identifier(name)))
         try:
             yield make_url(server).set(database=name).render_as_string(hide_password=False)
         finally:
@@ -77,38 +80,43 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def config_for(url: str, folder: Path) -> Config:
+def config_for(url: str, folder: Path, **env: str) -> Config:
+    """Settings for an application on the database at `url`; no queue server unless `env` names one."""
     return Config.from_env(
         {"VAR_DIR": str(folder), "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0",
-         "PUBLIC_BASE_URL": "http://district.test"}
+         "PUBLIC_BASE_URL": "http://district.test"} | env
     )  # fmt: skip
+
+
+@contextmanager
+def application(url: str, folder: Path, **env: str) -> Iterator[Flask]:
+    """The whole application on the database at `url`, inside an application context."""
+    from district.extensions import db
+    from wsgi import create_app
+
+    app = create_app(config_for(url, folder, **env))
+    app.testing = True
+    with app.app_context():
+        try:
+            yield app
+        finally:
+            db.session.remove()
+            db.engine.dispose()
 
 
 def migrate(url: str, folder: Path) -> None:
     """Bring the database at `url` up to date by the project's own migrations."""
-    from district.extensions import db
-    from wsgi import create_app
-
-    app = create_app(config_for(url, folder))
-    with app.app_context():
+    with application(url, folder):
         upgrade()
-        db.session.remove()
-        db.engine.dispose()
 
 
 def load_demo(url: str, folder: Path) -> None:
     """Load the demo district through the loader."""
     from district import loading
-    from district.extensions import db
     from district.work import unit_of_work
-    from wsgi import create_app
 
-    app = create_app(config_for(url, folder))
-    with app.app_context():
-        with unit_of_work():
-            loading.load_folder(ROOT / "demo")
-        db.session.remove()
-        db.engine.dispose()
+    with application(url, folder), unit_of_work():
+        loading.load_folder(ROOT / "demo")
 
 
 def settle_sqlite(path: Path) -> None:
@@ -119,13 +127,10 @@ def settle_sqlite(path: Path) -> None:
 
 
 def empty_postgres(url: str) -> None:
-    """Delete every row; tables and the migration's number stay."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        names = connection.execute(
-            text("select tablename from pg_tables where schemaname = 'public' and tablename <> 'alembic_version'")
-        ).scalars()
-        quoted = ", ".join(f'"{name}"' for name in names)
-        if quoted:
-            connection.execute(text(f"truncate {quoted} restart identity cascade"))
-    engine.dispose()
+    """Delete every row; tables and the migration's number stay. (Truncating is fifty times slower here.)"""
+    import wsgi  # noqa: F401 - the doors' tables are known once they are imported
+    from district.extensions import db
+
+    statements = [sql.SQL("delete from {}").format(sql.Identifier(table.name)) for table in db.metadata.sorted_tables]
+    with psycopg.connect(_plain(url)) as connection:
+        connection.execute(sql.SQL("; ").join(reversed(statements)))

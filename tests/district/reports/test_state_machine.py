@@ -1,0 +1,308 @@
+"""Every action, from every status, by everybody: who may, where it leads, and that nobody else can.
+
+The tables below are written by hand from the district's rules, not read from `states.TRANSITIONS`: what they
+hold against the code is the meaning.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from district import clock
+from district.errors import NotAllowed, WrongState
+from district.extensions import db
+from district.people.models import Resident, Staff
+from district.people.roles import Role
+from district.reports import guards
+from district.reports import service as reports
+from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
+from district.reports.states import ENDED, HAS_UNIT, OPEN, PLAIN, TRANSITIONS, Action, Status
+from district.units.models import Unit
+from district.work import unit_of_work
+from tests import factories
+from tests.support import services
+
+# Who may do it, wherever the report stands. `bureau` is above the responsible unit, `crew` below it.
+WHO = {
+    "assign": "system dispatcher shift_lead",
+    "send_to_triage": "system",
+    "accept": "handler unit_manager bureau",
+    "hand_back": "handler unit_manager bureau",
+    "uphold_hand_back": "dispatcher shift_lead",
+    "refuse_hand_back": "dispatcher shift_lead",
+    "resolve": "handler unit_manager bureau",
+    "verify": "verifier acceptor shift_lead inspector",
+    "refuse_verification": "verifier acceptor shift_lead inspector",
+    "reject": "dispatcher shift_lead acceptor",
+    "reopen": "resident key_holder acceptor shift_lead inspector insider co_insider",
+    "rate": "resident key_holder",
+    "withdraw": "resident key_holder",
+    "correct": "dispatcher shift_lead acceptor",
+    "comment": (
+        "resident key_holder acceptor dispatcher shift_lead verifier inspector handler unit_manager bureau crew"
+        " other_unit insider co_insider"
+    ),
+}  # fmt: skip
+
+# Where it may start, and where that leads. `+` marks a report whose hand-back awaits its ruling.
+FROM = {
+    "assign": {"submitted": "assigned", "triage": "assigned", "assigned": "assigned", "in_progress": "assigned"},
+    "send_to_triage": {"submitted": "triage"},
+    "accept": {"assigned": "in_progress"},
+    "hand_back": {"assigned": "assigned", "in_progress": "in_progress"},
+    "uphold_hand_back": {"assigned+": "assigned", "in_progress+": "assigned"},
+    "refuse_hand_back": {"assigned+": "assigned", "in_progress+": "in_progress"},
+    "resolve": {"assigned": "resolved", "in_progress": "resolved"},
+    "verify": {"resolved": "closed"},
+    "refuse_verification": {"resolved": "in_progress"},
+    "reject": {"submitted": "rejected", "triage": "rejected"},
+    "reopen": {"closed": "assigned"},
+    "rate": {"closed": "closed"},
+    "withdraw": {"submitted": "withdrawn", "triage": "withdrawn", "assigned": "withdrawn", "assigned+": "withdrawn"},
+    "correct": {"submitted": "submitted", "triage": "triage"},
+    "comment": {
+        "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",
+        "in_progress": "in_progress", "in_progress+": "in_progress", "resolved": "resolved",
+        "suspended": "suspended", "closed": "closed",
+    },
+}  # fmt: skip
+
+STANDS = [*(status.value for status in Status), "assigned+", "in_progress+"]
+EVERYBODY = [
+    "system", "key_holder", "resident", "other_resident", "acceptor", "dispatcher", "shift_lead", "verifier",
+    "inspector", "leader", "administrator", "handler", "unit_manager", "bureau", "crew", "other_unit", "insider",
+    "co_insider", "departed",
+]  # fmt: skip
+
+
+class Machine:
+    """A report in every stand, and everybody who might act on it."""
+
+    def __init__(self) -> None:
+        district = factories.SmallDistrict()
+        self.district = district
+        with unit_of_work():
+            bureau = factories.make_unit("SZ", name="市政局")
+            crew = factories.make_unit("SZ-LD-1", name="路灯一班", parent_id=district.lamps.id)
+            db.session.get_one(Unit, district.lamps.id).parent_id = bureau.id
+            self.other = factories.make_unit("HW", name="环卫队")
+            co_unit = factories.make_unit("JJ", name="交警")
+            self.people: dict[str, Any] = {
+                "system": guards.SYSTEM,
+                "key_holder": guards.KEY_HOLDER,
+                "resident": district.resident,
+                "other_resident": factories.make_resident(),
+                "handler": district.staff["handler"],
+                "bureau": factories.make_staff("bureau", bureau, Role.HANDLER),
+                "crew": factories.make_staff("crew", crew, Role.HANDLER, Role.UNIT_MANAGER),
+                "other_unit": factories.make_staff("hw", self.other, Role.HANDLER, Role.UNIT_MANAGER),
+                # Checkers by role who sit in a unit that had a part in the work.
+                "insider": factories.make_staff("insider", district.lamps, Role.VERIFIER, Role.INSPECTOR),
+                "co_insider": factories.make_staff("co-insider", co_unit, Role.VERIFIER, Role.INSPECTOR),
+                "departed": factories.make_staff("departed", district.command, *Role),
+            } | {
+                name: district.staff[name]
+                for name in (
+                    "acceptor", "dispatcher", "shift_lead", "verifier", "inspector", "leader", "administrator",
+                    "unit_manager",
+                )
+            }  # fmt: skip
+            self.people["departed"].left_at = clock.now()
+        factories.forget_reference()
+        self.reports = {stand: self._make(stand) for stand in STANDS}
+        with unit_of_work():
+            for name, report_id in self.reports.items():
+                if Status(name.rstrip("+")) in HAS_UNIT:
+                    db.session.add(ReportUnit(report_id=report_id, unit_id=co_unit.id, role="co"))
+
+    def _make(self, stand: str) -> int:
+        status = Status(stand.rstrip("+"))
+        if status in (Status.MERGED, Status.SUSPENDED):
+            # No verb leads there yet: the row is set as the constraints want it.
+            start = Status.SUBMITTED if status is Status.MERGED else Status.ASSIGNED
+            report = factories.make_report(self.district, start)
+            parent = factories.make_report(self.district).id if status is Status.MERGED else None
+            with unit_of_work() as session:
+                session.execute(update(Report).where(Report.id == report.id).values(status=status, parent_id=parent))
+            return report.id
+        report = factories.make_report(self.district, status)
+        if stand.endswith("+"):
+            with unit_of_work():
+                reports.hand_back(reports.lock(report.id), by=self.people["handler"], reason="不归我们管")
+        return report.id
+
+    def call(self, action: str) -> Callable[[Report, Any], object]:
+        other_id = self.other.id
+        calls: dict[str, Callable[[Report, Any], object]] = {
+            "assign": lambda report, by: reports.assign(report, other_id, by=by),
+            # The router's alone: the verb takes no actor.
+            "send_to_triage": lambda report, by: reports.send_to_triage(report, reason={"key": "k", "params": {}}),
+            "accept": lambda report, by: reports.accept(report, by=by),
+            "hand_back": lambda report, by: reports.hand_back(report, by=by, reason="不归我们"),
+            "uphold_hand_back": lambda report, by: reports.uphold_hand_back(report, by=by, unit_id=other_id),
+            "refuse_hand_back": lambda report, by: reports.refuse_hand_back(report, by=by, ruling="还是你们办"),
+            "resolve": lambda report, by: reports.resolve(report, by=by, note="修好了"),
+            "verify": lambda report, by: reports.verify(report, by=by),
+            "refuse_verification": lambda report, by: reports.refuse_verification(report, by=by, note="还不亮"),
+            "reject": lambda report, by: reports.reject(report, by=by, reason="不在本区"),
+            "reopen": lambda report, by: reports.reopen(report, by=by, text="又不亮了"),
+            "rate": lambda report, by: reports.rate(report, by=by, solved=True, stars=5),
+            "withdraw": lambda report, by: reports.withdraw(report, by=by),
+            "correct": lambda report, by: reports.correct(report, by=by, address="人民路2号"),
+            "comment": lambda report, by: reports.comment(report, by=by, text="补充一句"),
+        }
+        return calls[action]
+
+
+@pytest.fixture(scope="module")
+def machine(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("machine")
+    shutil.copy(migrated_sqlite, folder / "bihuan.db")
+    with services.application(f"sqlite:///{folder / 'bihuan.db'}", folder):
+        yield Machine()
+
+
+class Undo(Exception):
+    """Takes back what a cell did, so that the next finds the report as it was."""
+
+
+@contextmanager
+def undone() -> Iterator[Session]:
+    """A unit of work that always ends by taking everything back."""
+    with suppress(Undo), unit_of_work() as session:
+        yield session
+        raise Undo
+
+
+@pytest.mark.parametrize("stand", STANDS)
+@pytest.mark.parametrize("action", [action.value for action in Action])
+def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Machine, action: str, stand: str) -> None:
+    target = FROM[action].get(stand)
+    wrong: list[str] = []
+    call = machine.call(action)
+    with undone() as session:
+        for name in EVERYBODY:
+            if action == "send_to_triage" and name != "system":
+                continue
+            by = machine.people[name]
+            report = reports.lock(machine.reports[stand])
+            before = (report.status, report.version)
+            expected = target if name in WHO[action].split() else None
+            offered = Action(action) in guards.possible(by, report)
+            savepoint = session.begin_nested()
+            try:
+                call(report, by)
+                session.flush()
+                got: str | None = report.status
+            except (NotAllowed, WrongState):
+                got = None
+                if session.dirty or session.new:
+                    wrong.append(f"{name}: refused, but something was changed first")
+            savepoint.rollback()
+            session.refresh(report)
+            if got != expected:
+                wrong.append(f"{name}: leads to {got}, the table says {expected}")
+            if offered != (expected is not None):
+                wrong.append(f"{name}: guards.possible says {offered}")
+            assert (report.status, report.version) == before
+    assert not wrong, f"{action} from {stand}:\n  " + "\n  ".join(wrong)
+
+
+@pytest.mark.parametrize("action", [action.value for action in Action if action is not Action.SEND_TO_TRIAGE])
+def test_every_act_of_a_member_of_staff_or_a_resident_writes_its_line_of_history(machine: Machine, action: str) -> None:
+    stand = next(iter(FROM[action]))
+    name = WHO[action].split()[0]
+    if name == "system":
+        name = WHO[action].split()[1]
+    with undone() as session:
+        report = reports.lock(machine.reports[stand])
+        newest = session.scalars(select(ReportEvent.id).order_by(ReportEvent.id.desc()).limit(1)).one()
+        before = report.status
+        machine.call(action)(report, machine.people[name])
+        session.flush()
+        events = session.scalars(
+            select(ReportEvent).where(ReportEvent.report_id == report.id, ReportEvent.id > newest)
+        ).all()
+        assert events, f"{action} left no line in the history"
+        by = machine.people[name]
+        for event in events:
+            assert event.actor == ("staff" if isinstance(by, Staff) else "resident")
+            assert event.staff_id == (by.id if isinstance(by, Staff) else None)
+        if report.status != before:
+            assert (events[-1].from_status, events[-1].to_status) == (before, report.status)
+
+
+def test_whoever_resolved_cannot_verify_even_from_another_unit(machine: Machine) -> None:
+    with undone() as session:
+        report = reports.lock(machine.reports["in_progress"])
+        bureau: Staff = machine.people["bureau"]
+        reports.resolve(report, by=bureau, note="修好了")
+        bureau.role_rows = [*bureau.role_rows, *_roles(Role.VERIFIER)]
+        session.flush()
+        assert bureau.unit_id not in guards.involved_units(report)
+        with pytest.raises(NotAllowed):
+            reports.verify(report, by=bureau)
+
+
+def test_somebody_of_a_co_unit_cannot_verify_but_of_a_supervising_unit_can(machine: Machine) -> None:
+    with undone() as session:
+        report = reports.lock(machine.reports["resolved"])
+        co_insider: Staff = machine.people["co_insider"]
+        with pytest.raises(NotAllowed):
+            reports.verify(report, by=co_insider)
+        session.execute(update(ReportUnit).values(role="supervise"))
+        reports.verify(report, by=co_insider)
+        assert report.status == Status.CLOSED
+
+
+def test_a_second_hand_back_by_the_same_unit_is_refused(machine: Machine) -> None:
+    with undone():
+        report = reports.lock(machine.reports["assigned+"])
+        reports.refuse_hand_back(report, by=machine.people["dispatcher"], ruling="归你们")
+        with pytest.raises(WrongState) as refused:
+            reports.hand_back(report, by=machine.people["handler"], reason="还是不归")
+        assert refused.value.key == "errors.handed_back_already"
+
+
+def test_withdrawing_ends_a_hand_back_that_awaited_its_ruling(machine: Machine) -> None:
+    with undone() as session:
+        report = reports.lock(machine.reports["assigned+"])
+        reports.withdraw(report, by=machine.people["resident"])
+        session.flush()
+        assert not report.hand_back_pending
+        waiting = select(HandBack).where(HandBack.ruled_at.is_(None), HandBack.report_id == report.id)
+        assert session.scalar(waiting) is None
+
+
+def test_the_hand_written_tables_name_every_action_and_nobody_unknown() -> None:
+    assert set(WHO) == set(FROM) == {action.value for action in Action} == {row.action.value for row in TRANSITIONS}
+    for names in WHO.values():
+        assert set(names.split()) <= set(EVERYBODY)
+    for targets in FROM.values():
+        assert set(targets) <= set(STANDS)
+
+
+def test_families_hold_every_status_once() -> None:
+    assert set(Status) == OPEN | ENDED
+    assert not OPEN & ENDED
+    assert set(PLAIN) == set(Status)
+
+
+def _roles(*roles: Role) -> list[Any]:
+    from district.people.models import StaffRole
+
+    return [StaffRole(role=role) for role in roles]
+
+
+def test_the_resident_of_another_report_sees_no_buttons(machine: Machine) -> None:
+    stranger: Resident = machine.people["other_resident"]
+    for report_id in machine.reports.values():
+        assert guards.possible(stranger, db.session.get_one(Report, report_id)) == []
