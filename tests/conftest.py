@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -138,6 +139,11 @@ def app(config: Config) -> Iterator[Flask]:
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
+
+
+# Slow machines are no failures, and a run that failed fails again.
+hypothesis.settings.register_profile("bihuan", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("bihuan")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
+import unicodedata
 from datetime import datetime
 
 from flask import current_app
@@ -18,7 +20,8 @@ from district import clock
 from district.extensions import db
 
 CHECK_LETTERS = "0123456789ABCDEFGHJKMNPQRTUVWXY"
-_SHAPE = re.compile(r"BH\s*-?\s*(\d{8})\s*-?\s*(\d{4,9})\s*-?\s*([A-Z])(?![0-9A-Z])", re.IGNORECASE)
+_GAP = r"\s*[-\u2010-\u2015\u2212]{0,2}\s*"
+_SHAPE = re.compile(rf"BH{_GAP}(\d{{8}}){_GAP}(\d{{4,9}}){_GAP}([A-Z])(?![0-9A-Z])", re.IGNORECASE | re.ASCII)
 _KEY_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 
 
@@ -36,7 +39,8 @@ def spell(day: str, count: int) -> str:
 
 def read(words: str) -> str | None:
     """The first well-formed report number in `words`, in its proper spelling; None when there is none."""
-    for day, digits, letter in _SHAPE.findall(words):
+    # A Chinese keyboard writes full-width letters and digits, and a long dash.
+    for day, digits, letter in _SHAPE.findall(unicodedata.normalize("NFKC", words)):
         if check_letter(day + digits) == letter.upper():
             return f"BH{day}-{digits}{letter.upper()}"
     return None
@@ -50,20 +54,23 @@ def take(moment: datetime) -> str:
 
 
 _usable: dict[str, list[int]] = {}
+_usable_lock = threading.Lock()
 
 
 def _nth_count(day: str, position: int) -> int:
     """The `position`-th count (from 1) of this day whose check is a letter. The same in every process."""
-    if day not in _usable:
-        _usable.clear()
-        _usable[day] = []
-    usable = _usable[day]
-    candidate = usable[-1] + 1 if usable else 1
-    while len(usable) < position:
-        if check_letter(f"{day}{candidate:04d}").isalpha():
-            usable.append(candidate)
-        candidate += 1
-    return usable[position - 1]
+    # Two threads that lengthened the list together would give one number twice.
+    with _usable_lock:
+        usable = _usable.get(day)
+        if usable is None:
+            _usable.clear()
+            usable = _usable[day] = []
+        candidate = usable[-1] + 1 if usable else 1
+        while len(usable) < position:
+            if check_letter(f"{day}{candidate:04d}").isalpha():
+                usable.append(candidate)
+            candidate += 1
+        return usable[position - 1]
 
 
 _NEXT = text(
