@@ -89,11 +89,19 @@ def _make_lexicon(reference: Reference) -> Lexicon:
 
 def _danger(words: str, category: str | None, reference: Reference) -> dict[str, Any] | None:
     """The first kind of emergency whose words are in the text, else the one that the category itself means."""
-    kinds: list[dict[str, Any]] = list(reference.setting("emergency", []))
-    for kind in kinds:
-        if any(plain(word) in words for word in (*kind.get("words", ()), *kind.get("words_en", ()))):
+    kinds = reference.once("understanding.dangers", _make_dangers)
+    for kind, signs in kinds:
+        if any(sign in words for sign in signs):
             return kind
-    return next((kind for kind in kinds if category is not None and category in kind.get("categories", ())), None)
+    return next((kind for kind, _ in kinds if category is not None and category in kind.get("categories", ())), None)
+
+
+def _make_dangers(reference: Reference) -> list[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Each kind of emergency of district.toml with its words as texts are compared."""
+    return [
+        (kind, tuple(plain(word) for word in (*kind.get("words", ()), *kind.get("words_en", ()))))
+        for kind in reference.setting("emergency", [])
+    ]
 
 
 @cache
