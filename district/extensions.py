@@ -44,6 +44,10 @@ login_manager = LoginManager()
 limiter = Limiter(key_func=get_remote_address, headers_enabled=False, in_memory_fallback_enabled=True)
 
 
+# How long a writer waits for another on SQLite, unless its unit of work says otherwise.
+PATIENCE_MS = 15_000
+
+
 def prepare_sqlite(engine: Engine) -> None:
     """WAL, foreign keys, a patient lock, and transactions that SQLAlchemy begins itself.
 
@@ -55,7 +59,7 @@ def prepare_sqlite(engine: Engine) -> None:
     def on_connect(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=15000")
+        cursor.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -63,7 +67,11 @@ def prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        options = connection.get_execution_options()
+        mode, patience_ms = options.get("sqlite_begin", "DEFERRED"), options.get("sqlite_patience_ms", PATIENCE_MS)
+        if connection.info.get("patience_ms", PATIENCE_MS) != patience_ms:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms}")
+            connection.info["patience_ms"] = patience_ms
         connection.exec_driver_sql(f"BEGIN {mode}")
 
 

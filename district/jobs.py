@@ -138,6 +138,9 @@ def sweep() -> None:
     for name in with_work:
         if not ring(name) and name == "route_reports":
             route_reports()
+    # What doors left for later: messages that came while the database was away.
+    for try_again in _app().extensions.get("sweeps", ()):
+        try_again()
 
 
 def waiting_work() -> list[str]:

@@ -36,11 +36,12 @@ def bell_key(name: str) -> str:
 
 
 @contextmanager
-def unit_of_work() -> Iterator[Session]:
+def unit_of_work(*, patience_s: float | None = None) -> Iterator[Session]:
     """Open the one writing transaction of a message, request or job; commit it; ring the bells.
 
     Only doors, jobs and commands call this. Raises RuntimeError when one is already open.
     On SQLite it begins with BEGIN IMMEDIATE, so that reads inside it stay true until the commit.
+    patience_s: how long to wait there for another writer before giving up; who has a deadline waits less.
     """
     if _bells.get() is not None:
         raise RuntimeError("a unit of work is already open: verbs must not open their own")
@@ -51,7 +52,10 @@ def unit_of_work() -> Iterator[Session]:
         if session.in_transaction():
             # What was read before (who is logged in) belongs to an older snapshot: read it again inside.
             session.rollback()
-        session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        options: dict[str, object] = {"sqlite_begin": "IMMEDIATE"}
+        if patience_s is not None:
+            options["sqlite_patience_ms"] = int(patience_s * 1000)
+        session.connection(execution_options=options)
         yield session
         session.commit()
     except BaseException:

@@ -34,9 +34,7 @@ def test_a_text_is_read_whole() -> None:
 
 
 def test_a_location_has_the_latitude_in_x() -> None:
-    got = message(
-        "location", Location_X="23.134521", Location_Y="113.358803", Scale=20, Label="客村", MsgId=1
-    )
+    got = message("location", Location_X="23.134521", Location_Y="113.358803", Scale=20, Label="客村", MsgId=1)
     assert got.point == (23.134521, 113.358803)
     assert got.label == "客村"
 
@@ -167,10 +165,7 @@ def test_strange_fields_become_none() -> None:
     assert read(base + '<Content a="1">x</Content></xml>').text is None
     assert read(base + "<Content>a</Content><Content>b</Content></xml>").text is None
     assert read(base + "<Content>  </Content></xml>").text is None
-    assert (
-        read(base + "<CreateTime>99999999999999999999</CreateTime><MsgId>abc</MsgId></xml>").created_at
-        is None
-    )
+    assert read(base + "<CreateTime>99999999999999999999</CreateTime><MsgId>abc</MsgId></xml>").created_at is None
 
 
 def test_control_characters_do_not_lose_the_message() -> None:
@@ -194,9 +189,7 @@ def test_any_text_in_place_of_a_message_is_read_or_refused(text: str) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(
-            ["Content", "MediaId", "Event", "EventKey", "MsgId", "Location_X", "ScanCodeInfo", "Label"]
-        ),
+        st.sampled_from(["Content", "MediaId", "Event", "EventKey", "MsgId", "Location_X", "ScanCodeInfo", "Label"]),
         st.one_of(st.text(max_size=20), st.lists(st.text(max_size=5), max_size=3), st.just({"a": "b"})),
     ),
     st.sampled_from(["text", "image", "event", "location", "voice", "x"]),

@@ -1,0 +1,253 @@
+"""What a conversation is made of: where a resident is in it, what may be asked, wanted and said. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.words import Words
+
+
+class Step(StrEnum):
+    IDLE = "idle"
+    NEED_WHAT = "need_what"
+    NEED_PLACE = "need_place"
+    CHOOSE_PLACE = "choose_place"
+    CHOOSE_PROBLEM = "choose_problem"
+    CONFIRM_WITHDRAWAL = "confirm_withdrawal"
+
+
+class PlaceFrom(StrEnum):
+    """Where a place comes from, in the district's words for it."""
+
+    SHARED = "shared"
+    GAZETTEER = "gazetteer"
+    WORDS = "words"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Degrees in WGS-84, both None when only the words are known."""
+
+    latitude: float | None
+    longitude: float | None
+    address: str = ""
+    source: PlaceFrom = PlaceFrom.SHARED
+
+
+@dataclass(frozen=True)
+class FacilityCard:
+    """A facility as the chat shows it. problems: the usual ones, most usual first."""
+
+    id: int
+    code: str
+    name: str
+    kind: str
+    address: str
+    problems: tuple[str, ...] = ()
+    open_number: str | None = None
+
+
+@dataclass(frozen=True)
+class ReportCard:
+    """A report as its resident sees it. status: the words of `status.plain`, already in their language."""
+
+    id: int
+    number: str
+    status: str
+    words: str
+    link: str
+    is_mine: bool
+    is_closed: bool = False
+    is_ended: bool = False
+    is_rated: bool = False
+    can_withdraw: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Danger:
+    """Whom to call at once."""
+
+    name: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a text says, as far as words and the gazetteer tell.
+
+    places: the places it may name, best first; one means it is sure. is_only_place: nothing else is in it.
+    near: a road or quarter it names, which is too large to be a place.
+    number: a well-formed report number. category: a code when the problem is clear enough to be told from others.
+    """
+
+    places: tuple[Place, ...] = ()
+    is_only_place: bool = False
+    dangers: tuple[Danger, ...] = ()
+    number: str | None = None
+    facility: FacilityCard | None = None
+    near: str = ""
+    category: str | None = None
+
+
+class World(Protocol):
+    """What the dialogue may ask. Nothing here changes anything."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def words(self) -> Words: ...
+
+    def read(self, text: str) -> Reading: ...
+
+    def facility(self, scanned: str) -> FacilityCard | None: ...
+
+    def place(self, latitude: float, longitude: float, label: str) -> Place | None: ...
+
+    def report(self, number: str) -> ReportCard | None: ...
+
+    def my_reports(self) -> Sequence[ReportCard]: ...
+
+    def to_rate(self) -> ReportCard | None: ...
+
+
+# What the dialogue wants done
+
+
+@dataclass(frozen=True)
+class KeepPhoto:
+    """Fetch this picture and remember it as part of the report being made."""
+
+    media_id: str
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """File what was gathered; photos kept in this very turn belong to it too."""
+
+    description: str
+    photo_ids: tuple[int, ...]
+    place: Place | None
+    facility_id: int | None
+    is_critical: bool
+    scanned: bool
+
+
+@dataclass(frozen=True)
+class AddPhoto:
+    report_id: int
+    media_id: str
+
+
+@dataclass(frozen=True)
+class AddWords:
+    report_id: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Rate:
+    report_id: int
+    solved: bool
+    stars: int | None
+
+
+@dataclass(frozen=True)
+class Reopen:
+    report_id: int
+
+
+@dataclass(frozen=True)
+class Withdraw:
+    report_id: int
+
+
+@dataclass(frozen=True)
+class Follow:
+    is_follower: bool
+
+
+Action = KeepPhoto | FileReport | AddPhoto | AddWords | Rate | Reopen | Withdraw | Follow
+
+
+@dataclass(frozen=True)
+class Say:
+    """A sentence of the catalogue. Each of `lines` is shown on a line of its own below it."""
+
+    key: str
+    params: dict[str, Any] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+
+
+@dataclass
+class Talk:
+    """Where a resident is in the conversation; what `Conversation.draft` holds.
+
+    asked: how often each missing thing was asked for. choices: places offered by number.
+    near: a road or quarter that was named, too large to be the place.
+    last_*: the report just filed or touched, to which more photos and words still belong.
+    """
+
+    step: Step = Step.IDLE
+    words: list[str] = field(default_factory=list)
+    photo_ids: list[int] = field(default_factory=list)
+    photo_count: int = 0
+    category: str | None = None
+    near: str = ""
+    place: dict[str, Any] | None = None
+    facility: dict[str, Any] | None = None
+    scanned: bool = False
+    danger: dict[str, str] | None = None
+    asked: dict[str, int] = field(default_factory=dict)
+    asked_at: str = ""
+    choices: list[dict[str, Any]] = field(default_factory=list)
+    last_id: int | None = None
+    last_number: str = ""
+    last_at: str = ""
+    last_category: str | None = None
+    last_place: list[float] | None = None
+    withdraw_id: int | None = None
+    withdraw_number: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Something is being reported."""
+        return bool(self.words or self.photo_count or self.place or self.facility)
+
+    def clear(self) -> None:
+        """Forget the report being made; remember the one just filed."""
+        fresh = Talk()
+        for one in fields(self):
+            if not one.name.startswith("last_"):
+                setattr(self, one.name, getattr(fresh, one.name))
+
+    def to_json(self) -> dict[str, Any]:
+        """Only what differs from a fresh talk: most rows are nearly empty."""
+        fresh = asdict(Talk())
+        return {name: value for name, value in asdict(self).items() if value != fresh[name] and name != "step"}
+
+    @classmethod
+    def from_json(cls, step: str, kept: dict[str, Any]) -> Talk:
+        """What an older version wrote and this one does not know is left out."""
+        known = {one.name for one in fields(cls)} - {"step"}
+        return cls(
+            step=Step(step) if step in tuple(Step) else Step.IDLE,
+            **{name: value for name, value in kept.items() if name in known},
+        )
+
+
+@dataclass
+class Turn:
+    """The outcome of one message."""
+
+    talk: Talk
+    says: list[Say] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+
+    def say(self, key: str, *lines: str, **params: Any) -> None:
+        self.says.append(Say(key, params, lines))

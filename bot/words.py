@@ -1,0 +1,132 @@
+"""The short words residents use to steer the chat. The lists are in the catalogue, under `bot.words`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+
+from district.messages import LANGUAGES, catalogue
+
+# WeChat's own faces arrive as codes such as `[微笑]`, `[Smile]` or `/::)`.
+_FACE = re.compile(r"\[[^\[\]\s]{1,12}\]|/:[^\s\w]{1,4}\w?|/[a-z]{2,10}(?=\W|$)")
+# Generous on purpose: a number misheard or cut short is still meant as one.
+_NUMBER = re.compile(r"(?<![A-Z0-9])BH\s*-?\s*\d{6}[\d\s-]*[A-Z]?(?![A-Z0-9])", re.IGNORECASE)
+_FACILITY = re.compile(r"https?://\S+|(?<!\d)\d{16,17}(?!\d)", re.IGNORECASE)
+_LATIN = re.compile(r"[A-Za-z]{2,}")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
+
+
+def plain(text: str) -> str:
+    """Text as short words are compared: full-width forms made plain, small letters, no spaces or punctuation."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(one for one in folded if one.isalnum())
+
+
+def is_only_pictures(text: str) -> bool:
+    """Emoji, WeChat faces and punctuation, at least one of them a picture, and nothing to read."""
+    rest, faces = _FACE.subn("", text)
+    if any(one.isalnum() for one in rest):
+        return False
+    return faces > 0 or any(unicodedata.category(one) in ("So", "Sk", "Cn", "Co") for one in rest)
+
+
+def language_of(text: str) -> str | None:
+    """`zh-Hans` or `en` by the letters used; None when they do not tell."""
+    if _HAN.search(text):
+        return "zh-Hans"
+    without_codes = _FACE.sub("", _FACILITY.sub("", _NUMBER.sub("", text)))
+    return "en" if _LATIN.search(without_codes) else None
+
+
+class Words:
+    """What `bot.words` says in every language: a resident may mix them."""
+
+    def __init__(self, sentences: Iterable[tuple[str, str]]) -> None:
+        self._meanings: dict[str, set[str]] = {}
+        marks: dict[str, list[str]] = {}
+        for key, value in sentences:
+            parts = [part.strip() for part in value.split("|") if part.strip()]
+            self._meanings.setdefault(key, set()).update(plain(part) for part in parts)
+            marks.setdefault(key, []).extend(parts)
+        self._numerals = {word: index for index, word in enumerate(marks.get("numerals", []), 1)}
+        self._star_units = tuple(sorted(map(plain, marks.get("star_units", [])), key=len, reverse=True))
+        self._place_marks = tuple(marks.get("place_marks", []))
+        self._particles = tuple(map(plain, marks.get("particles", [])))
+        self._fillers = tuple(sorted(map(plain, marks.get("fillers", [])), key=len, reverse=True))
+
+    def means(self, meaning: str, text: str) -> bool:
+        """Whether the whole text is one of the words for `meaning` (`progress`, `withdraw`, `yes`, ...)."""
+        known = self._meanings.get(meaning, set())
+        word = plain(text)
+        if word in known:
+            return True
+        return any(word.endswith(one) and word.removesuffix(one) in known for one in self._particles)
+
+    def choice(self, text: str) -> int | None:
+        """The number of a list's line: a digit or numeral, alone."""
+        word = plain(text)
+        if word.isdecimal() and len(word) <= 2:
+            return int(word)
+        return self._numerals.get(word)
+
+    def stars(self, text: str) -> int | None:
+        """1 to 5 out of `5`, `５分`, `五星`, `5 stars`; None for anything else."""
+        word = plain(text)
+        for unit in self._star_units:
+            if word.endswith(unit) and word != unit:
+                word = word.removesuffix(unit)
+                break
+        number = self.choice(word)
+        return number if number is not None and 1 <= number <= 5 else None
+
+    def looks_like_place(self, text: str) -> bool:
+        """Whether the words sound like an address: a road, a gate, a house number."""
+        folded = unicodedata.normalize("NFKC", text).lower()
+        return any(mark in folded for mark in self._place_marks)
+
+    def is_little(self, text: str) -> bool:
+        """Too little to be a description: fewer than two letters."""
+        return sum(one.isalpha() for one in text) < 2
+
+    def without_fillers(self, text: str) -> str:
+        """Plain text without "here", "at", "in front of" and their like."""
+        word = plain(text)
+        for filler in self._fillers:
+            word = word.replace(filler, "")
+        return word
+
+    @staticmethod
+    def number_in(text: str) -> str | None:
+        """What looks like a report number, right or wrong, as it was typed."""
+        found = _NUMBER.search(text)
+        return found.group().strip() if found else None
+
+    @staticmethod
+    def without_number(text: str) -> str:
+        """The text without report numbers."""
+        return _NUMBER.sub(" ", text).strip(" ,，。.:：;；、")
+
+    @staticmethod
+    def without_code(text: str) -> str:
+        """The text without facility codes and addresses of pages."""
+        return _FACILITY.sub(" ", text).strip()
+
+    @staticmethod
+    def facility_in(text: str) -> str | None:
+        """The first address or facility code in the text."""
+        found = _FACILITY.search(text)
+        return found.group() if found else None
+
+
+@cache
+def words() -> Words:
+    """The lists of every language together."""
+    prefix = "bot.words."
+    return Words(
+        (key.removeprefix(prefix), value)
+        for tag in LANGUAGES
+        for key, value in catalogue(tag).items()
+        if key.startswith(prefix)
+    )

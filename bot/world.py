@@ -1,0 +1,217 @@
+"""What the dialogue may ask, answered from the district: places, facilities, one's own reports. Reads only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from bot.talk import Danger, FacilityCard, Place, PlaceFrom, Reading, ReportCard
+from bot.words import Words, words
+from district import links
+from district.errors import NotFound
+from district.extensions import db
+from district.facilities import service as facilities
+from district.facilities.models import Facility
+from district.geo import gazetteer
+from district.geo.datum import gcj02_to_wgs84
+from district.messages import ENGLISH, language, t
+from district.reference import Reference, reference
+from district.reports import numbers, queries
+from district.reports.models import Report
+from district.reports.states import BY_ACTION, ENDED, PLAIN, Action, Status
+from district.wechat.text import shorten
+
+EXCERPT = 18
+MY_REPORTS = 5
+DEFAULT_RATING_DAYS = 15
+_FACILITY_PATH = re.compile(r"/f/([0-9a-z]{6,20})(?:[/?#]|$)", re.IGNORECASE)
+_TOKEN = re.compile(r"[0-9a-z]{8,20}", re.IGNORECASE)
+_SCENE = re.compile(r"(?:qrscene_)?(?:fac:|f:|f/)?([0-9a-z]{6,20})", re.IGNORECASE)
+
+
+class DistrictWorld:
+    """The world of one resident and one message."""
+
+    def __init__(self, resident_id: int, now: datetime) -> None:
+        self._resident_id = resident_id
+        self._now = now
+        self._ref: Reference | None = None
+
+    @property
+    def now(self) -> datetime:
+        return self._now
+
+    @property
+    def words(self) -> Words:
+        return words()
+
+    @property
+    def ref(self) -> Reference:
+        if self._ref is None:
+            self._ref = reference()
+        return self._ref
+
+    # Words
+
+    def read(self, text: str) -> Reading:
+        """Places by the gazetteer, dangers by the district's own words, numbers and codes by their shape."""
+        found = self.ref.gazetteer.find(text)
+        places: tuple[Place, ...] = ()
+        near = ""
+        if found.place is not None:
+            places = (_named(found.place),)
+        else:
+            exact = [point for point in found.candidates if point.kind not in gazetteer.LARGE]
+            places = tuple(_named(point) for point in exact)
+            near = next((point.name for point in found.candidates if point.kind in gazetteer.LARGE), "")
+        code = self.words.facility_in(text)
+        return Reading(
+            places=places,
+            is_only_place=bool(places) and self._is_only_place(text, found.place or found.candidates[0]),
+            dangers=self._dangers(text),
+            number=numbers.read(text),
+            facility=self.facility(code) if code else None,
+            near=near,
+            category=None,
+        )
+
+    def _is_only_place(self, text: str, point: gazetteer.NamedPoint) -> bool:
+        """Whether hardly anything is left of the text without the place's name."""
+        rest = gazetteer.plain(text)
+        for name in sorted((point.name, *point.aliases), key=len, reverse=True):
+            rest = rest.replace(gazetteer.plain(name), " ")
+        return len(self.words.without_fillers(rest)) <= 1
+
+    def _dangers(self, text: str) -> tuple[Danger, ...]:
+        """Whom to call at once, by the words in the text; the gravest first, each number once."""
+        folded = gazetteer.plain(text)
+        found: dict[str, Danger] = {}
+        for row in self.ref.once("bot.dangers", _danger_rows):
+            if any(word in folded for word in row[0]):
+                found.setdefault(
+                    row[2], Danger(name=row[1].get(language()) or next(iter(row[1].values())), phone=row[2])
+                )
+        return tuple(found.values())[:2]
+
+    # Things
+
+    def facility(self, scanned: str) -> FacilityCard | None:
+        """The facility behind a scanned address, a scene, a token or a code; None for anything else."""
+        text = scanned.strip()
+        path = _FACILITY_PATH.search(text)
+        scene = _SCENE.fullmatch(text)
+        key = path.group(1) if path else scene.group(1) if scene else text
+        if not (key.isdecimal() and len(key) in (16, 17)) and not _TOKEN.fullmatch(key):
+            return None
+        try:
+            facility = facilities.by_token_or_code(key)
+        except NotFound:
+            return None
+        return self._facility_card(facility)
+
+    def _facility_card(self, facility: Facility) -> FacilityCard:
+        kind = self.ref.facility_types_by_id.get(facility.type_id)
+        present = queries.open_at_facility(facility.id, limit=1)
+        name = (kind.name_en.replace("_", " ") if language() == ENGLISH else kind.name) if kind else facility.name
+        return FacilityCard(
+            id=facility.id,
+            code=facility.code17,
+            name=facility.name,
+            kind=name,
+            address=facility.address,
+            problems=kind.problems if kind else (),
+            open_number=present[0].number if present else None,
+        )
+
+    def place(self, latitude: float, longitude: float, label: str) -> Place | None:
+        """A location message's place (GCJ-02 in), or None when it is outside the district."""
+        north, east = gcj02_to_wgs84(latitude, longitude)
+        if not self.ref.locator.locate(north, east).in_district:
+            return None
+        return Place(round(north, 6), round(east, 6), shorten(label, 100), PlaceFrom.SHARED)
+
+    # Reports
+
+    def report(self, number: str) -> ReportCard | None:
+        row = db.session.scalar(select(Report).where(Report.number == number))
+        return self._report_card(row) if row is not None else None
+
+    def my_reports(self) -> Sequence[ReportCard]:
+        return [self._report_card(row) for row in queries.of_resident(self._resident_id, limit=MY_REPORTS)]
+
+    def to_rate(self) -> ReportCard | None:
+        """The report closed last, within the days for answering: unrated ones first."""
+        days = int(self.ref.setting("limits.rating_days", DEFAULT_RATING_DAYS))
+        rows = db.session.scalars(
+            select(Report)
+            .where(
+                Report.resident_id == self._resident_id,
+                Report.status == Status.CLOSED,
+                Report.closed_at > self._now - timedelta(days=days),
+            )
+            .order_by(Report.closed_at.desc())
+            .limit(5)
+        ).all()
+        unrated = [row for row in rows if row.rated_at is None]
+        chosen = next(iter(unrated or rows), None)
+        return self._report_card(chosen) if chosen is not None else None
+
+    def _report_card(self, report: Report) -> ReportCard:
+        """`merged` shows the status of the report it joined."""
+        shown = report.parent if report.parent is not None else report
+        status = Status(shown.status)
+        unit = self.ref.units_by_id.get(shown.unit_id) if shown.unit_id else None
+        mine = report.resident_id == self._resident_id
+        return ReportCard(
+            id=report.id,
+            number=report.number,
+            status=t("status.event.withdrawn")
+            if status == Status.WITHDRAWN
+            else t(f"status.plain.{PLAIN[status]}", unit=unit.name if unit else ""),
+            words=shorten(report.description, EXCERPT).replace("<", "＜") if mine else "",
+            link=links.report_page(report.number, report.access_key if mine else None),
+            is_mine=mine,
+            is_closed=report.status == Status.CLOSED,
+            is_ended=Status(report.status) in ENDED - {Status.CLOSED},
+            is_rated=report.rated_at is not None,
+            can_withdraw=mine and Status(report.status) in BY_ACTION[Action.WITHDRAW].sources,
+            note=shorten(shown.resolution, 60) if mine and shown.resolution else "",
+        )
+
+
+def _named(point: gazetteer.NamedPoint) -> Place:
+    return Place(point.latitude, point.longitude, point.name, PlaceFrom.GAZETTEER)
+
+
+def _danger_rows(ref: Reference) -> list[tuple[tuple[str, ...], dict[str, str], str]]:
+    """(words as `gazetteer.plain` writes them, name by language, telephone), in the district's own order."""
+    rows = []
+    entries: Any = ref.settings.get("emergency") or []
+    for entry in entries:
+        unit = ref.units_by_code.get(entry.get("unit", ""))
+        phone = entry.get("phone") or (unit.emergency_phone if unit else "")
+        said = tuple(gazetteer.plain(word) for word in [*entry.get("words", []), *entry.get("words_en", [])])
+        if phone and said:
+            rows.append((said, dict(entry.get("name", {})), phone))
+    return rows
+
+
+def hotline() -> str:
+    """The number for everything that cannot wait for the chat."""
+    return str(reference().setting("telephones.hotline", "12345"))
+
+
+def service_name() -> str:
+    """What the district calls this service."""
+    names = reference().setting("district.service_name", {})
+    return str(names.get(language()) or names.get("zh-Hans") or t("common.brand.name"))
+
+
+def outside_advice() -> str:
+    """Where to turn to with a place that is not ours."""
+    advice = reference().setting("outside.advice", {})
+    return str(advice.get(language()) or advice.get("zh-Hans") or "")
