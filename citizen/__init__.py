@@ -1,9 +1,27 @@
-"""Door: to be described."""
+"""Door 2: residents' mobile pages, facility pages and the JSON API."""
 
 from __future__ import annotations
 
 from flask import Flask
 
+from citizen import api, facility_page, failures, pages, report_page, showing
+from district.frame.http import csrf
+
 
 def register(app: Flask) -> None:
-    """Add this door to the application."""
+    """Add this door to the application.
+
+    The residents' forms carry the report's own key (or file anonymously) instead of leaning on a session, so a
+    forged request gains nothing and a form left open for a day still works: they need no CSRF token. What staff
+    do here (the facility's log) leans on their session, and is protected.
+    """
+    app.register_blueprint(pages.pages)
+    app.register_blueprint(report_page.pages)
+    app.register_blueprint(facility_page.door)
+    app.register_blueprint(api.api)
+    csrf.exempt(api.api)
+    csrf.exempt(report_page.pages)
+    for view in ("citizen.pages.file_report", "citizen.pages.forget_mine", "citizen.facility_page.report_here"):
+        csrf.exempt(view)
+    showing.register(app)
+    failures.register(app)

@@ -18,6 +18,7 @@
  *   data-tile-url                              a tile server in WGS-84 or CGCS2000 instead of our own ground
  *   data-texts                                 JSON of the words used (see TEXTS)
  *   data-map-root                              where base.json and buildings.json are (default /map)
+ *   data-map-version                           counts up when the map changes, so that the files may be kept for ever
  *
  * All coordinates are WGS-84.
  */
@@ -103,6 +104,11 @@
       return text;
     }
 
+    _address(file) {
+      const { root, version } = this.options;
+      return `${root}/${file}.json${version ? `?v=${version}` : ''}`;
+    }
+
     _openingView() {
       const { latitude, longitude, zoom } = this.options;
       this._placed = Number.isFinite(latitude) && Number.isFinite(longitude);
@@ -113,7 +119,7 @@
     async _load() {
       let file;
       try {
-        file = await fetchJson(`${this.options.root}/base.json`);
+        file = await fetchJson(this._address('base'));
       } catch (error) {
         if (!this._placed) this.map.setView([0, 0], 2);
         this.say(this._text('failed'));
@@ -142,7 +148,7 @@
       // A wide screen shows enough of the town at zoom 14 for its houses to be worth their 30 KB.
       const from = this.options.buildingsFrom || (this.element.clientWidth >= 760 ? 14 : 15);
       if (this._buildings || this.map.getZoom() < from) return;
-      this._buildings = fetchJson(`${this.options.root}/buildings.json`).then(
+      this._buildings = fetchJson(this._address('buildings')).then(
         (file) => { if (!this.model.buildings) this.model.addBuildings(file); this.ground.refresh(); },
         () => { this._buildings = null; }, // the ground alone is still a map; the next zoom tries again
       );
@@ -206,7 +212,10 @@
       this._silence = setTimeout(() => this._status.classList.remove('dm-shown'), 5000);
     }
 
-    fitTown() { if (this.model) this.map.fitBounds(this.model.townBounds(), { animate: false, padding: [4, 4] }); }
+    /** The town fills the box: its outermost tenth may lie outside, else a narrow screen would open a whole zoom farther. */
+    fitTown() {
+      if (this.model) this.map.fitBounds(L.latLngBounds(this.model.townBounds()).pad(-0.1), { animate: false });
+    }
 
     /** Where the person is. The browser gives WGS-84, which is what we keep. */
     locate() {
@@ -383,7 +392,7 @@
     return {
       latitude: number(data.latitude), longitude: number(data.longitude), zoom: number(data.zoom), marker: 'marker' in data,
       title: data.title, tileUrl: data.tileUrl || '', root: data.mapRoot || '/map', texts, embedded: 'embedded' in data,
-      buildingsFrom: number(data.buildingsFrom), locate: data.locate !== 'off',
+      version: data.mapVersion, buildingsFrom: number(data.buildingsFrom), locate: data.locate !== 'off',
     };
   }
 

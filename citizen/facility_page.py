@@ -1,0 +1,147 @@
+"""A facility's page, which its printed code opens: what it is, who looks after it, one tap to report."""
+
+from __future__ import annotations
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from citizen import intake, pages, showing
+from citizen.failures import error_page, field_texts
+from district.errors import BadInput, NotFound
+from district.extensions import db, limiter
+from district.facilities import service as facilities
+from district.facilities.models import Facility
+from district.messages import language, t
+from district.people.models import Staff
+from district.reports import photos, queries
+from district.reports import service as reports
+from district.reports.models import Source
+from district.reports.service import NewReport
+from district.work import unit_of_work
+
+door = Blueprint("facility_page", __name__, template_folder="templates")
+LONGEST_TOKEN = 40
+
+
+def _guessed(response: Response) -> bool:
+    return response.status_code in (404, 410)
+
+
+# Only wrong tokens count: a square full of people may scan the same code through one address.
+@door.get("/f/<token>")
+@door.get("/F/<token>")
+@limiter.limit("20 per minute; 100 per hour", deduct_when=_guessed)
+def show(token: str) -> Response:
+    """The page, for residents and for staff."""
+    return _page(token, _find(token))
+
+
+@door.post("/f/<token>")
+@door.post("/F/<token>")
+@limiter.limit(pages.FILING_LIMIT)
+def report_here(token: str) -> Response:
+    """One tap: a usual problem of this kind of facility, perhaps with a picture and a few words."""
+    facility = _find(token)
+    try:
+        problem = intake.read_text(request.form, "problem")
+        text = intake.read_text(request.form, "description")
+        if problem and problem not in facility.type.problems:
+            problem = ""
+        said = (
+            t("citizen.facility.words", thing=showing.type_name_of(facility.type_id), problem=problem)
+            if problem
+            else ""
+        )
+        pictures = intake.read_pictures(request.files.getlist("photos"))
+        with unit_of_work():
+            photo_ids = [photos.add_uploaded(picture).id for picture in pictures]
+            report = reports.submit(
+                NewReport(
+                    source=Source.QR,
+                    description="\n".join(part for part in (said, text) if part),
+                    category_code=_category_of(facility) if problem else "",
+                    facility_id=facility.id,
+                    photo_ids=photo_ids,
+                    language=language(),
+                ),
+                by=None,
+            )
+    except BadInput as error:
+        words = " ".join(field_texts(error).values()) or t(error.key, **error.params)
+        return _page(token, _find(token), status=422, words=words)
+    return pages.done(report)
+
+
+@door.post("/f/<token>/log")
+@limiter.limit("60 per minute")
+def record(token: str) -> Response:
+    """Staff of its unit write down a repair or an inspection."""
+    facility = _find(token)
+    if not isinstance(current_user, Staff) and not getattr(current_user, "is_authenticated", False):
+        return redirect(f"/admin/login?next={url_for('facility_page.show', token=token.lower())}", 303)
+    kind = "inspection" if request.form.get("kind") == "inspection" else "repair"
+    try:
+        note = intake.read_text(request.form, "note")
+        with unit_of_work():
+            facilities.record_repair(
+                db.session.get_one(Facility, facility.id, with_for_update=True), by=_staff(), note=note, kind=kind
+            )
+    except BadInput as error:
+        return _page(token, _find(token), status=422, log_words=" ".join(field_texts(error).values()))
+    return redirect(url_for("facility_page.show", token=token.lower(), done=1), 303)
+
+
+@door.errorhandler(facilities.Revoked)
+def _revoked(error: facilities.Revoked) -> Response:
+    return error_page(410, t("citizen.facility.revoked"), t("citizen.facility.revoked_help"), report_anyway=True)
+
+
+@door.errorhandler(NotFound)
+def _unknown(error: NotFound) -> Response:
+    return error_page(404, t("citizen.facility.unknown"), t("citizen.facility.unknown_help"), report_anyway=True)
+
+
+def _find(token: str) -> Facility:
+    if len(token) > LONGEST_TOKEN:
+        raise NotFound("errors.facility_unknown")
+    return facilities.by_token(token)
+
+
+def _staff() -> Staff:
+    staff: Staff = current_user._get_current_object()
+    return staff
+
+
+def _category_of(facility: Facility) -> str:
+    code = facility.type.default_category_code
+    return code if code in showing.snapshot().categories_by_code else ""
+
+
+def _page(token: str, facility: Facility, *, status: int = 200, words: str = "", log_words: str = "") -> Response:
+    units = showing.snapshot().units_by_id
+    unit_id = facility.maintainer_unit_id or facility.owner_unit_id
+    staff = _staff() if getattr(current_user, "is_authenticated", False) else None
+    open_reports = queries.open_at_facility(facility.id)
+    response = make_response(
+        render_template(
+            "citizen/facility.html",
+            token=token.lower(),
+            facility=facility,
+            kind=showing.type_name_of(facility.type_id),
+            unit=units.get(unit_id) if unit_id else None,
+            problems=facility.type.problems,
+            open_reports=[report for report in open_reports if staff or showing.is_public(report)],
+            staff=staff,
+            log=facilities.maintenance_log(facility.id) if staff else [],
+            may_record=staff is not None and facilities.may_maintain(staff, facility),
+            done=request.args.get("done") == "1",
+            show=showing,
+            words=words,
+            log_words=log_words,
+            most_photos=photos.MOST_PHOTOS,
+        ),
+        status,
+    )
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response

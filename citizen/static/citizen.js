@@ -1,0 +1,108 @@
+/* What residents' pages gain where scripts run. Everything works without it. */
+(function () {
+  'use strict';
+
+  document.documentElement.classList.replace('no-js', 'js');
+
+  // The private key leaves the address bar: whoever is shown or sent this page's address gets the public part only.
+  // The browser itself remembers the key in its own cookie.
+  const here = new URL(location.href);
+  if (here.pathname.startsWith('/r/') && here.searchParams.has('key')) {
+    for (const name of ['key', 'new', 'done']) here.searchParams.delete(name);
+    history.replaceState(null, '', here);
+  }
+
+  function begin() {
+    for (const form of document.querySelectorAll('form[data-once]')) sendOnce(form);
+    const words = document.querySelector('textarea[data-suggest]');
+    if (words) suggest(words);
+    const firstWrong = document.querySelector('[aria-invalid=true]');
+    if (firstWrong) firstWrong.focus();
+    document.addEventListener('district-map:located', (event) => setSource(event.target, 'device'));
+    document.addEventListener('district-map:picked', (event) => {
+      // A pick that follows "where am I" without a move is still the telephone's own position.
+      const input = sourceOf(event.target);
+      if (!input) return;
+      if (event.target.dataset.justLocated) delete event.target.dataset.justLocated; else input.value = 'picked';
+    });
+  }
+
+  function sourceOf(element) {
+    const form = element.closest('form');
+    return form && form.elements.namedItem('place_source');
+  }
+
+  function setSource(element, value) {
+    const input = sourceOf(element);
+    if (!input) return;
+    input.value = value;
+    element.dataset.justLocated = '1';
+  }
+
+  /** A second tap while the first is on its way must not file a second report. */
+  function sendOnce(form) {
+    form.addEventListener('submit', (event) => {
+      if (form.dataset.sent || form.dataset.photosBusy) { event.preventDefault(); return; }
+      form.dataset.sent = '1';
+      const button = event.submitter || form.querySelector('[type=submit]');
+      if (!button) return;
+      button.setAttribute('aria-busy', 'true');
+      const label = button.querySelector('span') || button;
+      label.dataset.was = label.textContent;
+      label.textContent = form.dataset.once;
+    });
+    // Coming back by the browser's "back" shows the page as it was left: let it be sent again.
+    window.addEventListener('pageshow', (event) => {
+      if (!event.persisted) return;
+      delete form.dataset.sent;
+      for (const button of form.querySelectorAll('[aria-busy]')) {
+        button.removeAttribute('aria-busy');
+        const label = button.querySelector('[data-was]');
+        if (label) label.textContent = label.dataset.was;
+      }
+    });
+  }
+
+  /** Categories that fit the words, offered as buttons; a tap sets the select. */
+  function suggest(words) {
+    const box = document.getElementById('suggestions');
+    const list = box && box.querySelector('.choices');
+    const select = document.getElementById('category');
+    if (!list || !select) return;
+    let timer = 0, asked = '';
+    words.addEventListener('input', () => {
+      clearTimeout(timer);
+      timer = setTimeout(ask, 500);
+    });
+    async function ask() {
+      const text = words.value.trim().slice(0, 120);
+      if (text === asked) return;
+      asked = text;
+      if (text.length < 2) { box.hidden = true; return; }
+      try {
+        const answer = await fetch(`${words.dataset.suggest}?q=${encodeURIComponent(text)}`, { headers: { Accept: 'application/json' } });
+        if (!answer.ok || asked !== text) return;
+        show((await answer.json()).categories.slice(0, 4));
+      } catch { /* without a network the select is still there */ }
+    }
+    function show(categories) {
+      list.textContent = '';
+      for (const category of categories) {
+        const label = document.createElement('label');
+        label.className = 'choice';
+        const input = document.createElement('input');
+        input.type = 'radio';
+        input.name = 'suggested';
+        input.checked = select.value === category.code;
+        input.addEventListener('change', () => { select.value = category.code; });
+        const text = document.createElement('span');
+        text.textContent = category.name;
+        label.append(input, text);
+        list.append(label);
+      }
+      box.hidden = categories.length === 0;
+    }
+  }
+
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', begin); else begin();
+})();
