@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import warnings
+import struct
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import current_app
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from sqlalchemy import func, select, update
 
 from district import clock
@@ -30,6 +30,15 @@ SIZES = {"page": 1600, "thumb": 320}
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MOST_PHOTOS = 9
 MEDIA_LIVES = timedelta(days=3)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -47,23 +56,14 @@ def prepare(content: bytes) -> Picture:
     if len(content) > LARGEST_BYTES:
         raise BadInput("errors.photo_too_large")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
-                if opened.width * opened.height > MOST_PIXELS:
-                    raise BadInput("errors.photo_too_large")
-                # Turned as the camera held it; converting to a fresh RGB picture leaves EXIF behind.
-                upright = ImageOps.exif_transpose(opened).convert("RGB")
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise BadInput("errors.photo_too_large")
+            # Turned as the camera held it; converting to a fresh RGB picture leaves EXIF behind.
+            upright = _upright(opened).convert("RGB")
     except BadInput:
         raise
-    except (
-        UnidentifiedImageError,
-        OSError,
-        ValueError,
-        SyntaxError,
-        Image.DecompressionBombError,
-        Warning,
-    ) as error:
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning) as error:
         raise BadInput("errors.photo_unreadable") from error
     files: dict[str, bytes] = {}
     width = height = 0
@@ -77,6 +77,16 @@ def prepare(content: bytes) -> Picture:
         if name == "page":
             width, height = sized.size
     return Picture(hashlib.sha256(files["page"]).hexdigest(), width, height, files)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned by its EXIF orientation. Pillow's own `exif_transpose` also rewrites the EXIF, which fails on odd ones."""
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except (ValueError, TypeError, KeyError, SyntaxError, struct.error):
+        # Damaged EXIF does not make the picture worthless.
+        return image
+    return image if turn is None else image.transpose(turn)
 
 
 def store() -> PhotoStore:
