@@ -5,30 +5,51 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-# What must never reach a log even by mistake: openids, telephone numbers, tokens and keys in addresses.
+# What must never reach a log even by mistake: openids, telephone numbers, tokens and keys in addresses and in JSON.
+# No \b around digits: between a Chinese character and a digit there is no word boundary.
 _SECRETS = re.compile(
-    r"(?P<name>access_token|secret|appsecret|key|openid|token|signature|echostr|code)=[^&\s\"']+"
-    r"|\bo[A-Za-z0-9_-]{27}\b|\b1[3-9]\d{9}\b"
+    r"""(?P<name>(?:access_|refresh_)?token|(?:app)?secret|password|key|openid|signature|echostr|ticket|code)
+        (?P<sign>\\?["']?\s*(?:=|%3D|:\s*(?=\\?["']))\s*\\?["']?)[^&\s"'\\,;}]+
+      | (?<![A-Za-z0-9_-])o[A-Za-z0-9_-]{27}(?![A-Za-z0-9_-])
+      | (?<!\d)(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}(?!\d)
+    """,
+    re.VERBOSE | re.IGNORECASE,
 )
 
 
 def redact(text: str) -> str:
-    """`text` without openids, mobile numbers and secrets in query strings."""
-    return _SECRETS.sub(lambda found: f"{found['name']}=***" if found["name"] else "***", text)
+    """`text` without openids, mobile numbers and secrets in addresses and JSON."""
+    return _SECRETS.sub(lambda found: f"{found['name']}{found['sign']}***" if found["name"] else "***", text)
+
+
+def _redacted(value: Any) -> Any:
+    """`value` with every string in it redacted, down to any depth of a log's extras."""
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, dict):
+        return {key: _redacted(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(inner) for inner in value]
+    return redact(str(value))
+
+
+# What the program says of itself; exc_info is redacted when it is written out.
+_OUR_OWN = frozenset(logging.makeLogRecord({}).__dict__) - {"stack_info"}
 
 
 class RedactingFilter(logging.Filter):
-    """Redacts the finished message and every string given as extra."""
+    """Redacts the finished message and everything given as extra."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = redact(record.getMessage())
         record.args = ()
         for name, value in list(record.__dict__.items()):
-            if isinstance(value, str) and name not in ("msg", "levelname", "name", "pathname", "funcName"):
-                record.__dict__[name] = redact(value)
+            if name not in _OUR_OWN:
+                record.__dict__[name] = _redacted(value)
         return True
 
 

@@ -30,7 +30,9 @@ def open_sealed(sealed: str) -> str:
 
 
 def masked(text: str) -> str:
-    """`138****0000`: enough to recognise one's own number, not enough to call it."""
-    if len(text) >= 7:
+    """`138****0000`: enough to recognise one's own number, not enough to call it. Short ones show less."""
+    if len(text) >= 11:
         return f"{text[:3]}****{text[-4:]}"
+    if len(text) >= 7:
+        return f"{text[:1]}****{text[-2:]}"
     return "***" if text else ""
