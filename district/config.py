@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 PRODUCTION_SECRETS = (
@@ -96,7 +97,7 @@ class Config:
         values = {name: given.get(name, "") for name in PRODUCTION_SECRETS}
         if app_env == "production":
             problems += [f"{name} is missing" for name in PRODUCTION_SECRETS if not values[name]]
-            if given.get("WECHAT_MODE", "safe") != "safe":
+            if (given.get("WECHAT_MODE") or "safe") != "safe":
                 problems.append("WECHAT_MODE must be safe in production")
             if values["SECRET_KEY"] and len(values["SECRET_KEY"]) < 32:
                 problems.append("SECRET_KEY must have at least 32 characters")
@@ -110,6 +111,12 @@ class Config:
             problems.append("WECHAT_MODE must be safe or plain")
         if values["WECHAT_ENCODING_AES_KEY"] and not _is_aes_key(values["WECHAT_ENCODING_AES_KEY"]):
             problems.append("WECHAT_ENCODING_AES_KEY must be 43 letters and digits, as WeChat's console shows it")
+        if values["PUBLIC_BASE_URL"] and not _is_web_address(values["PUBLIC_BASE_URL"]):
+            problems.append("PUBLIC_BASE_URL must be an address such as https://bihuan.example.cn, without a path")
+        if "://" in given.get("PHOTO_STORE", ""):
+            problems.append("PHOTO_STORE must be a folder")
+        if not 0 < port < 65536:
+            problems.append("PORT must be between 1 and 65535")
         zone = given.get("DISTRICT_TIMEZONE") or "Asia/Shanghai"
         try:
             ZoneInfo(zone)
@@ -167,6 +174,17 @@ def _number(given: Mapping[str, str], name: str, default: int, problems: list[st
 def _reachable(host: str) -> str:
     """A host that a browser on this machine can open when the server listens on every address."""
     return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host
+
+
+def _is_web_address(text: str) -> bool:
+    """Printed codes and links begin with it: a typing error would be on every label of the district."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and parts.path in ("", "/") and not parts.query
+        )
+    except ValueError:
+        return False
 
 
 def _is_aes_key(key: str) -> bool:
