@@ -281,7 +281,7 @@ class _Doing:
                 photo_ids=photo_ids,
                 language=self._tag,
                 urgency=Urgency.CRITICAL if action.is_critical else None,
-                intent="emergency" if action.is_critical else "report",
+                intent=action.intent,
             ),
             by=self._resident(),
         )

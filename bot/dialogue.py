@@ -41,6 +41,8 @@ ADDING = timedelta(minutes=30)
 SAME_BREATH = timedelta(seconds=60)
 MOST_PHOTOS = 9
 MOST_ASKED = 2
+# What these are about has often no place at all.
+NEED_NO_PLACE = frozenset({"consult", "suggest", "praise", "complaint"})
 MOST_CHOICES = 5
 LONGEST_DESCRIPTION = 1900
 LONGEST_ADDRESS = 190
@@ -175,7 +177,40 @@ def _text(turn: Turn, text: str, world: World) -> None:
     if mistyped and not reading.number and words.is_little(words.without_number(text)):
         turn.say("bot.status.unknown", number=mistyped)
         return
+    if not reading.category and not reading.dangers and not talk.is_open and _aside(turn, text, reading, world):
+        return
     _content(turn, text, reading, world)
+
+
+def _aside(turn: Turn, text: str, reading: Reading, world: World) -> bool:
+    """Whole sentences that report nothing: about an earlier report, a kind word, a coarse one."""
+    if reading.intent == "followup":
+        return _follow_up(turn, text, world)
+    if reading.intent == "withdraw":
+        _ask_withdrawal(turn, next((one for one in world.my_reports() if one.can_withdraw), None))
+    elif reading.intent in ("thanks", "chitchat"):
+        turn.say(f"bot.chat.{'thanks' if reading.intent == 'thanks' else 'hello'}")
+    elif reading.intent in ("abuse", "spam"):
+        turn.say(f"bot.chat.{reading.intent}")
+    else:
+        return False
+    return True
+
+
+def _follow_up(turn: Turn, text: str, world: World) -> bool:
+    """ "What about the light I reported?" Show it; to the only open one the words are passed on."""
+    mine = [one for one in world.my_reports() if one.is_mine]
+    if not mine:
+        return False
+    going_on = [one for one in mine if not one.is_ended and not one.is_closed]
+    if len(going_on) == 1:
+        turn.actions.append(AddWords(going_on[0].id, text))
+        _show(turn, going_on[0])
+        turn.say("bot.added.passed_on")
+        _touch(turn.talk, going_on[0].id, going_on[0].number, world)
+    else:
+        _list_mine(turn, world)
+    return True
 
 
 def _command(turn: Turn, text: str, world: World) -> bool:
@@ -327,6 +362,8 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
             return
         _add_words(talk, text)
     talk.category = talk.category or reading.category
+    if talk.intent == "report":
+        talk.intent = reading.intent
     talk.near = reading.near or talk.near
     _next(turn, world)
 
@@ -426,8 +463,11 @@ def _next(turn: Turn, world: World) -> None:
     talk = turn.talk
     has_place = _has_place(talk)
     talk.asked_at = world.now.isoformat()
-    if not has_place and talk.choices:
+    if not has_place and talk.choices and talk.intent not in NEED_NO_PLACE:
         _offer_places(turn, world)
+        return
+    if talk.words and talk.intent in NEED_NO_PLACE:
+        _file(turn, world)
         return
     if not has_place and (talk.words or talk.photo_count):
         asked = talk.asked.get("place", 0)
@@ -486,14 +526,16 @@ def _file(turn: Turn, world: World) -> None:
             facility_id=facility_id,
             is_critical=talk.danger is not None,
             scanned=talk.scanned,
+            intent="emergency" if talk.danger else talk.intent,
         )
     )
     if talk.danger and not any(one.key == "bot.danger.call" for one in turn.says):
         turn.says.insert(0, Say("bot.danger.call", dict(talk.danger)))
     # The answer to the last missing thing needs no "received" of its own.
     turn.says = [one for one in turn.says if not one.key.startswith(("bot.place.got", "bot.photo.got"))]
-    turn.say("bot.filed.done")
-    if not talk.photo_count:
+    asks = talk.intent in NEED_NO_PLACE and not talk.danger
+    turn.say("bot.filed.question" if asks else "bot.filed.done")
+    if not talk.photo_count and not asks:
         turn.say("bot.filed.photos_welcome")
     category = talk.category
     point = [place.latitude, place.longitude] if place and not facility_id else None

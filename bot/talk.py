@@ -83,6 +83,7 @@ class Reading:
     places: the places it may name, best first; one means it is sure. is_only_place: nothing else is in it.
     near: a road or quarter it names, which is too large to be a place.
     number: a well-formed report number. category: a code when the problem is clear enough to be told from others.
+    intent: what the writer wants, in the names of design section 5.
     """
 
     places: tuple[Place, ...] = ()
@@ -92,6 +93,7 @@ class Reading:
     facility: FacilityCard | None = None
     near: str = ""
     category: str | None = None
+    intent: str = "report"
 
 
 class World(Protocol):
@@ -136,6 +138,7 @@ class FileReport:
     facility_id: int | None
     is_critical: bool
     scanned: bool
+    intent: str = "report"
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,7 @@ class Talk:
     photo_ids: list[int] = field(default_factory=list)
     photo_count: int = 0
     category: str | None = None
+    intent: str = "report"
     near: str = ""
     place: dict[str, Any] | None = None
     facility: dict[str, Any] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from district.reference import Reference, reference
 from district.reports import numbers, queries
 from district.reports.models import Report
 from district.reports.states import BY_ACTION, ENDED, PLAIN, Action, Status
+from district.understanding import understand
 from district.wechat.text import shorten
 
 EXCERPT = 18
@@ -60,6 +62,7 @@ class DistrictWorld:
     def read(self, text: str) -> Reading:
         """Places by the gazetteer, dangers by the district's own words, numbers and codes by their shape."""
         found = self.ref.gazetteer.find(text)
+        understood = understand(text, self.ref)
         places: tuple[Place, ...] = ()
         near = ""
         if found.place is not None:
@@ -72,11 +75,12 @@ class DistrictWorld:
         return Reading(
             places=places,
             is_only_place=bool(places) and self._is_only_place(text, found.place or found.candidates[0]),
-            dangers=self._dangers(text),
+            dangers=self._dangers(text, understood.danger),
             number=numbers.read(text),
             facility=self.facility(code) if code else None,
             near=near,
-            category=None,
+            category=understood.category,
+            intent=understood.intent,
         )
 
     def _is_only_place(self, text: str, point: gazetteer.NamedPoint) -> bool:
@@ -86,15 +90,14 @@ class DistrictWorld:
             rest = rest.replace(gazetteer.plain(name), " ")
         return len(self.words.without_fillers(rest)) <= 1
 
-    def _dangers(self, text: str) -> tuple[Danger, ...]:
-        """Whom to call at once, by the words in the text; the gravest first, each number once."""
+    def _dangers(self, text: str, understood: str | None) -> tuple[Danger, ...]:
+        """Whom to call at once, by the words in the text or what was understood; each number once, at most two."""
         folded = gazetteer.plain(text)
         found: dict[str, Danger] = {}
         for row in self.ref.once("bot.dangers", _danger_rows):
-            if any(word in folded for word in row[0]):
-                found.setdefault(
-                    row[2], Danger(name=row[1].get(language()) or next(iter(row[1].values())), phone=row[2])
-                )
+            if row.code == understood or any(word in folded for word in row.words):
+                name = row.names.get(language()) or next(iter(row.names.values()), "")
+                found.setdefault(row.phone, Danger(name=name, phone=row.phone))
         return tuple(found.values())[:2]
 
     # Things
@@ -187,16 +190,26 @@ def _named(point: gazetteer.NamedPoint) -> Place:
     return Place(point.latitude, point.longitude, point.name, PlaceFrom.GAZETTEER)
 
 
-def _danger_rows(ref: Reference) -> list[tuple[tuple[str, ...], dict[str, str], str]]:
-    """(words as `gazetteer.plain` writes them, name by language, telephone), in the district's own order."""
+@dataclass(frozen=True)
+class _DangerRow:
+    """A kind of emergency: its words as `gazetteer.plain` writes them, its name by language, whom to call."""
+
+    code: str
+    words: tuple[str, ...]
+    names: dict[str, str]
+    phone: str
+
+
+def _danger_rows(ref: Reference) -> list[_DangerRow]:
+    """The district's kinds of emergency, in its own order."""
     rows = []
     entries: Any = ref.settings.get("emergency") or []
     for entry in entries:
         unit = ref.units_by_code.get(entry.get("unit", ""))
         phone = entry.get("phone") or (unit.emergency_phone if unit else "")
         said = tuple(gazetteer.plain(word) for word in [*entry.get("words", []), *entry.get("words_en", [])])
-        if phone and said:
-            rows.append((said, dict(entry.get("name", {})), phone))
+        if phone:
+            rows.append(_DangerRow(str(entry.get("code", "")), said, dict(entry.get("name", {})), phone))
     return rows
 
 

@@ -261,6 +261,32 @@ def test_a_location_after_words_only_completes_the_report(phone: TestPhone, dist
     assert events(report) == ["submitted", "commented"]
 
 
+# Other intents
+
+
+@pytest.mark.parametrize("words", ["请问暖气费什么时候能交", "建议广场多放几把椅子", "你们互相推诿，打了好几遍没人管"])
+def test_questions_and_suggestions_need_no_place(phone: TestPhone, district: SmallDistrict, words: str) -> None:
+    answer = phone.says(words)
+    report = only_report()
+    assert report.number in answer.text
+    assert report.intent in ("consult", "suggest", "complaint")
+
+
+def test_asking_about_an_earlier_report_passes_the_words_on(phone: TestPhone, district: SmallDistrict) -> None:
+    number = filed(phone).number
+    with later(24 * 60):
+        answer = phone.says("我报的那个怎么还没人来")
+    assert number in answer.text
+    assert events(only_report()) == ["submitted", "commented"]
+
+
+@pytest.mark.parametrize("words", ["低息贷款日赚三千", "你们这帮王八蛋", "辛苦了师傅们", "测试一下"])
+def test_what_reports_nothing_files_nothing(phone: TestPhone, district: SmallDistrict, words: str) -> None:
+    assert phone.says(words).text
+    assert not all_reports()
+    assert step_of(phone) == "idle"
+
+
 # Drafts
 
 
