@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from district import audit, clock
 from district.errors import BadInput, NotAllowed, NotFound
@@ -35,9 +36,14 @@ def know_resident(openid: str, *, language: str = "zh-Hans") -> Resident:
     resident = db.session.scalar(select(Resident).where(Resident.openid == openid))
     if resident is None:
         now = clock.now()
-        resident = Resident(openid=openid, language=language, first_seen_at=now, last_seen_at=now)
-        db.session.add(resident)
-        db.session.flush()
+        made = Resident(openid=openid, language=language, first_seen_at=now, last_seen_at=now)
+        try:
+            with db.session.begin_nested():
+                db.session.add(made)
+            return made
+        except IntegrityError:
+            # Two first messages at once: the other one was quicker.
+            resident = db.session.scalars(select(Resident).where(Resident.openid == openid)).one()
     return resident
 
 
@@ -46,10 +52,14 @@ def grant_window(resident: Resident, *, messages: int, length: timedelta, at: da
 
     A short grant (a tap on the menu) never cuts a longer one that still holds.
     """
-    until = (at or clock.now()) + length
-    if resident.window_until is None or until >= resident.window_until or messages > resident.window_left:
-        resident.window_until = until if resident.window_until is None else max(until, resident.window_until)
-        resident.window_left = max(messages, resident.window_left if length < timedelta(hours=1) else 0)
+    now = at or clock.now()
+    until = now + length
+    if resident.window_until is None or resident.window_until <= now:
+        # Whatever was left of an older grant ended with it.
+        resident.window_until, resident.window_left = until, messages
+    else:
+        resident.window_until = max(until, resident.window_until)
+        resident.window_left = max(messages, resident.window_left)
 
 
 def log_in(username: str, password: str) -> Staff | None:
@@ -184,7 +194,7 @@ def staff_of_password_link(token: str) -> Staff:
 def use_password_link(token: str, password: str) -> Staff:
     """Set the password by a one-time link. Raises NotFound for a dead link, BadInput for a weak password."""
     link = _password_link(token, lock=True)
-    staff = db.session.get_one(Staff, link.staff_id)
+    staff = staff_of_password_link(token)
     set_password(staff, password)
     link.used_at = clock.now()
     audit.record(staff, "staff.password_set", f"staff:{staff.id}")
