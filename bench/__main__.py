@@ -1,0 +1,124 @@
+"""`make bench`: our figures beside floors measured in the same run. Prints a table, writes VAR_DIR/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import faults, messages, routing
+from bench.system import postgres_answers, save
+
+AIMS = {"messages": 1.5, "routing": 0.7}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--only", choices=("messages", "routing", "faults"), action="append")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--conversations", type=int, default=600, help="residents; each sends 3 or 4 messages")
+    parser.add_argument("--reports", type=int, default=1500, help="reports to route")
+    parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
+    given = parser.parse_args()
+    wanted = given.only or ["messages", "routing", "faults"]
+    kinds = given.database or ["sqlite"] + (["postgresql"] if postgres_answers() else [])
+    if given.database is None and "postgresql" not in kinds:
+        print("PostgreSQL does not answer (BENCH_DATABASE_URL): only SQLite is measured.")
+    var_dir = Path(os.environ.get("VAR_DIR") or "var").absolute()
+    # In the system's temporary folder: the queue server's socket needs a short path.
+    folder = Path(tempfile.mkdtemp(prefix="bihuan-bench-"))
+    began = time.monotonic()
+    figures: dict[str, Any] = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load_before": os.getloadavg()[0]},
+        "aims": {"message_processor_ratio_at_most": 1.5, "routing_rate_ratio_at_least": 0.7},
+    }
+    try:
+        for kind in kinds:
+            if "messages" in wanted:
+                figures.setdefault("messages", {})[kind] = _told(messages.measure, folder, kind, given.conversations)
+            if "routing" in wanted:
+                figures.setdefault("routing", {})[kind] = _told(routing.measure, folder, kind, given.reports)
+        if "faults" in wanted:
+            figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
+    finally:
+        if given.keep:
+            print(f"kept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    figures["took_s"] = round(time.monotonic() - began)
+    figures["machine"]["load_after"] = os.getloadavg()[0]
+    save(var_dir / "bench.json", figures)
+    _print(figures)
+    print(f"\n{figures['took_s']} s; all figures in {var_dir / 'bench.json'}")
+    return 0
+
+
+def _told(measure: Any, folder: Path, kind: str, *how: Any) -> dict[str, Any]:
+    name = measure.__module__.rpartition(".")[2]
+    print(f"measuring {name} on {kind} ...", file=sys.stderr, flush=True)
+    found: dict[str, Any] = measure(folder, kind, *how)
+    return found
+
+
+def _print(figures: dict[str, Any]) -> None:
+    for kind, found in figures.get("messages", {}).items():
+        ratio, aim = found["processor_ratio"], AIMS["messages"]
+        print(f"\nMessages through /wechat, {kind} (safe mode, text, place and picture, 16 connections)")
+        _table(
+            ["", "messages/s", "processor ms each", "p50 ms", "p99 ms"],
+            [
+                [name, *(found[key][value] for value in ("per_second", "processor_ms", "p50_ms", "p99_ms"))]
+                for name, key in (("Bihuan", "ours"), ("floor: Flask + crypto + 1 insert", "floor"))
+            ],
+        )
+        print(f"  processor ratio {ratio} (aim: at most {aim}) {_verdict(ratio <= aim)}")
+    for kind, found in figures.get("routing", {}).items():
+        ratio, aim = found["rate_ratio"], AIMS["routing"]
+        print(f"\nReports routed, {kind} (one worker)")
+        _table(
+            ["", "reports/s", "processor ms each"],
+            [
+                [name, found[key]["per_second"], found[key]["processor_ms"]]
+                for name, key in (("Bihuan's worker", "ours"), ("floor: plain loop, same rows", "floor"))
+            ],
+        )
+        print(f"  rate ratio {ratio} (aim: at least {aim}) {_verdict(ratio >= aim)}")
+    for kind, found in figures.get("faults", {}).items():
+        away, killed = found["queue_away"], found["worker_killed"]
+        print(f"\nFaults, {kind}")
+        print(
+            f"  queue server away: {away['messages']} messages, {away['not_acknowledged']} not acknowledged, slowest "
+            f"answer {away['slowest_answer_ms']} ms; {away['reports']} reports routed {away['seconds_to_routed']} s "
+            f"after its return, {away['routed_twice']} twice"
+        )
+        print(
+            f"  worker killed with {killed['left_when_killed']} of {killed['reports']} reports left: all routed "
+            f"{killed['seconds_to_routed']} s later, {killed['routed_twice']} twice"
+        )
+
+
+def _verdict(is_met: bool) -> str:
+    return "met" if is_met else "MISSED"
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> None:
+    texts = [head, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[place]) for row in texts) for place in range(len(head))]
+    for row in texts:
+        first, *others = [cell.ljust(width) if place == 0 else cell.rjust(width)
+                          for place, (cell, width) in enumerate(zip(row, widths, strict=True))]  # fmt: skip
+        print("  " + "   ".join([first, *others]))
+
+
+if __name__ == "__main__":
+    if not Path("/proc").is_dir():
+        sys.exit("The measurements read /proc: they need Linux.")
+    sys.exit(main())
