@@ -46,7 +46,8 @@ def base_map(name: str) -> Response:
     response.set_etag(f"{name}-{version}-{len(kept[1])}")
     asked = request.args.get("v", type=int)
     response.headers["Cache-Control"] = "public, max-age=31536000" if asked == version else "public, max-age=600"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 def map_version() -> int:

@@ -213,7 +213,7 @@ def assign(
     _give_to(report, unit_id)
     report.reason = reason or {"key": "routing.reason.dispatcher", "params": {"unit": unit.name}}
     for other_id, role in dict.fromkeys(other_units):
-        if other_id != unit_id and (not moved or not _has_part(report.id, other_id, role)):
+        if other_id != unit_id and (isinstance(by, System) or not _has_part(report.id, other_id, role)):
             db.session.add(ReportUnit(report_id=report.id, unit_id=other_id, role=role))
     kind = EventKind.ROUTED if isinstance(by, System) else EventKind.REASSIGNED if moved else EventKind.ASSIGNED
     _record(
@@ -226,12 +226,23 @@ def assign(
     return report
 
 
-def send_to_triage(report: Report, *, reason: dict[str, Any], proposed_unit_id: int | None = None) -> Report:
-    """The rules leave it to a person: it waits in the command centre, with a proposal when there is one."""
+def send_to_triage(
+    report: Report,
+    *,
+    reason: dict[str, Any],
+    proposed_unit_id: int | None = None,
+    other_units: Iterable[tuple[int, str]] = (),
+) -> Report:
+    """The rules leave it to a person: it waits in the command centre, with a proposal when there is one.
+
+    other_units: as in `assign`; those who are asked whether it is theirs see it while it waits.
+    """
     require(SYSTEM, Action.SEND_TO_TRIAGE, report)
     before = report.status
     report.status = Status.TRIAGE
     report.reason = reason
+    for other_id, role in dict.fromkeys(other_units):
+        db.session.add(ReportUnit(report_id=report.id, unit_id=other_id, role=role))
     _record(
         report, EventKind.SENT_TO_TRIAGE, SYSTEM, from_status=before, is_public=False,
         data={"proposed_unit_id": proposed_unit_id},

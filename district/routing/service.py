@@ -276,15 +276,16 @@ def _apply(report: Report, verdict: _Verdict, ref: Reference) -> dict[str, Any]:
         report.dispatch_due_at = deadlines.dispatch_due_at(verdict.urgency, report.submitted_at)
     unit = ref.units_by_code.get(decision.unit or "")
     reason = decision.reason.as_json()
+    others = [(ref.units_by_code[code].id, role) for code, role in decision.other_units]
     if decision.to_triage or unit is None:
-        reports.send_to_triage(report, reason=reason, proposed_unit_id=unit.id if unit else None)
+        reports.send_to_triage(report, reason=reason, proposed_unit_id=unit.id if unit else None, other_units=others)
     else:
         reports.assign(
             report,
             unit.id,
             by=reports.SYSTEM,
             reason=reason,
-            other_units=[(ref.units_by_code[code].id, role) for code, role in decision.other_units],
+            other_units=others,
             rule_code=decision.rule,
         )
     return {
