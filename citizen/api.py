@@ -18,10 +18,12 @@ from district import links
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import limiter
 from district.facilities import service as facilities
+from district.reference import CategoryRef, reference
 from district.reports import photos, queries
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Photo, Report, Source
+from district.understanding import understand
 from district.work import unit_of_work
 
 api = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -29,6 +31,7 @@ api = Blueprint("api", __name__, url_prefix="/api/v1")
 READING_LIMIT = "300 per minute"
 FILING_LIMIT = "120 per minute; 2000 per hour"
 MOST_FOUND = 20
+LONGEST_SEARCH = 300
 
 
 def _refused(response: Response) -> bool:
@@ -46,10 +49,10 @@ def openapi() -> Response:
 @limiter.limit(READING_LIMIT)
 def categories() -> Response:
     """What can be reported; `?q=` narrows it to what fits these words, best first."""
-    found = sorted(showing.snapshot().categories_by_code.values(), key=lambda c: (c.kind != "matter", c.code))
-    words = request.args.get("q", "").strip().lower()
+    found = sorted(reference().categories_by_code.values(), key=lambda c: (c.kind != "matter", c.code))
+    words = request.args.get("q", "").strip()[:LONGEST_SEARCH]
     if words:
-        found = [category for _, category in _fitting(words, found)][:MOST_FOUND]
+        found = _fitting(words, found)
     return jsonify(
         categories=[
             {
@@ -70,7 +73,7 @@ def facility(code: str) -> Response:
     """A facility by the token of its printed code, or by its code of either scheme."""
     found = facilities.by_token_or_code(code)
     unit_id = found.maintainer_unit_id or found.owner_unit_id
-    unit = showing.snapshot().units_by_id.get(unit_id) if unit_id else None
+    unit = reference().units_by_id.get(unit_id) if unit_id else None
     return jsonify(
         code=found.code17,
         old_code=found.code,
@@ -288,18 +291,16 @@ def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _fitting(words: str, found: list[Any]) -> list[tuple[float, Any]]:
-    """Categories whose name or keywords share the most with these words."""
-    scored = []
-    for category in found:
-        score = 0.0
-        for word in (category.name.lower(), category.name_en.replace("_", " ").lower(), *category.keywords):
-            if not word:
-                continue
-            if word in words:
-                score = max(score, 2 + len(word) / 10)
-            elif words in word:
-                score = max(score, 1 + len(words) / len(word))
-        if score:
-            scored.append((score, category))
-    return sorted(scored, key=lambda pair: -pair[0])
+def _fitting(words: str, found: list[CategoryRef]) -> list[CategoryRef]:
+    """The categories these words mean, likeliest first; then those that merely hold them in their name."""
+    by_code = {category.code: category for category in found}
+    likely = [by_code[code] for code, _ in understand(words, reference()).candidates if code in by_code]
+    short = words.lower()
+    named = [
+        category
+        for category in found
+        if short in category.name
+        or short in category.name_en.replace("_", " ").lower()
+        or any(short in keyword for keyword in category.keywords)
+    ]
+    return list(dict.fromkeys([*likely, *named]))[:MOST_FOUND]

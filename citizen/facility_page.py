@@ -14,6 +14,7 @@ from district.facilities import service as facilities
 from district.facilities.models import Facility
 from district.messages import language, t
 from district.people.models import Staff
+from district.reference import reference
 from district.reports import photos, queries
 from district.reports import service as reports
 from district.reports.models import Source
@@ -115,11 +116,11 @@ def _staff() -> Staff:
 
 def _category_of(facility: Facility) -> str:
     code = facility.type.default_category_code
-    return code if code in showing.snapshot().categories_by_code else ""
+    return code if code in reference().categories_by_code else ""
 
 
 def _page(token: str, facility: Facility, *, status: int = 200, words: str = "", log_words: str = "") -> Response:
-    units = showing.snapshot().units_by_id
+    units = reference().units_by_id
     unit_id = facility.maintainer_unit_id or facility.owner_unit_id
     staff = _staff() if getattr(current_user, "is_authenticated", False) else None
     open_reports = queries.open_at_facility(facility.id)

@@ -10,6 +10,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from district.errors import BadInput, DistrictError
+from district.facilities.service import Revoked
 from district.frame.http import status_of, trouble_number
 from district.messages import t
 
@@ -50,7 +51,7 @@ def error_page(status: int, title: str, words: str, **more: Any) -> Response:
 
 
 def _district_error(error: DistrictError) -> Response:
-    status = status_of(error)
+    status = 410 if isinstance(error, Revoked) else status_of(error)
     words = t(error.key, **error.params)
     if request.path.startswith(API_PREFIX):
         fields = field_texts(error) if isinstance(error, BadInput) else {}

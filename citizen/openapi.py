@@ -149,7 +149,7 @@ _GIVEN: Json = {
     "address": {"type": "string", "maxLength": 200},
     "category": _TEXT,
     "facility": _TEXT,
-    "contact": {"type": "string", "maxLength": 100},
+    "contact": {"type": "string", "maxLength": 200},
 }
 _NEW_REPORT_FORM = _object({**_GIVEN, "photos": {"type": "array", "items": _FILE, "maxItems": 9}})
 

@@ -14,8 +14,9 @@ from district.errors import BadInput, NotFound
 from district.extensions import db, limiter
 from district.facilities import service as facilities
 from district.facilities.models import Facility
-from district.messages import language, t
+from district.messages import t
 from district.people.service import NOTICE_VERSION
+from district.reference import reference
 from district.reports import numbers, photos, queries
 from district.reports import service as reports
 from district.reports.models import Photo, Report, Source
@@ -32,7 +33,7 @@ FILING_LIMIT = "60 per minute; 600 per hour"
 @pages.get("/")
 def home() -> str:
     """Where everything begins."""
-    return render_template("citizen/home.html", emergencies=_emergencies())
+    return render_template("citizen/home.html", emergencies=showing.emergency_lines())
 
 
 @pages.get("/report")
@@ -178,7 +179,7 @@ def _facility_or_none(text: str | None) -> Facility | None:
 def _category_groups() -> dict[str, list[tuple[str, str]]]:
     """Codes and names by major class, matters first: what people see rather than what things are."""
     groups: dict[str, list[tuple[str, str]]] = {}
-    categories = sorted(showing.snapshot().categories_by_code.values(), key=lambda c: (c.kind != "matter", c.code))
+    categories = sorted(reference().categories_by_code.values(), key=lambda c: (c.kind != "matter", c.code))
     for category in categories:
         groups.setdefault(category.major, []).append((category.code, showing.category_name(category)))
     return groups
@@ -201,16 +202,3 @@ def _open_reports() -> list[Report]:
     degrees = max(float(bounds.get("north", 90)) - latitude, latitude - float(bounds.get("south", -90)))
     found = queries.open_near(latitude, longitude, degrees=degrees, limit=300)
     return [report for report in found if showing.is_public(report)]
-
-
-def _emergencies() -> list[tuple[str, str]]:
-    """Names and numbers to call when there is danger: national ones first, then the units' own lines."""
-    units = showing.snapshot().units_by_code
-    lines = []
-    for line in showing.district_setting("emergency") or []:
-        unit = units.get(line.get("unit", ""))
-        phone = line.get("phone") or (unit.emergency_phone or unit.phone if unit else "")
-        names = line.get("name", {})
-        if phone:
-            lines.append((str(names.get(language()) or next(iter(names.values()), phone)), str(phone)))
-    return lines

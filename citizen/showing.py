@@ -13,19 +13,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app
 
 from district import clock
 from district.frame.files import map_version
 from district.messages import ENGLISH, has, language, t
-from district.reference import CategoryRef, Reference, UnitRef, reference
+from district.reference import CategoryRef, UnitRef, reference
 from district.reports.guards import KEY_HOLDER, possible
 from district.reports.models import EventKind, Report, ReportEvent
 from district.reports.queries import public_events
 from district.reports.states import PLAIN, WITH_UNIT, Action, PlainStatus, Status
+from district.understanding import understand
 
 # Only these are everybody's business; praise, complaints and tips stay between the resident and the district.
-PUBLIC_INTENTS = frozenset({"report"})
+PUBLIC_INTENTS = frozenset({"report", "emergency"})
 PRIVATE_STATUSES = frozenset({Status.REJECTED, Status.WITHDRAWN})
 # Words of these steps are meant for the resident; the others' notes are staff's own.
 SPEAKING = frozenset(
@@ -124,7 +125,7 @@ def category_name(category: CategoryRef | None) -> str:
 
 def type_name_of(type_id: int) -> str:
     """A kind of facility in the reader's language."""
-    kind = snapshot().facility_types_by_id.get(type_id)
+    kind = reference().facility_types_by_id.get(type_id)
     if kind is None:
         return ""
     if language() == ENGLISH and kind.name_en:
@@ -209,20 +210,23 @@ def rough_place(report: Report) -> tuple[float, float] | None:
 
 
 def emergency_line(report: Report) -> tuple[str, str] | None:
-    """(name, telephone) of the line to call at once, when the report's words or category mean danger."""
-    units = snapshot().units_by_code
-    category = category_of(report)
-    said = report.description.lower()
+    """(name, telephone) of the line to call at once, when the report's words mean danger."""
+    danger = understand(report.description, reference()).danger
+    return next(((name, phone) for code, name, phone in emergency_lines() if code == danger), None)
+
+
+def emergency_lines() -> list[tuple[str, str, str]]:
+    """(code, name, telephone) of every line to call when there is danger: national ones, then the units' own."""
+    units = reference().units_by_code
+    lines = []
     for line in district_setting("emergency") or []:
-        words = [*line.get("words", []), *line.get("words_en", [])]
-        by_category = category is not None and category.code in line.get("categories", [])
-        if by_category or any(word.lower() in said for word in words):
-            unit = units.get(line.get("unit", ""))
-            phone = line.get("phone") or ((unit.emergency_phone or unit.phone) if unit else "")
-            names = line.get("name", {})
-            if phone:
-                return str(names.get(language()) or next(iter(names.values()), "")), str(phone)
-    return None
+        unit = units.get(line.get("unit", ""))
+        phone = line.get("phone") or ((unit.emergency_phone or unit.phone) if unit else "")
+        names = line.get("name", {})
+        if phone:
+            name = names.get(language()) or next(iter(names.values()), phone)
+            lines.append((str(line.get("code", "")), str(name), str(phone)))
+    return lines
 
 
 def moment_text(moment: datetime | None, style: str = "minute") -> str:
@@ -247,7 +251,7 @@ def moment_text(moment: datetime | None, style: str = "minute") -> str:
 
 def district_setting(path: str, default: Any = None) -> Any:
     """A value of the district's settings by its dotted path."""
-    return snapshot().setting(path, default)
+    return reference().setting(path, default)
 
 
 def district_text(path: str, default_key: str = "") -> str:
@@ -256,11 +260,3 @@ def district_text(path: str, default_key: str = "") -> str:
     if isinstance(value, Mapping):
         return str(value.get(language()) or next(iter(value.values()), ""))
     return str(value) if value else t(default_key) if default_key else ""
-
-
-def snapshot() -> Reference:
-    """The reference data of this request."""
-    if "reference" not in g:
-        g.reference = reference()
-    found: Reference = g.reference
-    return found

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 csrf = CSRFProtect()
 compress = Compress()
 LANGUAGE_COOKIE = "lang"
+_COMPRESSIBLE = frozenset({"text/css", "text/javascript", "application/javascript", "image/svg+xml"})
 # Pages whose charts set styles on elements: the only ones where inline styles are allowed.
 INLINE_STYLE_ENDPOINTS: set[str] = set()
 
@@ -64,6 +65,10 @@ def _finish(response: Response) -> Response:
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     if request.endpoint == "static" or (request.endpoint or "").endswith(".static"):
+        if response.is_streamed and response.status_code == 200 and response.mimetype in _COMPRESSIBLE:
+            # Read whole, for the compressor leaves gzip out of what is streamed, and most browsers ask for gzip.
+            response.direct_passthrough = False
+            response.make_sequence()
         if request.args.get("v"):
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
     elif "Cache-Control" not in headers:

@@ -146,8 +146,10 @@ def label_point(rings: Sequence[Sequence[Point]], precision: float = 0.05) -> Po
         promise, distance, x, y, h = heapq.heappop(cells)
         if distance > best:
             best, best_x, best_y = distance, x, y
-        if -promise - best <= precision:
+        if best > 0 and -promise - best <= precision:
             break
+        if h < 0.5:  # finer than the numbers themselves
+            continue
         h /= 2
         for dx, dy in ((-h, -h), (h, -h), (-h, h), (h, h)):
             consider(x + dx, y + dy, h)
