@@ -6,6 +6,7 @@ A job is a doorbell: it drains whatever waits in its table, in small batches, ea
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -14,6 +15,7 @@ from typing import TypeVar
 import redis
 from flask import Flask, current_app
 from sqlalchemy import delete, or_, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
 from district.errors import BadInput
@@ -33,26 +35,67 @@ T = TypeVar("T")
 R = TypeVar("R")
 ROUTING_BATCH = 50
 SENDERS = 8
+# Well under the time limit of `work.ring`, by more than the slowest batch.
+LONGEST_TURN_S = 100.0
 INBOUND_KEPT = timedelta(days=7)
 LOOSE_PHOTO_KEPT = timedelta(days=1)
+
+
+class _Turn:
+    """How long one job may go on. Then it rings for the next one: the queue ends jobs that take too long, which
+    in the middle of a batch would lose what WeChat has just answered.
+    """
+
+    def __init__(self, bell: str) -> None:
+        self.bell = bell
+        self.ends_at = time.monotonic() + LONGEST_TURN_S
+
+    def goes_on(self) -> bool:
+        if time.monotonic() < self.ends_at:
+            return True
+        ring(self.bell, again=True)
+        return False
 
 
 def route_reports() -> None:
     """Give every waiting report its unit."""
     answered("route_reports")
-    while True:
-        with unit_of_work():
-            handled = routing.route_waiting(ROUTING_BATCH)
+    turn = _Turn("route_reports")
+    while turn.goes_on():
+        try:
+            with unit_of_work():
+                handled = routing.route_waiting(ROUTING_BATCH)
+        except OperationalError:
+            raise  # the database is away: nothing is wrong with the reports
+        except SQLAlchemyError as error:
+            # One report of the batch cannot be written down. It must not hold up the others.
+            log.error("batch not routed, trying one by one", extra={"reason": type(error).__name__})
+            handled = _route_one_by_one()
         db.session.remove()
         if handled < ROUTING_BATCH:
             return
 
 
+def _route_one_by_one() -> int:
+    waiting = routing.waiting_ids(ROUTING_BATCH)
+    for report_id in waiting:
+        try:
+            with unit_of_work():
+                routing.route_waiting(1, only=[report_id])
+        except OperationalError:
+            raise
+        except SQLAlchemyError as error:
+            log.error("report not routed", extra={"report": report_id, "reason": type(error).__name__})
+            with unit_of_work():
+                routing.put_off(report_id)
+    return len(waiting)
+
+
 def deliver_notifications() -> None:
     """Send what waits in the outbox. No transaction is open while WeChat is asked."""
     answered("deliver_notifications")
-    app = _app()
-    while True:
+    app, turn = _app(), _Turn("deliver_notifications")
+    while turn.goes_on():
         with unit_of_work():
             batch = notifications.claim_due()
         if not batch:
@@ -89,14 +132,19 @@ def _send(message: notifications.Outgoing) -> Callable[[], None]:
         reason = str(error)
         log.warning("message not sent", extra={"notification": message.id, "code": error.code})
         return lambda: notifications.not_sent(message.id, reason)
+    except Exception as error:
+        # What nobody foresaw about one message must not lose what WeChat said about the others.
+        reason = type(error).__name__
+        log.exception("message not sent", extra={"notification": message.id})
+        return lambda: notifications.not_sent(message.id, reason)
     return lambda: notifications.sent(message.id)
 
 
 def fetch_photos() -> None:
     """Bring the pictures WeChat holds into our own store."""
     answered("fetch_photos")
-    app = _app()
-    while True:
+    app, turn = _app(), _Turn("fetch_photos")
+    while turn.goes_on():
         with unit_of_work():
             batch = photos.claim_waiting()
         if not batch:
@@ -124,6 +172,11 @@ def _fetch(row: tuple[int, str]) -> Callable[[], None]:
     except (wechat_errors.WeChatError, OSError) as error:
         reason = str(error)
         log.warning("photo not fetched", extra={"photo": photo_id})
+        return lambda: photos.not_fetched(photo_id, reason)
+    except Exception as error:
+        # As above: the other pictures of the batch have arrived.
+        reason = type(error).__name__
+        log.exception("photo not fetched", extra={"photo": photo_id})
         return lambda: photos.not_fetched(photo_id, reason)
     return lambda: photos.fetched(photo_id, picture)
 

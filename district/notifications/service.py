@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -82,23 +83,36 @@ def claim_due(limit: int = 20) -> list[Outgoing]:
     """Take due rows for sending; nobody else gets them during LEASE. Rows that no channel reaches are closed.
 
     A customer-service message is taken off the resident's grant when it is claimed, not when it arrives.
+    An empty list means that nothing is due.
     """
+    while True:
+        rows = db.session.scalars(
+            select(Notification)
+            .where(
+                Notification.delivery.in_((Delivery.QUEUED, Delivery.SENDING)),
+                Notification.next_try_at <= clock.now(),
+            )
+            .order_by(Notification.next_try_at, Notification.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).all()
+        outgoing = _claim(rows)
+        if outgoing or not rows:
+            return outgoing
+
+
+def _claim(rows: Sequence[Notification]) -> list[Outgoing]:
+    """Those of `rows` that can be sent, each by the best channel there is now."""
     from district.reports.models import Report
 
     now = clock.now()
-    rows = db.session.scalars(
-        select(Notification)
-        .where(Notification.delivery.in_((Delivery.QUEUED, Delivery.SENDING)), Notification.next_try_at <= now)
-        .order_by(Notification.next_try_at, Notification.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
-    if not rows:
-        return []
     residents = {
         row.id: row
         for row in db.session.scalars(
-            select(Resident).where(Resident.id.in_({row.resident_id for row in rows})).with_for_update()
+            select(Resident)
+            .where(Resident.id.in_({row.resident_id for row in rows}))
+            .order_by(Resident.id)  # always in one order: two senders must not wait for each other
+            .with_for_update()
         )
     }
     reports = {
@@ -113,6 +127,11 @@ def claim_due(limit: int = 20) -> list[Outgoing]:
     outgoing: list[Outgoing] = []
     for row in rows:
         resident, report = residents[row.resident_id], reports[row.report_id]
+        if row.tries > len(RETRY_AFTER_S):
+            # Only workers that died while sending bring it here.
+            row.delivery, row.next_try_at = Delivery.FAILED, None
+            row.last_error = row.last_error or "no worker came back"
+            continue
         has_window = resident.window_left > 0 and resident.window_until is not None and resident.window_until > now
         template_id = templates.get(PROGRESS_TEMPLATE, "")
         if resident.openid and has_window:

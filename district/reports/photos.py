@@ -30,7 +30,7 @@ SIZES = {"page": 1600, "thumb": 320}
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 MOST_PHOTOS = 9
 MEDIA_LIVES = timedelta(days=3)
-_TURNS = {
+_TURNS: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
