@@ -64,4 +64,3 @@ def audit_page(
     rows = db.session.execute(query.order_by(AuditEntry.id.desc()).limit(limit + 1)).all()
     entries: list[tuple[AuditEntry, Staff | None]] = [(entry, staff) for entry, staff in rows[:limit]]
     return AuditPage(entries, entries[-1][0].id if len(rows) > limit else None)
-

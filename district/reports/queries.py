@@ -141,6 +141,22 @@ def count(filters: Filters) -> int:
     return db.session.scalar(query) or 0
 
 
+def numbers_of(ids: Collection[int]) -> dict[int, str]:
+    """The numbers of these reports, by id."""
+    rows = db.session.execute(select(Report.id, Report.number).where(Report.id.in_(list(ids))))
+    return dict(rows.tuples().all())
+
+
+def open_by_unit() -> dict[int, tuple[int, int]]:
+    """How many open reports each unit has, and how many of them are overdue, by the unit's id."""
+    rows = db.session.execute(
+        select(Report.unit_id, func.count(), func.count().filter(_overdue()))
+        .where(Report.status.in_(OPEN), Report.unit_id.is_not(None))
+        .group_by(Report.unit_id)
+    )
+    return {unit_id: (number, late) for unit_id, number, late in rows if unit_id is not None}
+
+
 def count_moved(filters: Filters, *, since: datetime, but_not_by: int) -> int:
     """How many reports under these filters came in, or moved, after `since` by somebody other than `but_not_by`."""
     moved = select(ReportEvent.report_id).where(
