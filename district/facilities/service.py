@@ -19,6 +19,7 @@ from district.words import clean
 TOKEN_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # noqa: S105
 TOKEN_LENGTH = 10
 LONGEST_NOTE = 1000
+MAINTENANCE_KINDS = ("repair", "inspection", "note")
 
 
 class Revoked(NotFound):
@@ -91,6 +92,8 @@ def record_repair(facility: Facility, *, by: Staff, note: str, kind: str = "repa
     """Write what was done into the facility's log; a repair makes it intact. Raises NotAllowed, BadInput."""
     if not may_maintain(by, facility):
         raise NotAllowed()
+    if kind not in MAINTENANCE_KINDS:
+        raise BadInput(fields={"kind": "errors.bad_input"})
     note = clean(note)
     if not note or len(note) > LONGEST_NOTE:
         raise BadInput(fields={"note": "errors.note_long" if note else "errors.note_missing"})
