@@ -1,0 +1,130 @@
+"""The one guard of the panel: who is let in, who may open which page, stated as data."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, logout_user
+
+from district import clock
+from district.errors import NotAllowed
+from district.people.models import Staff
+from district.people.roles import Role
+
+pages = Blueprint(
+    "admin", __name__, url_prefix="/admin", template_folder="templates", static_folder="static",
+    static_url_path="/static",
+)  # fmt: skip
+
+# The only endpoints that answer to somebody who has not logged in.
+OPEN = frozenset({"log_in", "set_password", "static"})
+
+_EVERYBODY = frozenset(Role)
+_ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
+_COMMAND = frozenset({Role.ACCEPTOR, Role.DISPATCHER, Role.SHIFT_LEAD})
+_OVERSIGHT = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR})
+_KEEPS = frozenset({Role.ADMINISTRATOR})
+
+# Every other endpoint and the roles that may ask for it; one that is not here is refused to all.
+# What somebody may do to one report is the table of transitions' business (district.reports.states).
+RIGHTS: dict[str, frozenset[Role]] = {
+    "inbox": _EVERYBODY,
+    "live": _EVERYBODY,
+    "report": _EVERYBODY,
+    "print_report": _EVERYBODY,
+    "form": _ACTS,
+    "act": _ACTS,
+    "show_contact": _ACTS,
+    "take_call": frozenset({Role.ACCEPTOR, Role.SHIFT_LEAD}),
+    "file_call": frozenset({Role.ACCEPTOR, Role.SHIFT_LEAD}),
+    "places": _EVERYBODY,
+    "nearby": _EVERYBODY,
+    "facilities": _EVERYBODY,
+    "facility": _EVERYBODY,
+    "revoke_token": _KEEPS,
+    "units": _EVERYBODY,
+    "messages": _OVERSIGHT | _COMMAND,
+    "retry_message": frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.DISPATCHER}),
+    "staff": _KEEPS | {Role.LEADER},
+    "add_staff": _KEEPS,
+    "create_staff": _KEEPS,
+    "link_staff": _KEEPS,
+    "end_staff": _KEEPS,
+    "restore_staff": _KEEPS,
+    "audit": _OVERSIGHT,
+    "log_out": _EVERYBODY,
+    "anything_else": _EVERYBODY,
+}
+# Somebody without any role can still leave.
+_ALWAYS = frozenset({"log_out"})
+
+
+def me() -> Staff:
+    """Who is logged in. Behind the guard there is always somebody."""
+    return cast(Staff, current_user)
+
+
+def can(name: str) -> bool:
+    """Whether the person may ask for this endpoint: for links and buttons."""
+    return bool(current_user.is_authenticated and RIGHTS.get(name, frozenset()) & me().roles)
+
+
+@pages.before_request
+def guard() -> ResponseReturnValue | None:
+    """Refuse everything that is not on one of the two lists above."""
+    name = (request.endpoint or "").removeprefix("admin.")
+    if name in OPEN:
+        return None
+    if not current_user.is_authenticated or _is_too_old():
+        logout_user()
+        session.clear()
+        return _ask_to_log_in()
+    if name not in _ALWAYS and not can(name):
+        raise NotAllowed()
+    return None
+
+
+def safe_next(target: str | None) -> str:
+    """Where to go after logging in: a page of this site, or the inbox."""
+    home = url_for("admin.inbox")
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")):
+        return home
+    if any(ord(letter) < 0x20 or letter == "\\" for letter in target):
+        return home
+    parts = urlsplit(target)
+    return home if parts.scheme or parts.netloc else target
+
+
+def typed_fields() -> list[tuple[str, str]]:
+    """What somebody had typed into a form that cannot be taken: to be shown, so that it can be copied."""
+    return [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if value.strip() and name in ("note", "text", "reason", "ruling", "description", "address")
+    ]
+
+
+def _is_too_old() -> bool:
+    """A login lasts as long as the settings say, however busy the page's polling is."""
+    try:
+        since = datetime.fromtimestamp(float(session.get("since", 0)), UTC)
+    except (TypeError, ValueError, OverflowError):
+        return True
+    return clock.now() - since > current_app.permanent_session_lifetime
+
+
+def _ask_to_log_in() -> ResponseReturnValue:
+    if request.headers.get("HX-Request"):
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+        target = f"{shown.path}?{shown.query}" if shown.query else shown.path
+        return "", 204, {"HX-Redirect": url_for("admin.log_in", next=safe_next(target))}
+    if request.method in ("GET", "HEAD"):
+        target = request.full_path.rstrip("?")
+        return redirect(url_for("admin.log_in", next=None if target == url_for("admin.inbox") else target))
+    # Somebody's words must not be lost because their login ended while they wrote.
+    answer = render_template("admin/problem.html", key="admin.problem.logged_out", typed=typed_fields(), login=True)
+    return answer, 401

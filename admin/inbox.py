@@ -1,0 +1,247 @@
+"""The inbox: what is mine to do now, and every list of reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Request, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from admin.guard import me, pages
+from admin.showing import category_name
+from district import clock
+from district.categories.models import Urgency
+from district.messages import t
+from district.people.models import Staff
+from district.people.roles import Role
+from district.reference import reference
+from district.reports import numbers, queries
+from district.reports.models import Report, Source
+from district.reports.queries import Filters, Queue
+from district.reports.sight import visible_units
+from district.reports.states import Status
+
+# What each role is to do now, and the piles it looks into besides.
+_WORK: dict[Role, tuple[Queue, ...]] = {
+    Role.DISPATCHER: (Queue.DISPATCH, Queue.HAND_BACKS),
+    Role.SHIFT_LEAD: (Queue.DISPATCH, Queue.HAND_BACKS),
+    Role.UNIT_MANAGER: (Queue.ACCEPT, Queue.HANDLE),
+    Role.HANDLER: (Queue.ACCEPT, Queue.HANDLE),
+    Role.VERIFIER: (Queue.VERIFY,),
+    Role.ACCEPTOR: (Queue.VERIFY,),
+    Role.INSPECTOR: (Queue.OVERDUE,),
+}
+_UNIT_TABS = (Queue.ACCEPT, Queue.HANDLE, Queue.HAND_BACKS, Queue.VERIFY, Queue.OVERDUE)
+MINE, ALL = "mine", "all"
+PRESSING, NEWEST = "pressing", "newest"
+# Ended work is kept in "all" only; counting it would cost more with every year.
+_UNCOUNTED = frozenset({ALL})
+
+
+@dataclass(frozen=True)
+class Tab:
+    name: str
+    count: int | None
+    address: str
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the address asks for, checked: unknown values are left out rather than refused."""
+
+    tab: str
+    order: str
+    filters: Filters
+    after: str
+    given: dict[str, str]
+
+    @property
+    def narrowed(self) -> int:
+        """How many filters beside the words are set."""
+        return len(self.given.keys() - {"q"})
+
+    def query(self, **changes: str | None) -> str:
+        """This list as the query of an address, with these changes."""
+        values: dict[str, str | None] = {"tab": self.tab, "order": self.order, **self.given, **changes}
+        return urlencode({name: value for name, value in values.items() if value})
+
+    def address(self, **changes: str | None) -> str:
+        return f"{url_for('admin.inbox')}?{self.query(**changes)}"
+
+
+@pages.get("/")
+def inbox() -> ResponseReturnValue:
+    """A list of reports under a tab and filters; a whole number leads straight to its report."""
+    number = numbers.read(request.args.get("q", ""))
+    if number is not None:
+        return redirect(url_for("admin.report", number=number))
+    asked = read(request, me())
+    found, following = _page(asked)
+    shown: dict[str, Any] = {
+        "asked": asked,
+        "reports": found,
+        "following": following,
+        "thumbs": queries.thumbs(found),
+    }
+    if request.headers.get("HX-Target") == "more":
+        return render_template("admin/_rows.html", **shown)
+    return render_template(
+        "admin/inbox.html",
+        tabs=tabs(asked, me()),
+        loaded_at=clock.now().timestamp(),
+        mine=_mine_in_words(me()),
+        chosen=_chosen(asked),
+        **shown,
+        **choices(),
+    )
+
+
+@pages.get("/live")
+def live() -> ResponseReturnValue:
+    """What the page asks for now and then: the tabs' counts, and how much came in or moved since it was loaded."""
+    asked = read(request, me())
+    try:
+        since = datetime.fromtimestamp(float(request.args.get("loaded_at", "")), UTC)
+    except (ValueError, OverflowError, OSError):
+        since = clock.now()
+    moved = queries.count_moved(asked.filters, since=since, but_not_by=me().id)
+    return render_template(
+        "admin/_live.html", asked=asked, tabs=tabs(asked, me()), moved=moved, mine=_mine_in_words(me())
+    )
+
+
+def work_of(staff: Staff) -> tuple[Queue, ...]:
+    """The piles this person works on, in the order of the day."""
+    wanted = {queue for role in staff.roles for queue in _WORK.get(role, ())}
+    return tuple(queue for queue in Queue if queue in wanted)
+
+
+def tab_names(staff: Staff) -> list[str]:
+    own = work_of(staff)
+    unit_only = visible_units(staff) is not None
+    rest: Iterable[str] = (*_UNIT_TABS, ALL) if unit_only else (*Queue, ALL)
+    return list(dict.fromkeys([*([MINE] if own else []), *own, *rest]))
+
+
+def read(asked: Request, staff: Staff) -> Asked:
+    """The list that an address asks for, no wider than what this person may see."""
+    names = tab_names(staff)
+    tab = asked.args.get("tab", "")
+    tab = tab if tab in names else names[0]
+    given: dict[str, str] = {}
+    filters = _of_tab(tab, staff)
+    ref = reference()
+
+    def take(name: str, known: bool) -> str:
+        value = asked.args.get(name, "").strip()
+        if value and known:
+            given[name] = value[:100]
+        return given.get(name, "")
+
+    value = asked.args.get
+    status = take("status", value("status") in set(Status))
+    unit = ref.units_by_code.get(take("unit", value("unit") in ref.units_by_code))
+    category = ref.categories_by_code.get(take("category", value("category") in ref.categories_by_code))
+    area = take("area", value("area") in ref.areas_by_code)
+    urgency = take("urgency", value("urgency") in set(Urgency))
+    source = take("source", value("source") in set(Source))
+    overdue = take("overdue", value("overdue") == "1")
+    words = take("q", True)
+    filters = replace(
+        filters,
+        statuses=(Status(status),) if status else (),
+        unit_id=unit.id if unit else None,
+        category_id=category.id if category else None,
+        area_code=area,
+        urgency=urgency,
+        source=source,
+        overdue=bool(overdue),
+        words=words,
+    )
+    order = value("order")
+    if tab == ALL or order not in (PRESSING, NEWEST):
+        order = NEWEST if tab == ALL else PRESSING
+    return Asked(tab, order, filters, value("after", "")[:60], given)
+
+
+def tabs(asked: Asked, staff: Staff) -> list[Tab]:
+    """The tabs with their counts under the present filters, in two queries however many there are."""
+    names = tab_names(staff)
+    queues = [Queue(name) for name in names if name in set(Queue)]
+    base = replace(asked.filters, queues=())
+    counts: dict[str, int] = {str(name): number for name, number in queries.queue_counts(base, queues).items()}
+    if MINE in names:
+        counts[MINE] = queries.count(replace(base, queues=work_of(staff)))
+    return [
+        Tab(
+            name,
+            None if name in _UNCOUNTED else counts[name],
+            asked.address(tab=name, order=None, after=None),
+            name == asked.tab,
+        )
+        for name in names
+    ]
+
+
+def choices() -> dict[str, Any]:
+    """What the filters offer."""
+    ref = reference()
+    majors: dict[str, list[Any]] = {}
+    for category in ref.categories_by_code.values():
+        majors.setdefault(category.major, []).append(category)
+    return {
+        "areas": [area for area in ref.areas_by_code.values() if area.level == "area"],
+        "majors": {major: sorted(rows, key=lambda row: row.code) for major, rows in sorted(majors.items())},
+        "sources": list(Source),
+        "statuses": list(Status),
+        "units": sorted((unit for unit in ref.units_by_id.values() if not unit.is_closed), key=lambda unit: unit.code),
+        "urgencies": list(Urgency),
+    }
+
+
+def _of_tab(tab: str, staff: Staff) -> Filters:
+    filters = Filters(units=visible_units(staff) or (), verifier_unit_id=staff.unit_id)
+    if tab == MINE:
+        return replace(filters, queues=work_of(staff))
+    if tab in set(Queue):
+        return replace(filters, queues=(Queue(tab),))
+    return filters
+
+
+def _page(asked: Asked) -> tuple[list[Report], str]:
+    if asked.order == PRESSING:
+        page = queries.pressing(asked.filters, after=asked.after)
+        return page.reports, page.next_after
+    before = int(asked.after) if asked.after.isdecimal() and len(asked.after) < 19 else None
+    newest = queries.newest(asked.filters, before=before)
+    return newest.reports, str(newest.next_before or "")
+
+
+def _mine_in_words(staff: Staff) -> dict[str, int] | None:
+    """How much is mine to do, and how much of it is overdue: the line under the heading."""
+    own = work_of(staff)
+    if not own:
+        return None
+    filters = _of_tab(MINE, staff)
+    return {"all": queries.count(filters), "overdue": queries.count(replace(filters, overdue=True))}
+
+
+def _chosen(asked: Asked) -> list[tuple[str, str]]:
+    """Filters that are set, as (what it says, the address without it)."""
+    ref = reference()
+    says: dict[str, Callable[[str], str]] = {
+        "area": lambda code: ref.areas_by_code[code].name,
+        "category": lambda code: category_name(ref.categories_by_code[code]),
+        "overdue": lambda _: t("admin.tab.overdue"),
+        "q": lambda words: t("admin.inbox.words", words=words),
+        "source": lambda name: t(f"status.source.{name}"),
+        "status": lambda name: t(f"status.staff.{name}"),
+        "unit": lambda code: ref.units_by_code[code].name,
+        "urgency": lambda name: t(f"status.urgency.{name}"),
+    }
+    return [(says[name](value), asked.address(**{name: None})) for name, value in asked.given.items()]

@@ -1,0 +1,294 @@
+"""What the panel keeps beside reports: staff, units, facilities, messages that failed, the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from flask import flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+
+from admin.guard import me, pages
+from admin.report_page import square_code
+from admin.showing import zone
+from district import links
+from district.errors import BadInput, NotFound
+from district.extensions import db
+from district.facilities import queries as facility_lists
+from district.facilities import service as facilities
+from district.facilities.models import FACILITY_STATES, Facility
+from district.notifications import service as notifications
+from district.people import queries as people_lists
+from district.people import service as people
+from district.people.models import Staff
+from district.people.roles import Role
+from district.reference import reference
+from district.reports import queries, sight
+from district.reports import service as reports
+from district.units import queries as unit_lists
+from district.work import unit_of_work
+
+# What the audit log can be narrowed to; each has its sentences under `admin.did`.
+AUDIT_SUBJECTS = ("report", "staff", "facility", "notification")
+_MESSAGES_A_PAGE = 50
+
+
+# ---------------------------------------------------------------- staff
+
+
+@pages.get("/staff")
+def staff() -> ResponseReturnValue:
+    """Everybody, by unit. A new one-time link is shown here, once."""
+    role = request.args.get("role", "")
+    words = request.args.get("q", "").strip()[:60]
+    gone = request.args.get("gone") == "1"
+    return render_template(
+        "admin/staff.html",
+        people=people_lists.staff_list(words=words, role=Role(role) if role in set(Role) else None, gone=gone),
+        words=words,
+        role=role,
+        gone=gone,
+        roles=list(Role),
+        fresh=_take_fresh_link(),
+        hours=people.PASSWORD_LINK_HOURS,
+    )
+
+
+@pages.get("/staff/new")
+def add_staff() -> ResponseReturnValue:
+    return _staff_form({}, {}, [])
+
+
+@pages.post("/staff/new")
+def create_staff() -> ResponseReturnValue:
+    """A new account and the link that opens it."""
+    given = request.form
+    chosen = [name for name in given.getlist("roles") if name in set(Role)]
+    try:
+        fields: dict[str, str] = {}
+        if not given.get("name", "").strip():
+            fields["name"] = "admin.staff.name_missing"
+        if not chosen:
+            fields["roles"] = "admin.staff.roles_missing"
+        if not given.get("username", "").strip().isascii() or len(given.get("username", "")) > 60:
+            fields["username"] = "admin.staff.username_odd"
+        if fields:
+            raise BadInput(fields=fields)
+        with unit_of_work():
+            by = db.session.get_one(Staff, me().id)
+            added = people.add_staff(
+                given.get("username", ""), given["name"], given.get("unit", ""), [Role(name) for name in chosen], by=by
+            )
+            token = people.make_password_link(added.id, by=by)
+            _remember_fresh_link(added, token)
+    except BadInput as error:
+        return _staff_form(given.to_dict(), error.fields, chosen), 422
+    return redirect(url_for("admin.staff"))
+
+
+@pages.post("/staff/<int:staff_id>/password-link")
+def link_staff(staff_id: int) -> ResponseReturnValue:
+    with unit_of_work():
+        token = people.make_password_link(staff_id, by=db.session.get_one(Staff, me().id))
+        _remember_fresh_link(db.session.get_one(Staff, staff_id), token)
+    return redirect(url_for("admin.staff"))
+
+
+@pages.post("/staff/<int:staff_id>/end")
+def end_staff(staff_id: int) -> ResponseReturnValue:
+    with unit_of_work():
+        people.end_account(staff_id, by=db.session.get_one(Staff, me().id))
+    flash("admin.staff.ended")
+    return redirect(url_for("admin.staff"))
+
+
+@pages.post("/staff/<int:staff_id>/restore")
+def restore_staff(staff_id: int) -> ResponseReturnValue:
+    """Back, with a new link: the old password does not count any more."""
+    with unit_of_work():
+        by = db.session.get_one(Staff, me().id)
+        back = people.restore_account(staff_id, by=by)
+        token = people.make_password_link(staff_id, by=by)
+        _remember_fresh_link(back, token)
+    return redirect(url_for("admin.staff"))
+
+
+def _remember_fresh_link(person: Staff, token: str) -> None:
+    """Kept in the signed session for the one page that shows it: only the digest is in the database."""
+    session["fresh_link"] = {"name": person.name, "username": person.username, "address": links.password_page(token)}
+
+
+def _take_fresh_link() -> Mapping[str, str] | None:
+    fresh: Mapping[str, str] | None = session.pop("fresh_link", None)
+    return fresh
+
+
+def _staff_form(typed: Mapping[str, str], errors: Mapping[str, str], chosen: list[str]) -> str:
+    return render_template(
+        "admin/staff_form.html",
+        typed=typed,
+        errors=errors,
+        chosen=chosen,
+        roles=list(Role),
+        units=unit_lists.all_open(),
+    )
+
+
+# ---------------------------------------------------------------- units, facilities
+
+
+@pages.get("/units")
+def units() -> ResponseReturnValue:
+    """Every unit with who is on duty and how much it has to do."""
+    words = request.args.get("q", "").strip()[:60]
+    rows = unit_lists.all_open()
+    if words:
+        rows = [unit for unit in rows if words.lower() in f"{unit.name} {unit.code}".lower()]
+    return render_template(
+        "admin/units.html", units=rows, words=words, open_work=queries.open_by_unit(), staff=unit_lists.staff_counts()
+    )
+
+
+@pages.get("/facilities", endpoint="facilities")
+def facility_list() -> ResponseReturnValue:
+    ref = reference()
+    given = {name: request.args.get(name, "").strip()[:60] for name in ("q", "type", "area", "state")}
+    after = request.args.get("after", "")
+    page = facility_lists.search(
+        words=given["q"],
+        type_code=given["type"],
+        area_code=given["area"],
+        state=given["state"] if given["state"] in FACILITY_STATES else "",
+        after=int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None,
+    )
+    return render_template(
+        "admin/facilities.html",
+        page=page,
+        given=given,
+        types=list(ref.facility_types_by_code.values()),
+        areas=[area for area in ref.areas_by_code.values() if area.level == "area"],
+        states=FACILITY_STATES,
+    )
+
+
+@pages.get("/facilities/<code>")
+def facility(code: str) -> ResponseReturnValue:
+    """One facility: what it is, its code to print, what is open there, what was done to it."""
+    found = facilities.by_code(code)
+    issued = facility_lists.tokens(found.id)
+    in_use = next((row.token for row in issued if row.revoked_at is None), None)
+    log = facilities.maintenance_log(found.id)
+    names = {person.id: person.name for person in _people({entry.staff_id for entry in log})}
+    return render_template(
+        "admin/facility.html",
+        facility=found,
+        issued=issued,
+        code=square_code(links.printed_facility_code(in_use)) if in_use else None,
+        address=links.facility_page(in_use) if in_use else "",
+        open_here=[report for report in queries.open_at_facility(found.id) if sight.may_see(me(), report)],
+        log=log,
+        names=names,
+    )
+
+
+@pages.post("/facilities/<code>/revoke")
+def revoke_token(code: str) -> ResponseReturnValue:
+    """Take one printed code out of use."""
+    found = facilities.by_code(code)
+    token = request.form.get("token", "")
+    if token not in {row.token for row in facility_lists.tokens(found.id)}:
+        raise NotFound("errors.facility_unknown")
+    with unit_of_work():
+        facilities.revoke_token(token, by=db.session.get_one(Staff, me().id))
+    flash("admin.facility.revoked_now")
+    return redirect(url_for("admin.facility", code=code))
+
+
+def _people(ids: set[int]) -> list[Staff]:
+    return [person for person in (db.session.get(Staff, staff_id) for staff_id in ids) if person is not None]
+
+
+# ---------------------------------------------------------------- messages, audit
+
+
+@pages.get("/messages")
+def messages() -> ResponseReturnValue:
+    """The truth about what residents were told: counts of every state, and each message that was given up."""
+    before = request.args.get("before", "")
+    rows = notifications.undelivered(
+        before=int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None,
+        limit=_MESSAGES_A_PAGE,
+    )
+    return render_template(
+        "admin/messages.html",
+        rows=rows,
+        counts=notifications.counts(),
+        following=rows[-1][0].id if len(rows) == _MESSAGES_A_PAGE else None,
+    )
+
+
+@pages.post("/messages/<int:notification_id>/retry")
+def retry_message(notification_id: int) -> ResponseReturnValue:
+    with unit_of_work():
+        notifications.try_again(notification_id, by=db.session.get_one(Staff, me().id))
+    flash("admin.messages.retried")
+    return redirect(url_for("admin.messages"))
+
+
+@pages.get("/audit")
+def audit() -> ResponseReturnValue:
+    """Who did what, newest first."""
+    given = {name: request.args.get(name, "").strip()[:80] for name in ("who", "what", "report", "since", "until")}
+    before = request.args.get("before", "")
+    subject = ""
+    number_unknown = False
+    if given["report"]:
+        try:
+            subject = f"report:{reports.find(given['report']).id}"
+        except NotFound:
+            number_unknown = True
+    known = people_lists.staff_list(limit=2000)
+    page = people_lists.audit_page(
+        staff_id=int(given["who"]) if given["who"].isascii() and given["who"].isdecimal() else None,
+        action=given["what"] if given["what"] in AUDIT_SUBJECTS else "",
+        subject=subject if not number_unknown else "-",
+        since=_day(given["since"]),
+        until=_day(given["until"], after=1),
+        before=int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None,
+    )
+    return render_template(
+        "admin/audit.html", page=page, given=given, people=known, kinds=AUDIT_SUBJECTS, named=_subjects(page)
+    )
+
+
+def _day(text: str, after: int = 0) -> datetime | None:
+    """Midnight of a day (`2026-11-22`) in the district's zone; None for anything else."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone()) + timedelta(days=after)
+    except ValueError:
+        return None
+
+
+def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
+    """What the entries are about, as (name, address), by subject: two queries for a whole page."""
+    wanted: dict[str, set[int]] = {}
+    for entry, _who in page.entries:
+        kind, _, key = entry.subject.partition(":")
+        if key.isdecimal():
+            wanted.setdefault(kind, set()).add(int(key))
+    named: dict[str, tuple[str, str]] = {}
+    for report_id, number in queries.numbers_of(wanted.get("report", set())).items():
+        named[f"report:{report_id}"] = (number, url_for("admin.report", number=number))
+    for person in _people(wanted.get("staff", set())):
+        named[f"staff:{person.id}"] = (person.name, url_for("admin.staff", q=person.username))
+    for facility_id in wanted.get("facility", set()):
+        found = db.session.get(Facility, facility_id)
+        if found is not None:
+            named[f"facility:{facility_id}"] = (found.name, url_for("admin.facility", code=found.code17))
+    return named
+
+
+@pages.route("/<path:anything>")
+def anything_else(anything: str) -> ResponseReturnValue:
+    """Addresses that lead nowhere look like the rest of the panel, for those who are in it."""
+    raise NotFound()

@@ -1,0 +1,220 @@
+"""One report on one screen: everything that is known, and the forms of what can be done."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import qrcode
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+from qrcode.image.svg import SvgPathImage
+
+from admin.guard import me, pages
+from admin.inbox import choices
+from admin.showing import history, line_of
+from district import clock, links
+from district.errors import NotFound
+from district.notifications import service as notifications
+from district.reference import UnitRef, reference
+from district.reports import guards, queries, sight
+from district.reports import service as reports
+from district.reports.models import HandBack, Photo, Report
+from district.reports.states import Action
+from district.routing.models import RoutingDecision
+from district.routing.queries import latest_decision
+from district.routing.rules import LOOKERS_ON
+
+# The order in which buttons are offered: what moves the report on first.
+_BUTTONS = (
+    Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
+    Action.RESOLVE, Action.ASSIGN, Action.REOPEN, Action.COMMENT, Action.HAND_BACK, Action.CORRECT, Action.REJECT,
+)  # fmt: skip
+# These need no words: one tap does them.
+ONE_TAP = frozenset({Action.ACCEPT})
+# Reasons to choose from; the sentences are in the catalogue under `admin.reject` and `admin.hand_back`.
+REJECT_REASONS = ("not_ours", "nothing_wrong", "unclear", "twice", "legal", "private")
+HAND_BACK_REASONS = ("not_ours", "not_here", "wrong_category", "needs_other")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A form laid open on the page, with what was typed and what is wrong with it."""
+
+    action: Action
+    typed: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    photos: Sequence[Photo] = ()
+    problem: str = ""
+    is_possible: bool = True
+
+
+@pages.get("/reports/<number>")
+def report(number: str) -> ResponseReturnValue:
+    return show(visible(number))
+
+
+@pages.get("/reports/<number>/do/<action>")
+def form(number: str, action: str) -> ResponseReturnValue:
+    """The form of an action: alone for the sheet, or on the whole page where there is no script."""
+    found = visible(number)
+    wanted = asked_action(action)
+    opened = Opened(wanted, is_possible=wanted in guards.possible(me(), found))
+    if request.headers.get("HX-Request"):
+        return render_template("admin/_form.html", **_for_form(found, opened))
+    return show(found, opened=opened)
+
+
+@pages.get("/reports/<number>/print")
+def print_report(number: str) -> ResponseReturnValue:
+    """The work order (工单) on A4."""
+    found = visible(number)
+    decision = latest_decision(found.id)
+    return render_template(
+        "admin/print.html",
+        report=found,
+        lines=list(reversed(history(found.events))),
+        decision=decision,
+        may_read_contact=bool(found.contact_sealed) and sight.may_read_contact(me(), found),
+        standards=standards_of(found),
+        photos=queries.kept_photos(found),
+        code=square_code(links.staff_report_page(found.number)),
+        printed_at=clock.now(),
+    )
+
+
+def visible(number: str) -> Report:
+    """The report with everything its page shows. Raises NotFound also for one this person may not see."""
+    report_id = reports.find(number).id
+    found = queries.whole(report_id)
+    if found is None or not sight.may_see(me(), found):
+        raise NotFound("errors.report_unknown")
+    return found
+
+
+def asked_action(name: str) -> Action:
+    """The action an address names. Raises NotFound for any other word, and for what no person does."""
+    if name not in {str(action) for action in _BUTTONS}:
+        raise NotFound()
+    return Action(name)
+
+
+def show(
+    found: Report,
+    *,
+    status: int = 200,
+    opened: Opened | None = None,
+    changes: Sequence[Any] = (),
+    contact: str = "",
+) -> ResponseReturnValue:
+    """The whole page, with a form laid open, a contact shown, or what others changed meanwhile."""
+    now = clock.now()
+    staff = me()
+    can_do = guards.possible(staff, found)
+    actions = [action for action in _BUTTONS if action in can_do]
+    decision = latest_decision(found.id)
+    hand_back = queries.pending_hand_back(found.id) if found.hand_back_pending else None
+    shown: dict[str, Any] = {
+        "actions": actions,
+        "changes": [line_of(event) for event in changes],
+        "contact": contact,
+        "decision": decision,
+        "hand_back": hand_back,
+        "lines": history(found.events),
+        "may_read_contact": bool(found.contact_sealed) and sight.may_read_contact(staff, found),
+        "messages": notifications.for_report(found.id),
+        "now": now,
+        "one_tap": ONE_TAP,
+        "photos": {purpose: queries.kept_photos(found, purpose) for purpose in ("before", "after", "check")},
+        "proposal": _proposal(found, decision) if Action.ASSIGN in can_do else None,
+        "report": found,
+        "seen": found.events[-1].id if found.events else 0,
+        "standards": standards_of(found),
+        "waiting_photos": sum(photo.state == "waiting" for photo in found.photos),
+    }
+    if opened is not None:
+        shown |= _for_form(found, opened, hand_back)
+    return render_template("admin/report.html", **shown), status
+
+
+def standards_of(found: Report) -> tuple[Any, ...]:
+    category = reference().categories_by_id.get(found.category_id) if found.category_id else None
+    return category.standards if category else ()
+
+
+def square_code(address: str) -> Markup:
+    """A QR code as an SVG that scales with its box."""
+    drawn = io.BytesIO()
+    qrcode.make(address, image_factory=SvgPathImage, box_size=10, border=2).save(drawn)
+    text = drawn.getvalue().decode()
+    start = text.index("<svg")
+    # The library's own text: addresses become squares, so nothing of them is in it.
+    return Markup(text[start:].replace("<svg", '<svg class="square-code" role="img" aria-hidden="true"', 1))  # noqa: S704
+
+
+def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) -> dict[str, Any]:
+    """What the forms' template needs."""
+    if hand_back is None and found.hand_back_pending:
+        hand_back = queries.pending_hand_back(found.id)
+    suggested, others = _units_to_choose(found, opened.action, hand_back)
+    return {
+        "hand_back": hand_back,
+        "hand_back_reasons": HAND_BACK_REASONS,
+        "opened": opened,
+        "others": others,
+        "reject_reasons": REJECT_REASONS,
+        "majors": choices()["majors"] if opened.action is Action.CORRECT else {},
+        "report": found,
+        "seen": found.events[-1].id if found.events else 0,
+        "standards": standards_of(found),
+        "suggested": suggested,
+    }
+
+
+def _proposal(found: Report, decision: RoutingDecision | None) -> UnitRef | None:
+    """The unit the router proposes for a report that waits for a person."""
+    if found.unit_id is not None or decision is None or decision.unit_id is None:
+        return None
+    unit = reference().units_by_id.get(decision.unit_id)
+    return unit if unit is not None and _can_be_given_to(unit) else None
+
+
+def _units_to_choose(
+    found: Report, action: Action, hand_back: HandBack | None
+) -> tuple[list[tuple[UnitRef, str]], list[UnitRef]]:
+    """Units for the picker: likely ones first, each with why; then all others by code."""
+    if action not in (Action.ASSIGN, Action.UPHOLD_HAND_BACK, Action.HAND_BACK):
+        return [], []
+    ref = reference()
+    first: dict[int, tuple[UnitRef, str]] = {}
+
+    def add(unit: UnitRef | None, why: str) -> None:
+        if unit is not None and unit.id != found.unit_id and _can_be_given_to(unit):
+            first.setdefault(unit.id, (unit, why))
+
+    if hand_back is not None and hand_back.suggested_unit_id is not None:
+        add(ref.units_by_id.get(hand_back.suggested_unit_id), "suggested")
+    decision = latest_decision(found.id)
+    if decision is not None:
+        if decision.unit_id is not None:
+            add(ref.units_by_id.get(decision.unit_id), "proposed")
+        for step in decision.trace:
+            add(ref.units_by_code.get(step.get("unit") or ""), "considered")
+    if found.facility is not None and found.facility.maintainer_unit_id is not None:
+        add(ref.units_by_id.get(found.facility.maintainer_unit_id), "maintainer")
+    for unit in ref.units_by_id.values():
+        if unit.kind in ("street", "township") and found.area_code and found.area_code in unit.area_codes:
+            add(unit, "street")
+    rest = [
+        unit
+        for unit in sorted(ref.units_by_id.values(), key=lambda unit: unit.code)
+        if unit.id not in first and unit.id != found.unit_id and _can_be_given_to(unit)
+    ]
+    return list(first.values()), rest
+
+
+def _can_be_given_to(unit: UnitRef) -> bool:
+    return not unit.is_closed and unit.role not in LOOKERS_ON

@@ -1,0 +1,308 @@
+"""How things look in the panel: clocks, times, names, history lines. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from flask import current_app, request
+from markupsafe import Markup
+
+from admin.guard import pages
+from district import clock, sealed
+from district.messages import CHINESE, has, language, t
+from district.reference import CategoryRef, reference
+from district.reports.models import Report, ReportEvent
+from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
+from district.routing import story
+from district.routing.models import RoutingDecision
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+# Parts of a clock after which it turns yellow and red, where the district says nothing.
+_YELLOW, _RED = 0.5, 0.8
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What a countdown chip shows. tone: calm, soon, pressing, late, paused, done, done_late.
+
+    started, due: between them the chip in the page counts on by itself; both None when nothing runs.
+    """
+
+    tone: str
+    text: str
+    started: datetime | None = None
+    due: datetime | None = None
+
+
+def clock_of(report: Report, now: datetime | None = None) -> Clock | None:
+    """The clock that matters for this report now; None when it has none."""
+    now = now or clock.now()
+    status = Status(report.status)
+    if status in WAITING_FOR_DISPATCH:
+        return _running(report.submitted_at, report.dispatch_due_at, now)
+    if status in WITH_UNIT and report.assigned_at is not None and report.handling_due_at is not None:
+        if report.hand_back_pending:
+            return Clock("paused", t("admin.clock.ruling"))
+        if report.waiting_for_resident:
+            return Clock("paused", t("admin.clock.waiting"))
+        return _running(report.assigned_at, report.handling_due_at, now)
+    if status is Status.SUSPENDED:
+        return Clock("paused", t("admin.clock.suspended"))
+    if status in (Status.RESOLVED, Status.CLOSED) and report.resolved_at and report.handling_due_at:
+        late = report.resolved_at - report.handling_due_at
+        if late > timedelta():
+            return Clock("done_late", t("admin.clock.done_late", span=span(late)))
+        return Clock("done", t("admin.clock.done"))
+    return None
+
+
+def _running(started: datetime, due: datetime, now: datetime) -> Clock:
+    left = due - now
+    if left <= timedelta():
+        return Clock("late", t("admin.clock.late", span=span(-left)), started, due)
+    limits = reference().setting("limits.remind_at", {})
+    gone = (now - started) / (due - started) if due > started else 1.0
+    tone = "calm"
+    if gone >= float(limits.get("red", _RED)):
+        tone = "pressing"
+    elif gone >= float(limits.get("yellow", _YELLOW)):
+        tone = "soon"
+    return Clock(tone, t("admin.clock.left", span=span(left)), started, due)
+
+
+def span(length: timedelta) -> str:
+    """A length of time in one unit: minutes under an hour, hours under two days, then days."""
+    if length < _HOUR:
+        return t("admin.span.minutes", n=max(1, length // _MINUTE))
+    if length < 2 * _DAY:
+        return t("admin.span.hours", n=length // _HOUR)
+    return t("admin.span.days", n=length // _DAY)
+
+
+def zone() -> ZoneInfo:
+    return ZoneInfo(current_app.config["DISTRICT_TIMEZONE"])
+
+
+def moment(value: datetime | None, *, seconds: bool = False) -> Markup:
+    """A time as staff read it, `11-22 14:30` in the district's zone, with the year when it is another one."""
+    if value is None:
+        return Markup("")
+    local = value.astimezone(zone())
+    pattern = "%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M"
+    if local.year != clock.now().astimezone(zone()).year:
+        pattern = "%Y-" + pattern
+    return Markup('<time datetime="{}" class="number">{}</time>').format(local.isoformat(), f"{local:{pattern}}")
+
+
+def ago(value: datetime | None) -> str:
+    """How long ago, in words; a date when it is more than a week."""
+    if value is None:
+        return ""
+    passed = clock.now() - value
+    if passed < _MINUTE:
+        return t("admin.ago.now")
+    if passed < 7 * _DAY:
+        return t("admin.ago.span", span=span(passed))
+    return f"{value.astimezone(zone()):%Y-%m-%d}"
+
+
+def category_name(category: CategoryRef | Any | None) -> str:
+    """The category in the reader's language."""
+    if category is None:
+        return t("admin.report.no_category")
+    if language() != CHINESE and category.name_en:
+        return str(category.name_en).replace("_", " ").capitalize()
+    return str(category.name)
+
+
+def local(text: Any) -> str:
+    """A text of district.toml in the reader's language; it may also be written in one language only."""
+    if isinstance(text, dict):
+        return str(text.get(language()) or text.get(CHINESE) or "")
+    return str(text or "")
+
+
+def area_name(code: str) -> str:
+    area = reference().areas_by_code.get(code)
+    return area.name if area else ""
+
+
+def unit_name(unit_id: int | None) -> str:
+    unit = reference().units_by_id.get(unit_id) if unit_id else None
+    return unit.name if unit else ""
+
+
+def unit_of_code(code: str | None) -> str:
+    unit = reference().units_by_code.get(code or "")
+    return unit.name if unit else (code or "")
+
+
+def place_words(report: Report) -> str:
+    """Where it is, in one line: the address, else the facility's, else the community and street."""
+    if report.address:
+        return report.address
+    if report.facility is not None:
+        return report.facility.address or report.facility.name
+    names = [area_name(report.area_code), area_name(report.community_code)]
+    return " ".join(name for name in names if name)
+
+
+def sentence(reason: dict[str, Any] | None) -> str:
+    """A stored `{key, params}` in the reader's language."""
+    if not reason or not has(str(reason.get("key", ""))):
+        return ""
+    return t(str(reason["key"]), **{str(name): value for name, value in (reason.get("params") or {}).items()})
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the routing's story. note: what the rule's author wrote beside it."""
+
+    outcome: str
+    text: str
+    note: str
+
+
+def routing_steps(decision: RoutingDecision) -> list[Step]:
+    """Every rule that was considered, in order, and what became of it."""
+    notes = {rule.code: rule.note for rule in reference().rules}
+    return [
+        Step(entry["outcome"], text, notes.get(entry.get("rule") or "", ""))
+        for entry, text in zip(decision.trace, story.tell(decision.trace), strict=True)
+    ]
+
+
+def routing_inputs(decision: RoutingDecision) -> list[tuple[str, str]]:
+    """What the router looked at, as (what, value)."""
+    found = []
+    for name, value in decision.inputs.items():
+        words = _input_words(name, value)
+        if words:
+            key = f"admin.route.input.{name.replace('.', '_')}"
+            found.append((t(key) if has(key) else name, words))
+    return found
+
+
+def _input_words(name: str, value: Any) -> str:
+    ref = reference()
+    if isinstance(value, bool):
+        return t("admin.yes" if value else "admin.no")
+    if value in (None, "", []):
+        return ""
+    if name == "candidates":
+        return t("admin.between").join(
+            f"{category_name(ref.categories_by_code[code])} {round(sure * 100)}%"
+            for code, sure in value
+            if code in ref.categories_by_code
+        )
+    if name == "other_units":
+        return t("admin.between").join(
+            f"{unit_of_code(code)} ({t(f'status.unit_role.{role}')})" for code, role in value
+        )
+    if name == "category" and value in ref.categories_by_code:
+        return f"{category_name(ref.categories_by_code[value])} ({value})"
+    if name in ("facility.type", "category.facility_type") and value in ref.facility_types_by_code:
+        return f"{category_name(ref.facility_types_by_code[value])} ({value})"
+    if name in ("facility.maintainer_unit", "facility.owner_unit", "compound.property"):
+        return unit_of_code(value)
+    if name == "area":
+        return area_name(value) or str(value)
+    if name in ("urgency", "category.urgency"):
+        return t(f"status.urgency.{value}")
+    key = f"admin.route.value.{value}"
+    return t(key) if has(key) else str(value)
+
+
+def limit_words(value: int, unit: str) -> str:
+    return t(f"admin.limit.{unit}", n=value)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a report's history."""
+
+    event: ReportEvent
+    what: str
+    who: str
+    details: tuple[str, ...]
+
+
+def history(events: Sequence[ReportEvent]) -> list[Line]:
+    """A report's history as sentences, newest first."""
+    return [line_of(event) for event in reversed(events)]
+
+
+def line_of(event: ReportEvent) -> Line:
+    unit = event.unit.name if event.unit else ""
+    if event.staff is not None:
+        who = t("admin.history.staff", name=event.staff.name, unit=event.staff.unit.name)
+    else:
+        who = t(f"admin.history.{event.actor}")
+    return Line(event, t(f"status.event.{event.kind}", unit=unit), who, tuple(_details(event)))
+
+
+def _details(event: ReportEvent) -> list[str]:
+    data = event.data or {}
+    found: list[str] = []
+    if data.get("rule"):
+        found.append(t("admin.history.rule", rule=data["rule"]))
+    if data.get("proposed_unit_id"):
+        found.append(t("admin.history.proposed", unit=unit_name(data["proposed_unit_id"])))
+    if data.get("source"):
+        found.append(t(f"status.source.{data['source']}"))
+    if "solved" in data:
+        found.append(t("admin.history.solved" if data["solved"] else "admin.history.not_solved"))
+    if data.get("stars"):
+        found.append(t("admin.history.stars", n=data["stars"]))
+    if data.get("category"):
+        category = reference().categories_by_code.get(str(data["category"]))
+        found.append(t("admin.history.category", category=category_name(category)))
+    if data.get("place"):
+        found.append(t("admin.history.place", area=area_name(str(data["place"]))))
+    if data.get("address"):
+        found.append(t("admin.history.address"))
+    return found
+
+
+def masked_contact(report: Report) -> str:
+    return sealed.masked(sealed.open_sealed(report.contact_sealed))
+
+
+def other_language() -> str:
+    """This page's address in the other language; the inbox for pages that only answer to a form."""
+    arguments = request.args.to_dict(flat=False) if request.method == "GET" else {}
+    arguments["lang"] = ["en" if language() == CHINESE else CHINESE]
+    return f"{request.path}?{urlencode(arguments, doseq=True)}"
+
+
+@pages.context_processor
+def _for_templates() -> dict[str, Any]:
+    from admin.guard import can, me
+
+    return {
+        "ago": ago,
+        "area_name": area_name,
+        "can": can,
+        "category_name": category_name,
+        "clock_of": clock_of,
+        "has": has,
+        "limit_words": limit_words,
+        "local": local,
+        "masked_contact": masked_contact,
+        "me": me,
+        "moment": moment,
+        "other_language": other_language,
+        "place_words": place_words,
+        "reference": reference,
+        "routing_inputs": routing_inputs,
+        "routing_steps": routing_steps,
+        "sentence": sentence,
+        "unit_name": unit_name,
+        "unit_of_code": unit_of_code,
+        "zone": zone,
+    }
