@@ -104,6 +104,21 @@ class Bihuan:
         eventually(ready_or_gone, "ready", limit_s)
         return self
 
+    @property
+    def pid(self) -> int:
+        """The process that was started: the supervisor, or make above it."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
+    def interrupt_group(self) -> None:
+        """What Ctrl-C on a terminal does: the signal goes to make and to what it runs."""
+        if not self.has_ended:
+            os.killpg(self.pid, signal.SIGINT)
+
     def parts(self) -> dict[str, int]:
         """The process of each part, by name."""
         found: dict[str, int] = json.loads((self.var_dir / "run.json").read_text())["parts"]
