@@ -18,25 +18,17 @@
     if (words) suggest(words);
     const firstWrong = document.querySelector('[aria-invalid=true]');
     if (firstWrong) firstWrong.focus();
-    document.addEventListener('district-map:located', (event) => setSource(event.target, 'device'));
-    document.addEventListener('district-map:picked', (event) => {
-      // A pick that follows "where am I" without a move is still the telephone's own position.
-      const input = sourceOf(event.target);
+    // The place is the telephone's own position as long as the map still stands there; once moved, it is picked.
+    let located = null;
+    const note = (element, place) => {
+      const form = element.closest('form');
+      const input = form && form.elements.namedItem('place_source');
       if (!input) return;
-      if (event.target.dataset.justLocated) delete event.target.dataset.justLocated; else input.value = 'picked';
-    });
-  }
-
-  function sourceOf(element) {
-    const form = element.closest('form');
-    return form && form.elements.namedItem('place_source');
-  }
-
-  function setSource(element, value) {
-    const input = sourceOf(element);
-    if (!input) return;
-    input.value = value;
-    element.dataset.justLocated = '1';
+      const same = located && Math.abs(place.latitude - located.latitude) < 2e-6 && Math.abs(place.longitude - located.longitude) < 2e-6;
+      input.value = same ? 'device' : 'picked';
+    };
+    document.addEventListener('district-map:located', (event) => { located = event.detail; note(event.target, located); });
+    document.addEventListener('district-map:picked', (event) => note(event.target, event.detail));
   }
 
   /** A second tap while the first is on its way must not file a second report. */
