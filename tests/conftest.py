@@ -148,6 +148,7 @@ hypothesis.settings.load_profile("bihuan")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "demo: runs on a database with the demo district loaded")
+    config.addinivalue_line("markers", "with_env(NAME=value): settings of the application under test")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -71,7 +71,8 @@ def metrics() -> Response:
     queued = Gauge("bihuan_queue_length", "Jobs waiting", ["queue"], registry=registry)
     try:
         for name in sorted(set(BELLS.values())):
-            queued.labels(name).set(Queue(name, connection=redis_door().connection).count)
+            count = Queue(name, connection=redis_door().connection).count
+            queued.labels(name).set(count)  # asked first: a label without a value would say that nothing waits
     except (redis.ConnectionError, redis.TimeoutError):
         current_app.logger.warning("metrics without the queue server")
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

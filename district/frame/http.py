@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, request, url_for
+from flask import Flask, Response, abort, current_app, g, request, url_for
 from flask_compress import Compress
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
@@ -31,6 +31,7 @@ def register(app: Flask) -> None:
     compress.init_app(app)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     app.before_request(_choose_language)
+    app.before_request(_refuse_nul)
     app.after_request(_finish)
     app.add_template_global(t, "t")
     app.add_template_global(language, "language")
@@ -50,6 +51,13 @@ def _choose_language() -> None:
         return
     best = request.accept_languages.best
     set_language(match(best))
+
+
+def _refuse_nul() -> None:
+    """No honest text holds U+0000, and PostgreSQL takes none: a request with one is refused before it gets there."""
+    texts = [request.path, *request.args.keys(), *request.args.values(), *request.form.values()]
+    if any("\0" in text for text in texts) or (request.is_json and b"\\u0000" in request.get_data()):
+        abort(400)
 
 
 def _finish(response: Response) -> Response:
