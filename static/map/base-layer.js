@@ -827,9 +827,8 @@
       const run = () => {
         const until = performance.now() + BUDGET;
         do {
-          const next = this._waiting.shift();
+          const next = this._next();
           if (!next) { this._busy = false; return; }
-          if (next.done && !this._wanted(next.coords)) continue;
           this._paint(next);
           if (next.done) next.done(null, next.tile);
         } while (performance.now() < until);
@@ -838,7 +837,15 @@
       global.requestAnimationFrame(run);
     },
 
-    _wanted(coords) { return this._map && this._tileZoom === coords.z; },
+    /** What to draw next: tiles of the zoom on show first; those that Leaflet has thrown away never. */
+    _next() {
+      this._waiting = this._waiting.filter(({ tile, coords }) => {
+        const kept = this._map && this._tiles[this._tileCoordsToKey(coords)];
+        return kept && kept.el === tile;
+      });
+      const first = this._waiting.findIndex(({ coords }) => coords.z === this._tileZoom);
+      return this._waiting.splice(Math.max(0, first), 1)[0];
+    },
 
     _paint({ tile, coords, ratio, size }) {
       const context = tile.getContext('2d', { alpha: this.options.overlay });
