@@ -86,7 +86,10 @@ def record(token: str) -> Response:
         note = intake.read_text(request.form, "note")
         with unit_of_work():
             facilities.record_repair(
-                db.session.get_one(Facility, facility.id, with_for_update=True), by=_staff(), note=note, kind=kind
+                db.session.get_one(Facility, facility.id, with_for_update={"of": Facility}),
+                by=_staff(),
+                note=note,
+                kind=kind,
             )
     except BadInput as error:
         return _page(token, _find(token), status=422, log_words=" ".join(field_texts(error).values()))

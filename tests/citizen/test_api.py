@@ -22,6 +22,7 @@ from district.reports.models import Report
 from district.reports.states import Status
 from district.work import unit_of_work
 from tests.citizen.schema import complaints
+from tests.conftest import both_databases
 from tests.factories import MIDDLE, SmallDistrict, make_facility, make_report
 
 HERE = {"latitude": MIDDLE[0], "longitude": MIDDLE[1]}
@@ -72,6 +73,7 @@ def file_one(call: Call, **more: Any) -> dict[str, Any]:
     return filed
 
 
+@both_databases
 def test_a_report_filed_in_json_can_be_read_with_its_key(district: SmallDistrict, call: Call) -> None:
     filed = file_one(call, address="人民路")
     assert filed["status"] == "submitted"
@@ -306,6 +308,7 @@ def test_an_open_report_can_be_neither_rated_nor_reopened(district: SmallDistric
     )
 
 
+@both_databases
 def test_a_report_is_reopened_with_words_and_a_picture(district: SmallDistrict, call: Call) -> None:
     report = make_report(district, Status.CLOSED)
     photo = call("POST", "/api/v1/photos", data={"photo": (picture(), "a.jpg")}).json

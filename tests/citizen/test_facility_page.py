@@ -16,6 +16,7 @@ from district.reports.models import Report
 from district.work import unit_of_work
 from tests.citizen.conftest import forget_who_asked, log_in
 from tests.citizen.test_pages import text_of
+from tests.conftest import both_databases
 from tests.factories import SmallDistrict, make_facility
 
 
@@ -101,6 +102,7 @@ def test_residents_see_no_log(client: FlaskClient, district: SmallDistrict, toke
     assert t("citizen.facility.log") not in page
 
 
+@both_databases
 def test_staff_of_its_unit_write_into_the_log(client: FlaskClient, district: SmallDistrict, token: str) -> None:
     log_in(client, district.staff["handler"])
     answer = client.post(f"/f/{token}/log", data={"kind": "repair", "note": "换了镇流器"})

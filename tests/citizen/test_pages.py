@@ -15,6 +15,7 @@ from district.extensions import db
 from district.reports.models import Photo, Report
 from district.reports.states import Status
 from tests.citizen.test_api import picture
+from tests.conftest import both_databases
 from tests.factories import MIDDLE, SmallDistrict, make_report
 
 FORM = {"description": "路灯不亮", "latitude": str(MIDDLE[0]), "longitude": str(MIDDLE[1])}
@@ -147,6 +148,7 @@ def test_a_number_is_found_in_any_spelling(district: SmallDistrict, client: Flas
     assert client.get("/r", query_string={"number": "BH1"}).status_code == 404
 
 
+@both_databases
 def test_the_public_map_is_rough_and_tells_no_words(district: SmallDistrict, client: FlaskClient) -> None:
     for index in range(8):
         make_report(district, latitude=MIDDLE[0] + index * 1e-5, description="我家楼下")
