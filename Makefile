@@ -9,6 +9,9 @@ python := .venv/bin/python
 # Finds a Python, then makes .venv for a purpose (run, test or check); instant when it is there.
 venv = found="$$(tools/find_python.sh)" && "$$found" tools/make_venv.py
 
+# One test process a core; a module's tests stay together, for they share what is slow to start.
+pytest := $(python) -m pytest -n auto --dist loadscope
+
 .PHONY: help run test check lint types browser bench clean
 
 help: ## what there is
@@ -21,10 +24,10 @@ run: ## start everything with the demo district: http://127.0.0.1:8000/chat
 	@$(venv) run && exec $(python) -m district.run
 
 test: ## the test suite (PYTEST="-k words" to choose)
-	@$(venv) test && exec $(python) -m pytest -m "not browser" $(PYTEST)
+	@$(venv) test && exec $(pytest) -m "not browser" $(PYTEST)
 
 check: lint types ## lint, types, tests and browser tests: what CI runs
-	@exec $(python) -m pytest $(PYTEST)
+	@exec $(pytest) $(PYTEST)
 
 lint: ## style
 	@$(venv) check && exec $(python) -m ruff check .
@@ -33,7 +36,7 @@ types: ## types
 	@$(venv) check && exec $(python) -m mypy
 
 browser: ## the tests that need Chromium
-	@$(venv) check && exec $(python) -m pytest -m browser $(PYTEST)
+	@$(venv) check && exec $(pytest) -m browser $(PYTEST)
 
 bench: ## how fast, beside floors measured in the same run
 	@$(venv) test && exec $(python) -m bench
