@@ -48,10 +48,13 @@ if context.is_offline_mode():
 
 with database.engine.connect() as connection:
     if connection.dialect.name == "sqlite":
-        # Tables are copied to change them: rows that point at them must not be touched meanwhile.
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.commit()
+        # Tables are copied to change them: rows that point at them must not be touched meanwhile. Said to the
+        # driver itself, because inside a transaction, which SQLAlchemy would begin, SQLite does not listen.
+        connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
     run(connection)
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
-        connection.commit()
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+        connection.rollback()
+        connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
+        if broken:
+            raise SystemExit(f"rows point at rows that are not there: {broken[:5]}")

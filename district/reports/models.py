@@ -56,23 +56,35 @@ class Report(Model):
         CheckConstraint(one_of("status", tuple(Status)), name="status_known"),
         CheckConstraint(one_of("source", tuple(Source)), name="source_known"),
         CheckConstraint(one_of("urgency", tuple(Urgency)), name="urgency_known"),
+        # A status and its companions change together: each companion has its own rule, so that none is forgotten.
         CheckConstraint(f"(unit_id is not null) = ({_HAS_UNIT})", name="unit_set_when_assigned"),
+        CheckConstraint(f"(assigned_at is not null) = ({_HAS_UNIT})", name="assigned_at_when_assigned"),
+        CheckConstraint(f"(handling_due_at is not null) = ({_HAS_UNIT})", name="clock_set_when_assigned"),
+        CheckConstraint(f"accepted_at is null or {_HAS_UNIT}", name="accepted_only_with_unit"),
         CheckConstraint(
-            f"(assigned_at is not null and handling_due_at is not null) = ({_HAS_UNIT})", name="clock_set_when_assigned"
+            "accepted_at is not null or status not in ('in_progress', 'resolved', 'closed')",
+            name="accepted_before_work",
         ),
         CheckConstraint(
-            "(resolved_at is not null and resolved_by_id is not null) = (status in ('resolved', 'closed'))",
-            name="resolver_set_when_resolved",
+            "not hand_back_pending or status in ('assigned', 'in_progress')", name="hand_back_while_with_unit"
         ),
         CheckConstraint(
-            "(closed_at is not null and (verified_by_id is not null or verification_waived)) = (status = 'closed')",
-            name="verifier_set_when_closed",
+            "(resolved_at is not null) = (status in ('resolved', 'closed'))", name="resolved_at_when_resolved"
         ),
-        CheckConstraint("verified_by_id is null or status = 'closed'", name="verifier_only_when_closed"),
+        CheckConstraint(
+            "(resolved_by_id is not null) = (status in ('resolved', 'closed'))", name="resolver_set_when_resolved"
+        ),
+        CheckConstraint("(closed_at is not null) = (status = 'closed')", name="closed_at_when_closed"),
+        CheckConstraint(
+            "(verified_by_id is not null or verification_waived) = (status = 'closed')", name="verifier_set_when_closed"
+        ),
+        CheckConstraint("verified_by_id is null or not verification_waived", name="verified_or_waived"),
         CheckConstraint("verified_by_id is null or verified_by_id <> resolved_by_id", name="verified_by_somebody_else"),
         CheckConstraint("(reject_reason is not null) = (status = 'rejected')", name="reason_set_when_rejected"),
         CheckConstraint("(parent_id is not null) = (status = 'merged')", name="parent_set_when_merged"),
-        CheckConstraint("stars is null or (stars between 1 and 5 and status = 'closed')", name="stars_when_closed"),
+        CheckConstraint("rated_at is null or status = 'closed'", name="rated_when_closed"),
+        CheckConstraint("(rated_at is not null) = (solved is not null)", name="rating_whole"),
+        CheckConstraint("stars is null or (stars between 1 and 5 and rated_at is not null)", name="stars_when_rated"),
         CheckConstraint("(latitude is null) = (longitude is null)", name="place_whole"),
         CheckConstraint("latitude between -90 and 90 and longitude between -180 and 180", name="place_on_earth"),
         # Open work stays small however many reports are stored: the lists of the panel read only these.

@@ -16,7 +16,6 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from district import clock
 from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident, Staff
@@ -24,11 +23,10 @@ from district.people.roles import Role
 from district.reports import guards
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
-from district.reports.states import ENDED, HAS_UNIT, OPEN, PLAIN, TRANSITIONS, Action, Status
-from district.units.models import Unit
+from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
 from district.work import unit_of_work
-from tests import factories
 from tests.support import services
+from tests.support.stands import STANDS, Stands
 
 # Who may do it, wherever the report stands. `bureau` is above the responsible unit, `crew` below it.
 WHO = {
@@ -75,7 +73,6 @@ FROM = {
     },
 }  # fmt: skip
 
-STANDS = [*(status.value for status in Status), "assigned+", "in_progress+"]
 EVERYBODY = [
     "system", "key_holder", "resident", "other_resident", "acceptor", "dispatcher", "shift_lead", "verifier",
     "inspector", "leader", "administrator", "handler", "unit_manager", "bureau", "crew", "other_unit", "insider",
@@ -83,91 +80,35 @@ EVERYBODY = [
 ]  # fmt: skip
 
 
-class Machine:
-    """A report in every stand, and everybody who might act on it."""
-
-    def __init__(self) -> None:
-        district = factories.SmallDistrict()
-        self.district = district
-        with unit_of_work():
-            bureau = factories.make_unit("SZ", name="市政局")
-            crew = factories.make_unit("SZ-LD-1", name="路灯一班", parent_id=district.lamps.id)
-            db.session.get_one(Unit, district.lamps.id).parent_id = bureau.id
-            self.other = factories.make_unit("HW", name="环卫队")
-            co_unit = factories.make_unit("JJ", name="交警")
-            self.people: dict[str, Any] = {
-                "system": guards.SYSTEM,
-                "key_holder": guards.KEY_HOLDER,
-                "resident": district.resident,
-                "other_resident": factories.make_resident(),
-                "handler": district.staff["handler"],
-                "bureau": factories.make_staff("bureau", bureau, Role.HANDLER),
-                "crew": factories.make_staff("crew", crew, Role.HANDLER, Role.UNIT_MANAGER),
-                "other_unit": factories.make_staff("hw", self.other, Role.HANDLER, Role.UNIT_MANAGER),
-                # Checkers by role who sit in a unit that had a part in the work.
-                "insider": factories.make_staff("insider", district.lamps, Role.VERIFIER, Role.INSPECTOR),
-                "co_insider": factories.make_staff("co-insider", co_unit, Role.VERIFIER, Role.INSPECTOR),
-                "departed": factories.make_staff("departed", district.command, *Role),
-            } | {
-                name: district.staff[name]
-                for name in (
-                    "acceptor", "dispatcher", "shift_lead", "verifier", "inspector", "leader", "administrator",
-                    "unit_manager",
-                )
-            }  # fmt: skip
-            self.people["departed"].left_at = clock.now()
-        factories.forget_reference()
-        self.reports = {stand: self._make(stand) for stand in STANDS}
-        with unit_of_work():
-            for name, report_id in self.reports.items():
-                if Status(name.rstrip("+")) in HAS_UNIT:
-                    db.session.add(ReportUnit(report_id=report_id, unit_id=co_unit.id, role="co"))
-
-    def _make(self, stand: str) -> int:
-        status = Status(stand.rstrip("+"))
-        if status in (Status.MERGED, Status.SUSPENDED):
-            # No verb leads there yet: the row is set as the constraints want it.
-            start = Status.SUBMITTED if status is Status.MERGED else Status.ASSIGNED
-            report = factories.make_report(self.district, start)
-            parent = factories.make_report(self.district).id if status is Status.MERGED else None
-            with unit_of_work() as session:
-                session.execute(update(Report).where(Report.id == report.id).values(status=status, parent_id=parent))
-            return report.id
-        report = factories.make_report(self.district, status)
-        if stand.endswith("+"):
-            with unit_of_work():
-                reports.hand_back(reports.lock(report.id), by=self.people["handler"], reason="不归我们管")
-        return report.id
-
-    def call(self, action: str) -> Callable[[Report, Any], object]:
-        other_id = self.other.id
-        calls: dict[str, Callable[[Report, Any], object]] = {
-            "assign": lambda report, by: reports.assign(report, other_id, by=by),
-            # The router's alone: the verb takes no actor.
-            "send_to_triage": lambda report, by: reports.send_to_triage(report, reason={"key": "k", "params": {}}),
-            "accept": lambda report, by: reports.accept(report, by=by),
-            "hand_back": lambda report, by: reports.hand_back(report, by=by, reason="不归我们"),
-            "uphold_hand_back": lambda report, by: reports.uphold_hand_back(report, by=by, unit_id=other_id),
-            "refuse_hand_back": lambda report, by: reports.refuse_hand_back(report, by=by, ruling="还是你们办"),
-            "resolve": lambda report, by: reports.resolve(report, by=by, note="修好了"),
-            "verify": lambda report, by: reports.verify(report, by=by),
-            "refuse_verification": lambda report, by: reports.refuse_verification(report, by=by, note="还不亮"),
-            "reject": lambda report, by: reports.reject(report, by=by, reason="不在本区"),
-            "reopen": lambda report, by: reports.reopen(report, by=by, text="又不亮了"),
-            "rate": lambda report, by: reports.rate(report, by=by, solved=True, stars=5),
-            "withdraw": lambda report, by: reports.withdraw(report, by=by),
-            "correct": lambda report, by: reports.correct(report, by=by, address="人民路2号"),
-            "comment": lambda report, by: reports.comment(report, by=by, text="补充一句"),
-        }
-        return calls[action]
+def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
+    other_id = machine.other.id
+    calls: dict[str, Callable[[Report, Any], object]] = {
+        "assign": lambda report, by: reports.assign(report, other_id, by=by),
+        # The router's alone: the verb takes no actor.
+        "send_to_triage": lambda report, by: reports.send_to_triage(report, reason={"key": "k", "params": {}}),
+        "accept": lambda report, by: reports.accept(report, by=by),
+        "hand_back": lambda report, by: reports.hand_back(report, by=by, reason="不归我们"),
+        "uphold_hand_back": lambda report, by: reports.uphold_hand_back(report, by=by, unit_id=other_id),
+        "refuse_hand_back": lambda report, by: reports.refuse_hand_back(report, by=by, ruling="还是你们办"),
+        "resolve": lambda report, by: reports.resolve(report, by=by, note="修好了"),
+        "verify": lambda report, by: reports.verify(report, by=by),
+        "refuse_verification": lambda report, by: reports.refuse_verification(report, by=by, note="还不亮"),
+        "reject": lambda report, by: reports.reject(report, by=by, reason="不在本区"),
+        "reopen": lambda report, by: reports.reopen(report, by=by, text="又不亮了"),
+        "rate": lambda report, by: reports.rate(report, by=by, solved=True, stars=5),
+        "withdraw": lambda report, by: reports.withdraw(report, by=by),
+        "correct": lambda report, by: reports.correct(report, by=by, address="人民路2号"),
+        "comment": lambda report, by: reports.comment(report, by=by, text="补充一句"),
+    }
+    return calls[action]
 
 
 @pytest.fixture(scope="module")
-def machine(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stands]:
     folder = tmp_path_factory.mktemp("machine")
     shutil.copy(migrated_sqlite, folder / "bihuan.db")
     with services.application(f"sqlite:///{folder / 'bihuan.db'}", folder):
-        yield Machine()
+        yield Stands()
 
 
 class Undo(Exception):
@@ -184,10 +125,10 @@ def undone() -> Iterator[Session]:
 
 @pytest.mark.parametrize("stand", STANDS)
 @pytest.mark.parametrize("action", [action.value for action in Action])
-def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Machine, action: str, stand: str) -> None:
+def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Stands, action: str, stand: str) -> None:
     target = FROM[action].get(stand)
     wrong: list[str] = []
-    call = machine.call(action)
+    act = call(machine, action)
     with undone() as session:
         for name in EVERYBODY:
             if action == "send_to_triage" and name != "system":
@@ -199,7 +140,7 @@ def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Machin
             offered = Action(action) in guards.possible(by, report)
             savepoint = session.begin_nested()
             try:
-                call(report, by)
+                act(report, by)
                 session.flush()
                 got: str | None = report.status
             except (NotAllowed, WrongState):
@@ -217,7 +158,7 @@ def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Machin
 
 
 @pytest.mark.parametrize("action", [action.value for action in Action if action is not Action.SEND_TO_TRIAGE])
-def test_every_act_of_a_member_of_staff_or_a_resident_writes_its_line_of_history(machine: Machine, action: str) -> None:
+def test_every_act_of_a_member_of_staff_or_a_resident_writes_its_line_of_history(machine: Stands, action: str) -> None:
     stand = next(iter(FROM[action]))
     name = WHO[action].split()[0]
     if name == "system":
@@ -226,7 +167,7 @@ def test_every_act_of_a_member_of_staff_or_a_resident_writes_its_line_of_history
         report = reports.lock(machine.reports[stand])
         newest = session.scalars(select(ReportEvent.id).order_by(ReportEvent.id.desc()).limit(1)).one()
         before = report.status
-        machine.call(action)(report, machine.people[name])
+        call(machine, action)(report, machine.people[name])
         session.flush()
         events = session.scalars(
             select(ReportEvent).where(ReportEvent.report_id == report.id, ReportEvent.id > newest)
@@ -240,7 +181,7 @@ def test_every_act_of_a_member_of_staff_or_a_resident_writes_its_line_of_history
             assert (events[-1].from_status, events[-1].to_status) == (before, report.status)
 
 
-def test_whoever_resolved_cannot_verify_even_from_another_unit(machine: Machine) -> None:
+def test_whoever_resolved_cannot_verify_even_from_another_unit(machine: Stands) -> None:
     with undone() as session:
         report = reports.lock(machine.reports["in_progress"])
         bureau: Staff = machine.people["bureau"]
@@ -252,7 +193,7 @@ def test_whoever_resolved_cannot_verify_even_from_another_unit(machine: Machine)
             reports.verify(report, by=bureau)
 
 
-def test_somebody_of_a_co_unit_cannot_verify_but_of_a_supervising_unit_can(machine: Machine) -> None:
+def test_somebody_of_a_co_unit_cannot_verify_but_of_a_supervising_unit_can(machine: Stands) -> None:
     with undone() as session:
         report = reports.lock(machine.reports["resolved"])
         co_insider: Staff = machine.people["co_insider"]
@@ -263,7 +204,7 @@ def test_somebody_of_a_co_unit_cannot_verify_but_of_a_supervising_unit_can(machi
         assert report.status == Status.CLOSED
 
 
-def test_a_second_hand_back_by_the_same_unit_is_refused(machine: Machine) -> None:
+def test_a_second_hand_back_by_the_same_unit_is_refused(machine: Stands) -> None:
     with undone():
         report = reports.lock(machine.reports["assigned+"])
         reports.refuse_hand_back(report, by=machine.people["dispatcher"], ruling="归你们")
@@ -272,7 +213,7 @@ def test_a_second_hand_back_by_the_same_unit_is_refused(machine: Machine) -> Non
         assert refused.value.key == "errors.handed_back_already"
 
 
-def test_withdrawing_ends_a_hand_back_that_awaited_its_ruling(machine: Machine) -> None:
+def test_withdrawing_ends_a_hand_back_that_awaited_its_ruling(machine: Stands) -> None:
     with undone() as session:
         report = reports.lock(machine.reports["assigned+"])
         reports.withdraw(report, by=machine.people["resident"])
@@ -302,7 +243,7 @@ def _roles(*roles: Role) -> list[Any]:
     return [StaffRole(role=role) for role in roles]
 
 
-def test_the_resident_of_another_report_sees_no_buttons(machine: Machine) -> None:
+def test_the_resident_of_another_report_sees_no_buttons(machine: Stands) -> None:
     stranger: Resident = machine.people["other_resident"]
     for report_id in machine.reports.values():
         assert guards.possible(stranger, db.session.get_one(Report, report_id)) == []

@@ -1,0 +1,225 @@
+"""What the database itself refuses, whoever writes: half a transition, and values that nobody knows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import CheckConstraint, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from district import clock
+from district.categories.models import CaseStandard, Category
+from district.deadlines.models import CalendarDay
+from district.extensions import db
+from district.facilities.models import Facility, MaintenanceEntry
+from district.geo.models import Area
+from district.notifications.models import Notification
+from district.people.models import StaffRole
+from district.reports.models import HandBack, Photo, Report, ReportEvent, ReportUnit
+from district.reports.states import Status
+from district.routing.models import RoutingRule
+from district.work import unit_of_work
+from tests import factories
+from tests.support import services
+from tests.support.stands import Stands
+
+NOW = clock.now()
+UNIT, SOMEBODY, VERIFIER, PARENT = "unit", "somebody", "verifier", "parent"
+
+# (constraint, the stand of a report, what is written). Each breaks that one rule; a rule may have several.
+REPORT_CASES: list[tuple[str, str, dict[str, Any]]] = [
+    ("status_known", "submitted", {"status": "lost"}),
+    ("source_known", "submitted", {"source": "pigeon"}),
+    ("urgency_known", "submitted", {"urgency": "later"}),
+    ("unit_set_when_assigned", "submitted", {"unit_id": UNIT}),
+    ("unit_set_when_assigned", "triage", {"unit_id": UNIT}),
+    ("unit_set_when_assigned", "withdrawn", {"unit_id": UNIT}),
+    ("unit_set_when_assigned", "assigned", {"unit_id": None}),
+    ("unit_set_when_assigned", "closed", {"unit_id": None}),
+    ("assigned_at_when_assigned", "assigned", {"assigned_at": None}),
+    ("assigned_at_when_assigned", "triage", {"assigned_at": NOW}),
+    ("clock_set_when_assigned", "in_progress", {"handling_due_at": None}),
+    ("clock_set_when_assigned", "submitted", {"handling_due_at": NOW}),
+    ("accepted_only_with_unit", "triage", {"accepted_at": NOW}),
+    ("accepted_before_work", "in_progress", {"accepted_at": None}),
+    ("accepted_before_work", "closed", {"accepted_at": None}),
+    ("hand_back_while_with_unit", "resolved", {"hand_back_pending": True}),
+    ("hand_back_while_with_unit", "submitted", {"hand_back_pending": True}),
+    ("resolved_at_when_resolved", "resolved", {"resolved_at": None}),
+    ("resolved_at_when_resolved", "in_progress", {"resolved_at": NOW}),
+    ("resolver_set_when_resolved", "resolved", {"resolved_by_id": None}),
+    ("resolver_set_when_resolved", "in_progress", {"resolved_by_id": SOMEBODY}),
+    ("closed_at_when_closed", "closed", {"closed_at": None}),
+    ("closed_at_when_closed", "resolved", {"closed_at": NOW}),
+    ("verifier_set_when_closed", "closed", {"verified_by_id": None}),
+    ("verifier_set_when_closed", "resolved", {"verified_by_id": VERIFIER}),
+    ("verifier_set_when_closed", "resolved", {"verification_waived": True}),
+    ("verified_or_waived", "closed", {"verification_waived": True}),
+    ("verified_by_somebody_else", "closed", {"verified_by_id": SOMEBODY}),
+    ("reason_set_when_rejected", "rejected", {"reject_reason": None}),
+    ("reason_set_when_rejected", "triage", {"reject_reason": "不归本区"}),
+    ("parent_set_when_merged", "merged", {"parent_id": None}),
+    ("parent_set_when_merged", "submitted", {"parent_id": PARENT}),
+    ("rated_when_closed", "resolved", {"rated_at": NOW, "solved": True}),
+    ("rating_whole", "closed", {"rated_at": NOW}),
+    ("rating_whole", "closed", {"solved": True}),
+    ("stars_when_rated", "closed", {"stars": 5}),
+    ("stars_when_rated", "closed", {"stars": 6, "rated_at": NOW, "solved": True}),
+    ("stars_when_rated", "closed", {"stars": 0, "rated_at": NOW, "solved": True}),
+    ("place_whole", "submitted", {"latitude": None}),
+    ("place_on_earth", "submitted", {"latitude": 91.0}),
+    ("place_on_earth", "submitted", {"longitude": -181.0}),
+]
+OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
+    (Area, "level_known", {"level": "village"}),
+    (CalendarDay, "kind_known", {"kind": "birthday"}),
+    (Category, "kind_known", {"kind": "thing"}),
+    (Category, "urgency_known", {"urgency": "later"}),
+    (Category, "limit_unit_known", {"limit_unit": "weeks"}),
+    (Category, "limit_positive", {"limit_value": 0}),
+    (CaseStandard, "limit_unit_known", {"limit_unit": "weeks"}),
+    (CaseStandard, "limit_positive", {"limit_value": -1}),
+    (RoutingRule, "mode_known", {"mode": "dice"}),
+    (RoutingRule, "role_known", {"role": "friend"}),
+    (Facility, "state_known", {"state": "fine"}),
+    (MaintenanceEntry, "kind_known", {"kind": "party"}),
+    (StaffRole, "role_known", {"role": "king"}),
+    (HandBack, "ruling_whole", {"ruled_at": NOW}),
+    (HandBack, "ruling_whole", {"upheld": True}),
+    (Notification, "delivery_known", {"delivery": "on its way"}),
+    (Notification, "sent_at_when_sent", {"delivery": "sent"}),
+    (Notification, "sent_at_when_sent", {"sent_at": NOW}),
+    (Photo, "digest_when_kept", {"state": "kept"}),
+    (Photo, "digest_when_kept", {"digest": "0" * 64}),
+    (Photo, "state_known", {"state": "blurred"}),
+    (Photo, "purpose_known", {"purpose": "fun"}),
+    (ReportEvent, "staff_named", {"staff_id": SOMEBODY}),
+    (ReportEvent, "actor_known", {"actor": "ghost"}),
+    (ReportEvent, "kind_known", {"kind": "vanished"}),
+    (ReportUnit, "role_known", {"role": "friend"}),
+]
+# A status that changes alone, without its companions: only between those that have the same ones.
+ALONE = {
+    ("submitted", "triage"), ("submitted", "withdrawn"), ("triage", "submitted"), ("triage", "withdrawn"),
+    ("withdrawn", "submitted"), ("withdrawn", "triage"), ("assigned", "suspended"), ("suspended", "assigned"),
+    ("in_progress", "assigned"), ("in_progress", "suspended"),
+}  # fmt: skip
+
+
+class Stage:
+    def __init__(self) -> None:
+        self.stands = Stands()
+        district = self.stands.district
+        with unit_of_work() as session:
+            session.add(CalendarDay(day=NOW.date(), kind="holiday", name="元旦"))
+            standard = CaseStandard(
+                code="01037-1", category_id=district.category.id, condition="灯不亮", limit_value=2,
+                limit_unit="working_days", close_condition="灯亮",
+            )  # fmt: skip
+            facility = factories.make_facility(district.lamps)
+            staff_id = district.staff["handler"].id
+            session.add_all(
+                [
+                    standard,
+                    MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
+                    Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
+                ]
+            )
+        self.meant = {
+            UNIT: district.lamps.id, SOMEBODY: district.staff["handler"].id, VERIFIER: district.staff["verifier"].id,
+            PARENT: self.stands.reports["closed"],
+        }  # fmt: skip
+        db.session.remove()
+
+    def values(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: self.meant.get(value, value) if isinstance(value, str) else value for name, value in given.items()
+        }
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder: Path = tmp_path_factory.mktemp("constraints")
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_sqlite"), folder / "bihuan.db")
+        url = f"sqlite:///{folder / 'bihuan.db'}"
+    else:
+        url = request.getfixturevalue("migrated_postgres")
+        services.empty_postgres(url)
+    with services.application(url, folder):
+        yield Stage()
+
+
+@pytest.mark.parametrize("constraint, stand, given", REPORT_CASES)
+def test_a_report_is_never_half_changed(stage: Stage, constraint: str, stand: str, given: dict[str, Any]) -> None:
+    report_id = stage.stands.reports[stand]
+    with pytest.raises(IntegrityError) as refused, unit_of_work() as session:
+        session.execute(update(Report).where(Report.id == report_id).values(**stage.values(given)))
+    assert f"ck_report_{constraint}" in str(refused.value.orig)
+
+
+@pytest.mark.parametrize("model, constraint, given", OTHER_CASES)
+def test_a_value_that_makes_no_sense_is_refused(
+    stage: Stage, model: type[Any], constraint: str, given: dict[str, Any]
+) -> None:
+    keys = list(model.__table__.primary_key.columns)
+    query = select(*keys).limit(1)
+    if model is ReportEvent:
+        query = query.where(ReportEvent.actor == "resident")
+    if model is StaffRole:
+        query = query.order_by(StaffRole.staff_id)
+    with unit_of_work() as session:
+        found = session.execute(query).one()
+    here = [column == value for column, value in zip(keys, found, strict=True)]
+    with pytest.raises(IntegrityError) as refused, unit_of_work() as session:
+        session.execute(update(model).where(*here).values(**stage.values(given)))
+    assert f"ck_{model.__tablename__}_{constraint}" in str(refused.value.orig)
+
+
+@pytest.mark.parametrize("start", [status.value for status in Status])
+def test_a_status_alone_leads_nowhere(stage: Stage, start: str) -> None:
+    report_id = stage.stands.reports[start]
+    passed = set()
+    for target in Status:
+        try:
+            with unit_of_work() as session:
+                session.execute(update(Report).where(Report.id == report_id).values(status=target))
+                raise ZeroDivisionError
+        except IntegrityError:
+            continue
+        except ZeroDivisionError:
+            passed.add((start, target.value))
+    assert passed == {pair for pair in ALONE if pair[0] == start} | {(start, start)}
+
+
+def test_one_hand_back_at_a_time_awaits_its_ruling(stage: Stage) -> None:
+    report_id = stage.stands.reports["assigned+"]
+    with pytest.raises(IntegrityError), unit_of_work() as session:
+        session.add(
+            HandBack(report_id=report_id, unit_id=stage.meant[UNIT], reason="再退", asked_at=NOW,
+                     asked_by_id=stage.meant[SOMEBODY])
+        )  # fmt: skip
+
+
+def test_a_report_with_merged_ones_is_not_deleted(stage: Stage) -> None:
+    merged = stage.stands.reports["merged"]
+    with pytest.raises(IntegrityError), unit_of_work() as session:
+        parent = session.scalars(select(Report.parent_id).where(Report.id == merged)).one()
+        session.execute(delete(Report).where(Report.id == parent))
+
+
+def test_every_check_of_the_database_has_its_case() -> None:
+    tried = {f"ck_report_{name}" for name, _, _ in REPORT_CASES}
+    tried |= {f"ck_{model.__tablename__}_{name}" for model, name, _ in OTHER_CASES}
+    there = {
+        str(constraint.name)
+        for table in db.metadata.sorted_tables
+        for constraint in table.constraints
+        if isinstance(constraint, CheckConstraint)
+    }
+    assert there - tried == set(), "write a case that breaks each of these"
+    assert tried - there == set(), "these constraints are gone"

@@ -1,0 +1,54 @@
+"""A database's schema as plain data, so that two can be compared to the last condition of an index."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+
+
+def schema_of(connection: Connection) -> dict[str, Any]:
+    """Tables by name: columns, keys, checks and indexes, each with its name and its words."""
+    look = inspect(connection)
+    found: dict[str, Any] = {}
+    for table in sorted(look.get_table_names()):
+        if table == "alembic_version":
+            continue
+        found[table] = {
+            "columns": {
+                column["name"]: (str(column["type"]), column["nullable"], _plain(column["default"]))
+                for column in look.get_columns(table)
+            },
+            "primary key": look.get_pk_constraint(table)["constrained_columns"],
+            "foreign keys": sorted(
+                (
+                    str(key["name"]), tuple(key["constrained_columns"]), key["referred_table"],
+                    tuple(key["referred_columns"]), str(key["options"]),
+                )
+                for key in look.get_foreign_keys(table)
+            ),
+            "unique": sorted(
+                (str(unique["name"]), tuple(unique["column_names"])) for unique in look.get_unique_constraints(table)
+            ),
+            "checks": {str(check["name"]): _plain(check["sqltext"]) for check in look.get_check_constraints(table)},
+            "indexes": {
+                str(index["name"]): (
+                    tuple(index["column_names"]), bool(index["unique"]),
+                    _condition(index.get("dialect_options", {})),
+                )
+                for index in look.get_indexes(table)
+                if not index.get("duplicates_constraint")
+            },
+        }  # fmt: skip
+    return found
+
+
+def _condition(options: dict[str, Any]) -> str:
+    """Which rows a partial index holds."""
+    return _plain(" ".join(str(value) for name, value in options.items() if "where" in name))
+
+
+def _plain(words: str | None) -> str:
+    """Without what databases add to or take from the words: blanks, brackets around all."""
+    return re.sub(r"\s+", " ", words or "").strip()
