@@ -33,7 +33,7 @@ FILING_LIMIT = "60 per minute; 600 per hour"
 @pages.get("/")
 def home() -> str:
     """Where everything begins."""
-    return render_template("citizen/home.html", emergencies=showing.emergency_lines())
+    return render_template("citizen/home.html", emergencies=showing.emergency_numbers())
 
 
 @pages.get("/report")

@@ -215,6 +215,11 @@ def emergency_line(report: Report) -> tuple[str, str] | None:
     return next(((name, phone) for code, name, phone in emergency_lines() if code == danger), None)
 
 
+def emergency_numbers() -> list[tuple[str, str, str]]:
+    """Each name and number once: several dangers may have the same line."""
+    return list({(name, phone): (code, name, phone) for code, name, phone in emergency_lines()}.values())
+
+
 def emergency_lines() -> list[tuple[str, str, str]]:
     """(code, name, telephone) of every line to call when there is danger: national ones, then the units' own."""
     units = reference().units_by_code
