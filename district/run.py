@@ -753,6 +753,9 @@ def _summarise(terminal: Terminal, config: Config, prepared: dict[str, Any]) -> 
         for login in logins:
             words = t("run.login." + login["role"], unit=login["unit"])
             terminal.say(f"  {login['username'].ljust(14)}  {words}")
+    if prepared.get("own_administrator"):
+        terminal.say()
+        terminal.say(t("run.summary.own_administrator", username="admin"))
     terminal.say()
     terminal.say(f"{t('run.summary.data')}: {config.var_dir}", "dim")
     if not config.is_production:
@@ -838,6 +841,9 @@ def prepare() -> int:
             answer["password"], logins = demo_logins(DEMO)
             hashes: dict[str, str | None] = dict(db.session.query(Staff.username, Staff.password_hash).tuples())
             answer["logins"] = [one for one in logins if _opens(hashes.get(one["username"]), answer["password"])]
+        if config.admin_password:
+            admin = db.session.query(Staff.password_hash).filter(Staff.username == "admin").scalar()
+            answer["own_administrator"] = _opens(admin, config.admin_password)
         db.session.remove()
     print(json.dumps(answer))
     return 0
