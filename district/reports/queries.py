@@ -144,7 +144,7 @@ def count(filters: Filters) -> int:
 def numbers_of(ids: Collection[int]) -> dict[int, str]:
     """The numbers of these reports, by id."""
     rows = db.session.execute(select(Report.id, Report.number).where(Report.id.in_(list(ids))))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def open_by_unit() -> dict[int, tuple[int, int]]:

@@ -19,4 +19,4 @@ def staff_counts() -> dict[int, int]:
     rows = db.session.execute(
         select(Staff.unit_id, func.count()).where(Staff.left_at.is_(None)).group_by(Staff.unit_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
