@@ -33,6 +33,10 @@ _BUTTONS = (
     Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
     Action.RESOLVE, Action.ASSIGN, Action.REOPEN, Action.COMMENT, Action.HAND_BACK, Action.CORRECT, Action.REJECT,
 )  # fmt: skip
+# What brings a report nearer to its end: the first of these stands out.
+_FORWARD = frozenset(
+    {Action.UPHOLD_HAND_BACK, Action.VERIFY, Action.ACCEPT, Action.RESOLVE, Action.ASSIGN, Action.REFUSE_HAND_BACK}
+)
 # These need no words: one tap does them.
 ONE_TAP = frozenset({Action.ACCEPT})
 # Reasons to choose from; the sentences are in the catalogue under `admin.reject` and `admin.hand_back`.
@@ -122,6 +126,7 @@ def show(
         "changes": [line_of(event) for event in changes],
         "contact": contact,
         "decision": decision,
+        "forward": _FORWARD,
         "hand_back": hand_back,
         "lines": history(found.events),
         "may_read_contact": bool(found.contact_sealed) and sight.may_read_contact(staff, found),
@@ -159,11 +164,13 @@ def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) 
     """What the forms' template needs."""
     if hand_back is None and found.hand_back_pending:
         hand_back = queries.pending_hand_back(found.id)
+    proposed = _proposal(found, latest_decision(found.id)) if opened.action is Action.ASSIGN else None
     suggested, others = _units_to_choose(found, opened.action, hand_back)
     return {
         "hand_back": hand_back,
         "hand_back_reasons": HAND_BACK_REASONS,
         "opened": opened,
+        "proposed_id": str(proposed.id) if proposed else "",
         "others": others,
         "reject_reasons": REJECT_REASONS,
         "majors": choices()["majors"] if opened.action is Action.CORRECT else {},

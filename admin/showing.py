@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from markupsafe import Markup
 from admin.guard import pages
 from district import clock, sealed
 from district.messages import CHINESE, has, language, t
+from district.notifications.models import Delivery, Notification
 from district.reference import CategoryRef, reference
 from district.reports.models import Report, ReportEvent
 from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
@@ -24,6 +26,8 @@ from district.routing.models import RoutingDecision
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 # Parts of a clock after which it turns yellow and red, where the district says nothing.
 _YELLOW, _RED = 0.5, 0.8
+# What the outbox writes when no way to the resident was open.
+NO_CHANNEL = "no channel"
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,17 @@ def _input_words(name: str, value: Any) -> str:
     return t(key) if has(key) else str(value)
 
 
+def failure_words(message: Notification) -> str:
+    """Why a message was not delivered, in words where we have some, with WeChat's own number."""
+    if message.delivery == Delivery.SENT or not message.last_error or message.last_error == NO_CHANNEL:
+        return ""
+    code = re.match(r"-?\d+|no answer", message.last_error)
+    if code is None:
+        return message.last_error
+    key = f"admin.wechat.e{code[0].replace('-', 'minus').replace(' ', '_')}"
+    return t("admin.wechat.known", why=t(key), code=code[0]) if has(key) else message.last_error
+
+
 def limit_words(value: int, unit: str) -> str:
     return t(f"admin.limit.{unit}", n=value)
 
@@ -290,6 +305,7 @@ def _for_templates() -> dict[str, Any]:
         "can": can,
         "category_name": category_name,
         "clock_of": clock_of,
+        "failure_words": failure_words,
         "has": has,
         "limit_words": limit_words,
         "local": local,

@@ -1,0 +1,205 @@
+"""Nobody gets past the one guard, and everybody gets exactly their pages."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from admin.guard import OPEN, RIGHTS
+from district import clock
+from district.extensions import db
+from district.people.models import Staff
+from district.people.roles import Role
+from district.reports.states import Status
+from district.work import unit_of_work
+from tests.admin.conftest import LogIn, Person
+from tests.factories import SmallDistrict, make_facility, make_report, make_staff
+
+ROLES = [role.value for role in Role]
+
+
+def rules_of_the_panel(app: Flask) -> list[Rule]:
+    return [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/admin")]
+
+
+def filled(rule: Rule) -> str:
+    """An address of this rule, with values that mean nothing."""
+    values: dict[str, Any] = {
+        name: 1 if rule._converters[name].__class__.__name__ == "IntegerConverter" else "x" for name in rule.arguments
+    }
+    return re.sub(r"<(?:[^:>]+:)?([^>]+)>", lambda found: str(values[found[1]]), rule.rule)
+
+
+def name_of(rule: Rule) -> str:
+    return rule.endpoint.removeprefix("admin.")
+
+
+def test_every_address_of_the_panel_is_on_one_of_the_two_lists(app: Flask) -> None:
+    unnamed = [rule.endpoint for rule in rules_of_the_panel(app) if name_of(rule) not in OPEN | RIGHTS.keys()]
+    assert unnamed == [], "name them in admin.guard.RIGHTS"
+
+
+def test_no_list_names_an_address_that_does_not_exist(app: Flask) -> None:
+    assert (OPEN | RIGHTS.keys()) - {name_of(rule) for rule in rules_of_the_panel(app)} == set()
+
+
+def test_the_open_list_is_short() -> None:
+    assert {"log_in", "set_password", "static"} == OPEN
+
+
+def test_nobody_gets_anything_without_logging_in(app: Flask, district: SmallDistrict, nobody: Person) -> None:
+    tried = 0
+    for rule in rules_of_the_panel(app):
+        if name_of(rule) in OPEN:
+            continue
+        if "GET" in rule.methods:
+            answer = nobody.get(filled(rule))
+            assert answer.status_code in (302, 308), rule
+            assert answer.status_code == 308 or answer.location.startswith("/admin/login"), rule
+            tried += 1
+        if "POST" in rule.methods:
+            answer = nobody.post(filled(rule), note="x")
+            assert answer.status_code == 401, rule
+            tried += 1
+    assert tried >= len(RIGHTS)
+
+
+def test_an_endpoint_nobody_gave_rights_to_is_refused_to_all(app: Flask, log_in: LogIn, monkeypatch: Any) -> None:
+    monkeypatch.delitem(RIGHTS, "units")
+    for who in ("administrator", "shift_lead", "leader"):
+        assert log_in(who).get("/admin/units").status_code == 403
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, role: str) -> None:
+    report = make_report(district, Status.ASSIGNED)
+    with unit_of_work():
+        facility = make_facility(district.lamps)
+        code = facility.code17
+        # Their unit has the report, so that only the role decides.
+        someone = make_staff("someone", district.lamps, Role(role))
+    person = Person(app).sit_down(someone)
+    addresses = {
+        "inbox": "/admin/",
+        "live": "/admin/live",
+        "report": f"/admin/reports/{report.number}",
+        "print_report": f"/admin/reports/{report.number}/print",
+        "form": f"/admin/reports/{report.number}/do/comment",
+        "take_call": "/admin/reports/new",
+        "places": "/admin/places?place=x",
+        "nearby": "/admin/nearby?latitude=50.4&longitude=124.1",
+        "facilities": "/admin/facilities",
+        "facility": f"/admin/facilities/{code}",
+        "units": "/admin/units",
+        "messages": "/admin/messages",
+        "staff": "/admin/staff",
+        "add_staff": "/admin/staff/new",
+        "audit": "/admin/audit",
+    }
+    reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
+    assert set(addresses) == reading
+    allowed = {name for name, address in addresses.items() if person.get(address).status_code == 200}
+    assert allowed == {name for name in addresses if Role(role) in RIGHTS[name]}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistrict, role: str) -> None:
+    report = make_report(district, Status.ASSIGNED)
+    with unit_of_work():
+        code = make_facility(district.lamps).code17
+        someone = make_staff("someone", district.lamps, Role(role))
+    person = Person(app).sit_down(someone)
+    addresses = {
+        "act": f"/admin/reports/{report.number}/do/comment",
+        "show_contact": f"/admin/reports/{report.number}/contact",
+        "file_call": "/admin/reports/new",
+        "revoke_token": f"/admin/facilities/{code}/revoke",
+        "retry_message": "/admin/messages/999/retry",
+        "create_staff": "/admin/staff/new",
+        "link_staff": "/admin/staff/999/password-link",
+        "end_staff": "/admin/staff/999/end",
+        "restore_staff": "/admin/staff/999/restore",
+    }
+    sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
+    assert set(addresses) == sending
+    refused = {name for name, address in addresses.items() if person.post(address).status_code == 403}
+    may_not = {name for name in addresses if Role(role) not in RIGHTS[name]}
+    if role in ("verifier", "inspector"):
+        # The page is theirs, the telephone number is not: that refusal is the domain's.
+        may_not.add("show_contact")
+    assert refused == may_not
+
+
+def test_a_leader_can_send_nothing_but_the_log_out() -> None:
+    sending = {"act", "show_contact", "file_call", "revoke_token", "retry_message", "create_staff", "link_staff",
+               "end_staff", "restore_staff"}  # fmt: skip
+    assert all(Role.LEADER not in RIGHTS[name] for name in sending)
+
+
+def test_somebody_without_a_role_sees_nothing_and_can_leave(app: Flask, district: SmallDistrict) -> None:
+    with unit_of_work():
+        new_one = make_staff("new-one", district.lamps)
+    person = Person(app).sit_down(new_one)
+    assert person.get("/admin/").status_code == 403
+    assert person.post("/admin/logout").status_code == 302
+
+
+def test_an_unknown_address_looks_like_the_panel(log_in: LogIn) -> None:
+    answer = log_in("dispatcher").get("/admin/no/such/page")
+    assert answer.status_code == 404
+    assert "/admin/logout" in answer.text
+
+
+def test_a_session_ends_with_its_time_however_busy_it_was(app: Flask, district: SmallDistrict, log_in: LogIn) -> None:
+    person = log_in("dispatcher")
+    with clock.frozen_at(clock.now() + timedelta(hours=11, minutes=59)):
+        assert person.get("/admin/").status_code == 200
+    with clock.frozen_at(clock.now() + timedelta(hours=12, minutes=1)):
+        assert person.get("/admin/").status_code == 302
+
+
+def test_ending_the_sessions_of_a_person_ends_them_at_once(district: SmallDistrict, log_in: LogIn) -> None:
+    person = log_in("handler")
+    with unit_of_work():
+        db.session.get_one(Staff, district.staff["handler"].id).session_epoch += 1
+    assert person.get("/admin/").status_code == 302
+
+
+def test_what_was_written_is_shown_when_the_login_had_ended(nobody: Person) -> None:
+    answer = nobody.post("/admin/reports/BH20261122-0001A/do/resolve", note="已更换灯泡 <b>")
+    assert answer.status_code == 401
+    assert "已更换灯泡 &lt;b&gt;" in answer.text
+
+
+def test_polling_after_the_login_ended_leads_to_the_login_page(nobody: Person) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://district.test/admin/?tab=open"}
+    answer = nobody.get("/admin/live", headers=headers)
+    assert answer.status_code == 204
+    assert answer.headers["HX-Redirect"] == "/admin/login?next=/admin/?tab%3Dopen"
+
+
+def test_pages_of_the_panel_are_kept_by_no_cache_and_framed_by_nobody_else(log_in: LogIn) -> None:
+    answer = log_in("dispatcher").get("/admin/")
+    assert answer.headers["Cache-Control"] == "no-store"
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "style-src 'self';" in policy
+    assert "frame-ancestors 'self'" in policy
+
+
+def test_no_page_has_inline_scripts_styles_or_handlers(app: Flask, district: SmallDistrict, log_in: LogIn) -> None:
+    report = make_report(district, Status.RESOLVED)
+    person = log_in("administrator")
+    lead = log_in("shift_lead")
+    pages = [person.get(path) for path in ("/admin/", "/admin/staff", "/admin/staff/new", "/admin/audit")]
+    pages += [lead.get(f"/admin/reports/{report.number}{part}") for part in ("", "/print", "/do/verify")]
+    pages += [lead.get("/admin/reports/new"), Person(app).get("/admin/login")]
+    for page in pages:
+        assert page.status_code == 200
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", page.text)
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=\"|javascript:", page.text)
