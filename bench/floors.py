@@ -104,10 +104,19 @@ def route_in_a_plain_loop(batch: int, triage_share: float) -> dict[str, float]:
     from district.work import unit_of_work
     from wsgi import create_app as create_whole
 
-    reason = {"key": "routing.reason.area", "params": {"category": "x" * 8, "area": "x" * 6, "unit": "x" * 8}}
-    inputs = {"category": "01037", "area": "232761200", "category_source": "understood", "has_place": True,
-              "candidates": [["01037", 0.9], ["01001", 0.1]], "danger": False, "intent": "report"}  # fmt: skip
-    trace = [{"rule": f"R{number}", "outcome": "no", "why": "x" * 20} for number in range(6)]
+    # As long as the true ones are on the average.
+    reason = {
+        "key": "routing.reason.category_area",
+        "params": {"category": "x" * 12, "area": "x" * 12, "unit": "x" * 24},
+    }
+    inputs = {
+        "area": "232761005", "category": "06042", "category.facility_type": "03005", "category.major": "x" * 24,
+        "category.urgency": "normal", "intent": "report", "urgency": "normal", "category_source": "understood",
+        "has_place": True, "candidates": [["06042", 0.959], ["03005", 0.012], ["06010", 0.005]], "danger": None,
+    }  # fmt: skip
+    lost = {"key": "routing.trace.condition", "params": {"part": "facility.owner_unit is not null"}}
+    trace = [{"rule": f"R00{number}", "outcome": "lost", "why": lost} for number in range(4)]
+    trace += [{"rule": f"R06{number}", "outcome": "outranked", "unit": "HW-C1"} for number in range(3)]
     app = create_whole()
     done = 0
     with app.app_context():
