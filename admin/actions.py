@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,10 +56,18 @@ class Sent:
         return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
 
     def degrees(self, name: str) -> float | None:
-        try:
-            return float(self.text(name)) if self.text(name) else None
-        except ValueError:
-            return None
+        return degrees(self.text(name))
+
+
+def degrees(text: str) -> float | None:
+    """A coordinate as a form gives it; None where it gives none. Raises BadInput for what is no number."""
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        value = math.nan
+    if value is not None and not math.isfinite(value):
+        raise BadInput(fields={"latitude": "errors.place_not_on_earth"})
+    return value
 
 
 def _unit(sent: Sent) -> int:
@@ -149,7 +158,8 @@ def act(number: str, action: str) -> ResponseReturnValue:
     wanted = asked_action(action)
     found = visible(number)
     report_id, number = found.id, found.number
-    version = Sent(request.form).number("version")
+    # Without a version nobody can know what its sender had seen: such a form is as good as stale.
+    version = Sent(request.form).number("version") or 0
     kept: list[int] = []
     pictures: list[photos.Picture] = []
     problem: DistrictError

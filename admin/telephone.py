@@ -8,6 +8,7 @@ from typing import Any
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin.actions import degrees
 from admin.guard import me, pages
 from admin.inbox import choices
 from admin.showing import area_name
@@ -44,7 +45,7 @@ def take_call() -> ResponseReturnValue:
 def file_call() -> ResponseReturnValue:
     given = request.form
     try:
-        latitude, longitude = _degrees("latitude"), _degrees("longitude")
+        latitude, longitude = degrees(given.get("latitude", "")), degrees(given.get("longitude", ""))
         with unit_of_work():
             facility_id = None
             if given.get("facility", "").strip():
@@ -112,7 +113,7 @@ def places() -> ResponseReturnValue:
 @pages.get("/nearby")
 def nearby() -> ResponseReturnValue:
     """Open reports around a point: perhaps the same thing was reported already."""
-    latitude, longitude = _degrees("latitude", request.args), _degrees("longitude", request.args)
+    latitude, longitude = (degrees(request.args.get(name, "").strip()) for name in ("latitude", "longitude"))
     code = request.args.get("category", "")
     found = []
     if latitude is not None and longitude is not None and abs(latitude) <= 90 and abs(longitude) <= 180:
@@ -133,14 +134,6 @@ def _form(typed: Mapping[str, str], errors: Mapping[str, str], *, problem: str =
         centre=reference().setting("map.centre"),
         majors=choices()["majors"],
     )
-
-
-def _degrees(name: str, given: Mapping[str, str] | None = None) -> float | None:
-    text = (request.form if given is None else given).get(name, "").strip()
-    try:
-        return float(text) if text else None
-    except ValueError:
-        raise BadInput(fields={"latitude": "errors.place_not_on_earth"}) from None
 
 
 def _place_source(given: Mapping[str, str]) -> PlaceSource:

@@ -1,4 +1,4 @@
-"""What the tests of the panel share: a small district, people logged in through the real form, forms as browsers send them."""
+"""What the tests of the panel share: a small district, people at its panel, forms as browsers send them."""
 
 from __future__ import annotations
 
