@@ -87,7 +87,8 @@
       // What was typed is still there: show it again instead of an empty form.
       if (wanted && wanted === loaded()) { event.preventDefault(); openSheet(); }
     });
-    document.addEventListener('htmx:afterSwap', (event) => { if (event.detail.target === sheetBody) openSheet(); });
+    // After settling, because htmx itself moves the focus until then.
+    document.addEventListener('htmx:afterSettle', (event) => { if (event.detail.target === sheetBody) openSheet(); });
     sheet.addEventListener('click', (event) => {
       if (event.target === sheet) sheet.close();
       if (event.target.closest('[data-sheet-close]')) { event.preventDefault(); sheet.close(); }
@@ -96,7 +97,11 @@
       const page = $('[data-sheet-close]', sheet);
       if (page && /\/do\//.test(window.location.pathname)) window.history.replaceState(null, '', page.getAttribute('href'));
     });
-    if (sheet.hasAttribute('data-open')) openSheet();
+    if (sheet.hasAttribute('data-open')) {
+      openSheet();
+      // The browser went to the open form at the page's end; the page itself belongs at its top.
+      window.scrollTo(0, 0);
+    }
   }
 
   // ---------------------------------------------------------------- forms are sent once, and not by mistake
@@ -204,18 +209,21 @@
     const folds = picker.dataset.picker === 'folds';
     let chosenBox = null;
 
-    const shown = () => items.filter((item) => !item.hidden);
+    const shown = () => [...list.querySelectorAll('.picker-item')].filter((item) => !item.hidden);
     const chosen = () => items.find((item) => $('input', item).checked);
 
+    const order = [...list.children];
+    const nameOf = (item) => $('.picker-name', item).textContent.toLowerCase();
+
+    // While somebody types, what begins with their words comes first, the shortest names before the others.
     function narrow() {
-      const parts = find.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+      const words = find.value.trim().toLowerCase();
+      const parts = words.split(/\s+/).filter(Boolean);
       for (const item of items) item.hidden = !parts.every((part) => item.dataset.find.includes(part));
-      for (const head of heads) {
-        let next = head.nextElementSibling, any = false;
-        while (next && !next.matches('.picker-head')) { any = any || (next.matches('.picker-item') && !next.hidden); next = next.nextElementSibling; }
-        head.hidden = !any;
-      }
+      for (const head of heads) head.hidden = parts.length > 0;
       none.hidden = shown().length > 0;
+      const rank = (item) => { const name = nameOf(item); return (name.startsWith(words) ? 0 : name.includes(words) ? 100 : 200) + name.length; };
+      list.append(...(parts.length ? [...shown().sort((one, other) => rank(one) - rank(other)), ...order.filter((child) => !items.includes(child) || child.hidden)] : order));
       list.scrollTop = 0;
     }
 

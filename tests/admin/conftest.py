@@ -25,8 +25,13 @@ def district(app: Flask) -> SmallDistrict:
 
 
 @pytest.fixture(autouse=True)
-def _limits_off(app: Flask) -> Iterator[None]:
+def _limits_off(request: pytest.FixtureRequest) -> Iterator[None]:
     """The counters of wrong logins outlive a test: only the tests about them turn them on."""
+    if request.node.get_closest_marker("browser"):
+        # A server of their own, used as people use it.
+        yield
+        return
+    request.getfixturevalue("app")
     enabled, limiter.enabled = limiter.enabled, False
     yield
     limiter.enabled = enabled

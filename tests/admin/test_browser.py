@@ -1,0 +1,315 @@
+"""The panel in a real browser: with a thumb, by keyboard, live, without scripts, before the accessibility checker."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from district.extensions import db
+from district.reports import photos
+from district.reports import service as reports
+from district.reports.models import Source
+from district.units.models import Unit
+from district.work import unit_of_work
+from tests.support import services
+from tests.support.browser import DESKTOP, PHONE, Watched, chromium, live_server
+from tests.support.pictures import jpeg
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+PASSWORD = "bihuan-demo"
+LAMPS = "SZ-LD"
+Visit = Callable[..., Watched]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def database(demo_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("panel") / "bihuan.db"
+    shutil.copy(demo_sqlite, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def address(database: Path) -> Iterator[str]:
+    with live_server(f"sqlite:///{database}", database.parent) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def backstage(database: Path) -> Iterator[Flask]:
+    """The same district, reached through the verbs: what others do while somebody is at the panel."""
+    from wsgi import create_app
+
+    app = create_app(services.config_for(f"sqlite:///{database}", database.parent))
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Visit]:
+    """Log somebody in, in a browser of their own; at the end there must have been no trouble in it."""
+    opened: list[tuple[Any, Watched]] = []
+
+    def start(username: str, **options: Any) -> Watched:
+        context = browser.new_context(**(DESKTOP | {"locale": "zh-CN"} | options))
+        context.set_default_timeout(60_000)
+        watched = Watched(context, address)
+        opened.append((context, watched))
+        log_in(watched.open("/admin/login"), username)
+        return watched
+
+    yield start
+    for context, watched in opened:
+        context.close()
+        assert watched.troubles == []
+
+
+def log_in(page: Page, username: str) -> None:
+    page.fill("[name=username]", username)
+    page.fill("[name=password]", PASSWORD)
+    page.click("button[type=submit]")
+    page.wait_for_selector(".tabs")
+
+
+def new_report(backstage: Flask, *, assigned: bool = False, **given: Any) -> str:
+    """File a report with a picture; its number."""
+    values: dict[str, Any] = {
+        "source": Source.API, "description": "路灯不亮", "category_code": "01037", "latitude": 50.4276,
+        "longitude": 124.127, "address": "人民路北侧", "contact": "13845700001",
+    } | given  # fmt: skip
+    with backstage.app_context():
+        picture = photos.prepare(jpeg(size=(800, 600)))
+        photos.keep(picture)
+        with unit_of_work():
+            photo = photos.add_uploaded(picture)
+            report = reports.submit(reports.NewReport(**values, photo_ids=[photo.id]), by=None)
+            if assigned:
+                unit_id = db.session.scalars(select(Unit.id).where(Unit.code == LAMPS)).one()
+                reports.assign(report, unit_id, by=reports.SYSTEM)
+            return report.number
+
+
+def ask(database: Path, question: str) -> list[Any]:
+    with sqlite3.connect(database) as connection:
+        return connection.execute(question).fetchall()
+
+
+def status_of(database: Path, number: str) -> str:
+    return str(ask(database, f"select status from report where number = '{number}'")[0][0])
+
+
+def test_a_repair_is_reported_with_one_thumb(visit: Visit, backstage: Flask, database: Path) -> None:
+    number = new_report(backstage, assigned=True)
+    watched = visit("sz-ld", **PHONE)
+    page = watched.open(f"/admin/reports/{number}")
+    page.locator(".bar button").first.tap()
+    page.wait_for_selector("[data-toast]")
+    assert status_of(database, number) == "in_progress"
+    page.locator(".bar a[data-sheet=resolve]").tap()
+    page.wait_for_selector("#sheet[open] textarea")
+    big = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg(size=(3000, 2000), quality=95)}
+    page.set_input_files("#sheet input[type=file]", [big, big])
+    watched.until("document.querySelectorAll('#sheet .photo-item').length === 2")
+    page.fill("#f-note", "换了灯泡")
+    page.locator("#sheet button[type=submit]").tap()
+    page.wait_for_selector("[data-toast]")
+    assert status_of(database, number) == "resolved"
+    kept = ask(database, f"select width, height, purpose from photo join report on report.id = report_id "
+                         f"where number = '{number}' and purpose = 'after'")  # fmt: skip
+    assert kept == [(1600, 1067, "after")] * 2
+
+
+def test_buttons_are_large_enough_for_a_thumb(visit: Visit, backstage: Flask) -> None:
+    number = new_report(backstage, assigned=True)
+    watched = visit("sz-ld", **PHONE)
+    watched.open(f"/admin/reports/{number}")
+    heights = watched.page.evaluate(
+        "[...document.querySelectorAll('.bar .btn')].map(b => b.offsetHeight).filter(Boolean)"
+    )
+    assert len(heights) >= 3
+    assert min(heights) >= 44
+    watched.open("/admin/")
+    heights = watched.page.evaluate("[...document.querySelectorAll('.bottom a, .tab')].map(b => b.offsetHeight)")
+    assert min(heights) >= 44
+
+
+def test_a_report_is_found_and_assigned_without_a_mouse(visit: Visit, backstage: Flask, database: Path) -> None:
+    number = new_report(backstage, urgency="critical", description="键盘派遣")
+    watched = visit("dispatcher1")
+    page = watched.page
+    page.keyboard.press("/")
+    page.keyboard.type("键盘派遣")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".chip")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#number")
+    assert page.inner_text("#number") == number
+    page.focus(".case-do a[data-sheet=assign]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#sheet[open]")
+    watched.until("document.activeElement.matches('[data-picker-find]')")
+    page.keyboard.type("sz-ld")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_selector("[data-toast]")
+    assert status_of(database, number) == "assigned"
+
+
+def test_words_stay_when_a_form_is_closed_and_opened_again(visit: Visit, backstage: Flask) -> None:
+    number = new_report(backstage, assigned=True)
+    watched = visit("sz-ld")
+    page = watched.open(f"/admin/reports/{number}")
+    page.click(".case-do a[data-sheet=resolve]")
+    page.wait_for_selector("#sheet[open] #f-note")
+    page.fill("#f-note", "写了一半")
+    page.keyboard.press("Escape")
+    watched.until("!document.querySelector('#sheet').open")
+    page.click(".case-do a[data-sheet=resolve]")
+    watched.until("document.querySelector('#sheet').open")
+    assert page.input_value("#f-note") == "写了一半"
+    page.once("dialog", lambda dialog: dialog.accept())
+
+
+def test_the_likeliest_category_comes_first(visit: Visit) -> None:
+    page = visit("acceptor1").open("/admin/reports/new")
+    page.fill("[data-picker-find]", "路灯")
+    names = page.locator(".picker-item:not([hidden]) .picker-name").all_inner_texts()
+    assert names[0] == "路灯异常"
+    assert len(names) > 2
+    page.fill("[data-picker-find]", "没有这种东西")
+    assert page.locator("[data-picker-none]").is_visible()
+    page.fill("[data-picker-find]", "")
+
+
+def test_a_call_is_filed_with_a_searched_place(visit: Visit, backstage: Flask, database: Path) -> None:
+    neighbour = new_report(backstage, latitude=50.427667, longitude=124.127027)
+    watched = visit("acceptor1")
+    page = watched.open("/admin/reports/new")
+    page.fill("#description", "楼下路灯不亮三天了")
+    page.fill("#contact", "13845701111")
+    page.fill("[data-picker-find]", "路灯")
+    page.press("[data-picker-find]", "Enter")
+    watched.until("document.querySelector('.picker.is-folded') !== null")
+    page.fill("#place", "人民路")
+    page.wait_for_selector("[data-place]")
+    page.press("#place", "Enter")
+    watched.until("document.querySelector('[name=latitude]').value !== ''")
+    page.wait_for_selector(f"#nearby a[href$='{neighbour}']")
+    page.click(".bar-form button")
+    page.wait_for_selector("#filed-number")
+    number = page.inner_text("#filed-number")
+    row = ask(database, f"select source, place_source, address, contact_sealed from report where number = '{number}'")[
+        0
+    ]
+    assert row[:3] == ("staff", "gazetteer", "人民路")
+    assert "1384570" not in row[3]
+
+
+def test_new_work_is_announced_without_losing_the_place(visit: Visit, backstage: Flask) -> None:
+    watched = visit("dispatcher1")
+    page = watched.open("/admin/?tab=dispatch")
+    before = int(page.inner_text(".tab-dispatch .tab-count"))
+    title = page.title()
+    page.evaluate("window.stays = true")
+    new_report(backstage)
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('panel:tick'))")
+    page.wait_for_selector(".fresh-pill")
+    assert int(page.inner_text(".tab-dispatch .tab-count")) == before + 1
+    assert page.title() == f"(1) {title}"
+    assert page.evaluate("window.stays") is True
+    page.click(".fresh-pill")
+    watched.until("window.stays === undefined")
+
+
+def test_the_telephone_number_is_shown_in_its_place(visit: Visit, backstage: Flask) -> None:
+    number = new_report(backstage)
+    page = visit("dispatcher1").open(f"/admin/reports/{number}")
+    assert "13845700001" not in page.content()
+    page.click("#contact button")
+    page.wait_for_selector(".contact-clear")
+    assert page.inner_text(".contact-clear") == "13845700001"
+    assert page.get_attribute("#contact a", "href") == "tel:13845700001"
+
+
+def test_pictures_open_large_and_are_leafed_by_keys(visit: Visit, backstage: Flask) -> None:
+    number = new_report(backstage)
+    watched = visit("dispatcher1")
+    page = watched.open(f"/admin/reports/{number}")
+    page.click("[data-lightbox]")
+    watched.until("document.querySelector('.lightbox').open")
+    watched.until("document.querySelector('.lightbox-image').naturalWidth === 800")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Escape")
+    watched.until("!document.querySelector('.lightbox').open")
+
+
+def test_a_report_is_assigned_without_scripts(visit: Visit, backstage: Flask, database: Path) -> None:
+    number = new_report(backstage)
+    page = visit("dispatcher1", java_script_enabled=False).open(f"/admin/reports/{number}")
+    page.click(".case-do a >> nth=0")
+    unit_id = ask(database, f"select id from unit where code = '{LAMPS}'")[0][0]
+    page.check(f".picker input[value='{unit_id}']", force=True)
+    page.click(".sheet button[type=submit]")
+    assert status_of(database, number) == "assigned"
+
+
+@pytest.mark.parametrize(("size", "scheme"), [("phone", "light"), ("phone", "dark"), ("desktop", "light")])
+def test_pages_pass_the_accessibility_checker(
+    browser: Browser, address: str, backstage: Flask, database: Path, size: str, scheme: str
+) -> None:
+    sync = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not reachable (make check)")
+    waiting, working = new_report(backstage), new_report(backstage, assigned=True)
+    facility = ask(database, "select code17 from facility limit 1")[0][0]
+    pages = {
+        "shift1": [
+            "/admin/", "/admin/?tab=open", "/admin/?tab=open&urgency=critical&q=没有的", "/admin/reports/new",
+            f"/admin/reports/{waiting}", f"/admin/reports/{waiting}/do/assign", f"/admin/reports/{waiting}/do/correct",
+            f"/admin/reports/{waiting}/do/reject", f"/admin/reports/{waiting}/do/comment",
+            f"/admin/reports/{waiting}/print", "/admin/messages", "/admin/no-such-page",
+        ],
+        "sz-ld": [f"/admin/reports/{working}", f"/admin/reports/{working}/do/resolve",
+                  f"/admin/reports/{working}/do/hand_back"],
+        "leader": ["/admin/", "/admin/staff", "/admin/audit", "/admin/units", "/admin/facilities",
+                   f"/admin/facilities/{facility}"],
+    }  # fmt: skip
+    wrong: list[str] = []
+    for username, addresses in pages.items():
+        context = browser.new_context(
+            **(PHONE if size == "phone" else DESKTOP), locale="zh-CN", bypass_csp=True, color_scheme=scheme,
+            # A sheet that is still sliding in is half transparent.
+            reduced_motion="reduce",
+        )  # fmt: skip
+        try:
+            page = context.new_page()
+            for path in ["/admin/login", *addresses]:
+                page.goto(address + path, wait_until="load")
+                found = sync.Axe().run(page).response["violations"]
+                wrong += [
+                    f"{path}: {v['id']}: {v['nodes'][0]['html'][:200]}"
+                    for v in found
+                    if v["impact"] in ("serious", "critical")
+                ]
+                wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                wrong += [f"{path}: scrolls sideways by {wide} px"] * (wide > 1)
+                if path == "/admin/login":
+                    log_in(page, username)
+        finally:
+            context.close()
+    assert wrong == []
