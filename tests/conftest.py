@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -146,7 +147,48 @@ hypothesis.settings.register_profile("bihuan", deadline=None, derandomize=True, 
 hypothesis.settings.load_profile("bihuan")
 
 
+# What takes long begins first, so that nobody waits for it at the end.
+LONGEST_FIRST = (
+    "tests/journeys/test_first_start.py",
+    "tests/journeys/",
+    "tests/browser/",
+    "tests/district/test_run.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path)), len(LONGEST_FIRST))
+
+    items.sort(key=rank)
+
+
+def _in_one_process(nodeid: str) -> str:
+    """Tests that share what is dear to set up: a module's, and each whole system's journeys."""
+    module = nodeid.partition("::")[0]
+    for kind in ("embedded", "servers"):
+        if module.startswith("tests/journeys/") and kind in nodeid.partition("[")[2]:
+            return f"journeys on {kind}"
+    return module
+
+
+class _SchedulerPlugin:
+    """Only where pytest-xdist is there and asked for."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from xdist.scheduler import LoadScopeScheduling
+
+        class ByWhatTheyShare(LoadScopeScheduling):
+            def _split_scope(self, nodeid: str) -> str:
+                return _in_one_process(nodeid)
+
+        config.option.loadscopereorder = False
+        return ByWhatTheyShare(config, log)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(_SchedulerPlugin(), "bihuan-scheduler")
     config.addinivalue_line("markers", "demo: runs on a database with the demo district loaded")
     config.addinivalue_line("markers", "with_env(NAME=value): settings of the application under test")
 

