@@ -313,6 +313,29 @@ def test_a_longer_list_takes_no_more_queries(district: SmallDistrict, log_in: Lo
     assert few <= 10
 
 
+def test_lists_and_counts_of_open_work_do_not_read_what_has_ended(district: SmallDistrict, log_in: LogIn) -> None:
+    make_report(district, Status.TRIAGE)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if "FROM report" in statement and "WHERE" in statement:
+            asked.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        for who in ("shift_lead", "handler"):
+            for address in ("/admin/", "/admin/?tab=open", "/admin/?tab=overdue", "/admin/units"):
+                assert log_in(who).get(address).status_code == 200
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert len(asked) > 10
+    for statement, parameters in asked:
+        plan = db.session.connection().exec_driver_sql(f"explain query plan {statement}", parameters).all()
+        steps = [str(step[3]) for step in plan]
+        assert not [step for step in steps if step in ("SCAN report", "SCAN report USING INDEX")], (statement, steps)
+        assert any("ix_report_" in step for step in steps), (statement, steps)
+
+
 def test_an_empty_inbox_says_so_kindly(district: SmallDistrict, log_in: LogIn) -> None:
     assert "都办完了" in log_in("dispatcher").get("/admin/").text
     assert "没有符合条件的事项" in log_in("dispatcher").get("/admin/?tab=open&urgency=critical").text
