@@ -100,7 +100,8 @@ def moment(value: datetime | None, *, seconds: bool = False) -> Markup:
     pattern = "%m-%d %H:%M:%S" if seconds else "%m-%d %H:%M"
     if local.year != clock.now().astimezone(zone()).year:
         pattern = "%Y-" + pattern
-    return Markup('<time datetime="{}" class="number">{}</time>').format(local.isoformat(), f"{local:{pattern}}")
+    exact = local.isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" class="number">{}</time>').format(exact, f"{local:{pattern}}")
 
 
 def ago(value: datetime | None) -> str:

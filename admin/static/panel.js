@@ -76,9 +76,11 @@
     if (sheet.open && !sheet.matches(':modal')) sheet.close();
     if (!sheet.open) sheet.showModal();
     if (window.DistrictMap) for (const box of $$('[data-district-map]', sheet)) { const view = window.DistrictMap.of(box); if (view) view.resized(); }
-    const first = $('[aria-invalid=true] input, [aria-invalid=true], .sheet-fields textarea, .sheet-fields input:not([type=hidden])', sheetBody);
+    const wrong = $('[aria-invalid=true] input:not([type=hidden]), input[aria-invalid=true], textarea[aria-invalid=true]', sheetBody);
     // On a telephone the keyboard would cover half of the form: only a mistake is worth that.
-    if (first && (window.matchMedia('(min-width: 768px)').matches || first.closest('[aria-invalid=true]'))) first.focus({ preventScroll: true });
+    const first = window.matchMedia('(min-width: 768px)').matches ? $('.sheet-fields textarea:not([readonly]), .sheet-fields [type=search]', sheetBody) : null;
+    (wrong || first || $('#sheet-title')).focus({ preventScroll: true });
+    if (wrong) wrong.scrollIntoView({ block: 'center' });
   }
 
   if (sheet && sheet.showModal) {
