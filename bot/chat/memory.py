@@ -1,0 +1,72 @@
+"""What the window and the stand-in remember: in the queue server and a folder, so that every web process sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import redis
+from flask import current_app
+
+from district.extensions import redis_door
+
+KEPT_S = 7 * 86400
+MOST_ENTRIES = 300
+WINDOW_S = 48 * 3600
+WINDOW_MESSAGES = 5
+_MEDIA_NAME = re.compile(r"chat-[0-9a-f]{32}")
+
+
+def connection() -> redis.Redis:
+    return redis_door().connection
+
+
+def note(openid: str, entry: dict[str, Any]) -> None:
+    """Add one bubble to a resident's window. entry: `side` (mine, theirs), `kind`, and what the kind needs."""
+    key = f"bihuan:chat:log:{openid}"
+    pipeline = connection().pipeline()
+    pipeline.incr(f"{key}:count")
+    pipeline.expire(f"{key}:count", KEPT_S)
+    number = int(pipeline.execute()[0])
+    entry = {"number": number, "at": int(time.time() * 1000), **entry}
+    pipeline.rpush(key, json.dumps(entry, ensure_ascii=False))
+    pipeline.ltrim(key, -MOST_ENTRIES, -1)
+    pipeline.expire(key, KEPT_S)
+    pipeline.execute()
+
+
+def entries(openid: str, after: int) -> list[dict[str, Any]]:
+    """The bubbles numbered above `after`, in order."""
+    raw: list[bytes] = connection().lrange(f"bihuan:chat:log:{openid}", 0, -1)  # type: ignore[assignment]
+    found: list[dict[str, Any]] = [json.loads(one) for one in raw]
+    return sorted((one for one in found if one["number"] > after), key=lambda one: int(one["number"]))
+
+
+def open_window(openid: str) -> None:
+    """The resident wrote: five messages may be pushed within 48 hours (wechat.md 3.2)."""
+    connection().set(f"bihuan:chat:window:{openid}", WINDOW_MESSAGES, ex=WINDOW_S)
+
+
+def use_window(openid: str) -> int | None:
+    """Take one of the messages that may be pushed; WeChat's error code when there is none."""
+    key = f"bihuan:chat:window:{openid}"
+    if not connection().exists(key):
+        return 45015
+    return None if int(connection().decr(key)) >= 0 else 45047
+
+
+def keep_media(media_id: str, content: bytes) -> None:
+    folder = Path(current_app.config["VAR_DIR"]) / "chat"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / media_id).write_bytes(content)
+
+
+def media(media_id: str) -> bytes | None:
+    """The picture that was sent under this id; None for an unknown one."""
+    if not _MEDIA_NAME.fullmatch(media_id):
+        return None
+    path = Path(current_app.config["VAR_DIR"]) / "chat" / media_id
+    return path.read_bytes() if path.is_file() else None

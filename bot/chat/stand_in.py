@@ -1,0 +1,109 @@
+"""A small stand-in for WeChat's API server: just what our own calls need, with its rules for pushed messages."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request
+
+from bot.chat import memory
+from district.config import STAND_IN_PREFIX, Config
+
+pages = Blueprint("wechat_stand_in", __name__, url_prefix=STAND_IN_PREFIX)
+TOKEN_KEY = "bihuan:chat:token"  # noqa: S105
+TOKEN_S = 7200
+TICKET_S = 2592000
+
+
+def _out(**fields: Any) -> Response:
+    body = json.dumps({"errcode": 0, "errmsg": "ok", **fields}, ensure_ascii=False)
+    return Response(body, content_type="application/json; charset=utf-8")
+
+
+def _refuse(code: int, words: str) -> Response:
+    return _out(errcode=code, errmsg=f"{words} rid: {secrets.token_hex(4)}")
+
+
+def _given() -> dict[str, Any]:
+    body = request.get_json(force=True, silent=True)
+    return body if isinstance(body, dict) else {}
+
+
+@pages.before_request
+def _check_token() -> Response | None:
+    if request.path.rsplit("/", 1)[-1] in ("token", "stable_token"):
+        return None
+    kept = memory.connection().get(TOKEN_KEY)
+    if kept is None or kept.decode() != request.args.get("access_token"):  # type: ignore[union-attr]
+        return _refuse(40001, "invalid credential, access_token is invalid or not latest")
+    return None
+
+
+@pages.route("/cgi-bin/token", methods=["GET", "POST"])
+@pages.route("/cgi-bin/stable_token", methods=["GET", "POST"])
+def token() -> Response:
+    """The token: the same until it ends, as the stable one is."""
+    config: Config = current_app.config["BIHUAN"]
+    given = {**request.args.to_dict(), **_given()}
+    if given.get("appid") != config.wechat_app_id:
+        return _refuse(40013, "invalid appid")
+    if given.get("secret") != config.wechat_app_secret:
+        return _refuse(40125, "invalid appsecret")
+    connection = memory.connection()
+    connection.set(TOKEN_KEY, secrets.token_urlsafe(48), ex=TOKEN_S, nx=not given.get("force_refresh"))
+    kept: bytes = connection.get(TOKEN_KEY) or b""  # type: ignore[assignment]
+    left = int(connection.ttl(TOKEN_KEY))
+    return _out(access_token=kept.decode(), expires_in=max(left, 1))
+
+
+@pages.get("/cgi-bin/media/get")
+def media() -> Response:
+    content = memory.media(request.args.get("media_id", ""))
+    if content is None:
+        return _refuse(40007, "invalid media_id")
+    return Response(content, mimetype="image/jpeg")
+
+
+@pages.post("/cgi-bin/message/custom/send")
+def custom() -> Response:
+    """A customer-service message, if the resident's window is open."""
+    given = _given()
+    openid = str(given.get("touser", ""))
+    refused = memory.use_window(openid)
+    if refused is not None:
+        return _refuse(refused, "response out of time limit or count limit")
+    text = str(given.get("text", {}).get("content", ""))
+    memory.note(openid, {"side": "theirs", "kind": "text", "text": text, "pushed": True})
+    return _out()
+
+
+@pages.post("/cgi-bin/message/template/send")
+def template() -> Response:
+    """A template message, shown as a card."""
+    given = _given()
+    fields = given.get("data", {})
+    lines = [str(field.get("value", "")) for field in fields.values()] if isinstance(fields, dict) else []
+    memory.note(
+        str(given.get("touser", "")),
+        {"side": "theirs", "kind": "card", "lines": lines, "url": str(given.get("url", "")), "pushed": True},
+    )
+    return _out(msgid=secrets.randbelow(10**9))
+
+
+@pages.post("/cgi-bin/menu/create")
+def menu() -> Response:
+    memory.connection().set("bihuan:chat:menu", json.dumps(_given(), ensure_ascii=False))
+    return _out()
+
+
+@pages.post("/cgi-bin/qrcode/create")
+def code() -> Response:
+    ticket = secrets.token_urlsafe(32)
+    return _out(ticket=ticket, expire_seconds=TICKET_S, url=f"http://weixin.qq.com/q/{ticket[:16]}")
+
+
+@pages.get("/cgi-bin/ticket/getticket")
+def ticket() -> Response:
+    return _out(ticket=secrets.token_urlsafe(32), expires_in=TOKEN_S)

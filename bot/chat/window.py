@@ -1,0 +1,194 @@
+"""`/chat`: a window that looks like WeChat on a phone, whose messages are real, signed, encrypted callbacks."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Any
+from xml.sax.saxutils import escape
+
+import requests
+import xmltodict
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
+from wechatpy.crypto import WeChatCrypto
+from wechatpy.utils import WeChatSigner
+
+from bot import menu
+from bot.chat import memory
+from district import links
+from district.config import Config
+from district.errors import BadInput
+from district.facilities import queries as facilities
+from district.facilities import service as facility_service
+from district.frame.files import map_version
+from district.geo.datum import wgs84_to_gcj02
+from district.messages import t
+from district.reports import photos
+
+pages = Blueprint(
+    "chat", __name__, template_folder="../templates", static_folder="../static", static_url_path="/chat/static"
+)
+COOKIE = "chat_resident"
+ACCOUNT = "gh_bihuan_demo"
+LONGEST_TEXT = 2000
+_OPENID = re.compile(r"oChat[0-9a-f]{23}")
+
+
+@pages.get("/chat")
+def show() -> Response:
+    """The window. Each browser is a resident of its own; `new` makes another."""
+    openid = request.cookies.get(COOKIE, "")
+    fresh = not _OPENID.fullmatch(openid) or "new" in request.args
+    if fresh:
+        openid = "oChat" + secrets.token_hex(12)[:23]
+    response = current_app.make_response(
+        render_template("bot/chat.html", buttons=menu.buttons(), map_version=map_version(),
+                        tile_url=current_app.config["TILE_URL"])
+    )  # fmt: skip
+    if fresh:
+        response.set_cookie(COOKIE, openid, max_age=30 * 86400, samesite="Lax", httponly=True)
+    return response
+
+
+@pages.get("/chat/log")
+def log() -> Response:
+    """The bubbles after number `after`."""
+    return jsonify(entries=memory.entries(_openid(), request.args.get("after", 0, type=int)))
+
+
+@pages.get("/chat/facilities")
+def find_facilities() -> Response:
+    """Facilities to scan: `q` holds words of name or address, or a code."""
+    page = facilities.search(words=request.args.get("q", ""), limit=12)
+    found = [
+        {"name": one.name, "address": one.address, "token": facility_service.token_of(one.id) or ""}
+        for one in page.facilities
+    ]
+    return jsonify(facilities=[one for one in found if one["token"]])
+
+
+@pages.get("/chat/media/<media_id>")
+def picture(media_id: str) -> Response:
+    """A picture this window sent, for its own bubble."""
+    content = memory.media(media_id)
+    if content is None:
+        return Response(status=404)
+    return Response(content, mimetype="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+
+@pages.post("/chat/send")
+def send() -> tuple[Response, int]:
+    """Send one message as WeChat would: `kind` is text, image, location, follow, click or scan."""
+    openid = _openid()
+    try:
+        message, bubble = _message(request.form.get("kind", ""))
+    except BadInput as error:
+        return jsonify(error=t(error.key)), 422
+    if bubble is not None:
+        memory.note(openid, {"side": "mine", **bubble})
+    if message.get("MsgType") != "event" or message.get("Event") in ("subscribe", "CLICK", "scancode_waitmsg"):
+        memory.open_window(openid)
+    try:
+        text = _deliver(openid, message)
+    except (requests.RequestException, ValueError) as error:
+        current_app.logger.warning("the callback failed", extra={"reason": type(error).__name__})
+        memory.note(openid, {"side": "theirs", "kind": "system", "text": t("chat.no_answer")})
+        return jsonify(error=t("chat.no_answer")), 502
+    if text:
+        memory.note(openid, {"side": "theirs", "kind": "text", "text": text})
+    return jsonify(ok=True), 200
+
+
+def _openid() -> str:
+    openid = request.cookies.get(COOKIE, "")
+    if not _OPENID.fullmatch(openid):
+        raise BadInput("chat.reload")
+    return openid
+
+
+def _message(kind: str) -> tuple[dict[str, str], dict[str, Any] | None]:
+    """(the fields of WeChat's XML, the bubble to show or None). Raises BadInput for what cannot be sent."""
+    form = request.form
+    if kind == "text":
+        text = form.get("text", "").strip()[:LONGEST_TEXT]
+        if not text:
+            raise BadInput("errors.note_missing")
+        return {"MsgType": "text", "Content": text}, {"kind": "text", "text": text}
+    if kind == "image":
+        upload = request.files.get("photo")
+        if upload is None:
+            raise BadInput("errors.photo_unreadable")
+        content = photos.prepare(upload.read()).files["page"]
+        media_id = f"chat-{secrets.token_hex(16)}"
+        memory.keep_media(media_id, content)
+        return (
+            {"MsgType": "image", "PicUrl": f"{links.base_url()}/chat/media/{media_id}", "MediaId": media_id},
+            {"kind": "image", "media": media_id},
+        )
+    if kind == "location":
+        latitude, longitude = form.get("latitude", type=float), form.get("longitude", type=float)
+        if latitude is None or longitude is None:
+            raise BadInput("errors.place_missing")
+        label = form.get("label", "")[:100]
+        north, east = wgs84_to_gcj02(latitude, longitude)
+        return (
+            {"MsgType": "location", "Location_X": f"{north:.6f}", "Location_Y": f"{east:.6f}", "Scale": "16",
+             "Label": label},
+            {"kind": "location", "text": label, "latitude": latitude, "longitude": longitude},
+        )  # fmt: skip
+    if kind == "follow":
+        return {"MsgType": "event", "Event": "subscribe", "EventKey": ""}, None
+    if kind == "click":
+        return {"MsgType": "event", "Event": "CLICK", "EventKey": form.get("key", "")[:128]}, None
+    if kind == "scan":
+        token = form.get("token", "")[:20]
+        return (
+            {"MsgType": "event", "Event": "scancode_waitmsg", "EventKey": form.get("key", "")[:128],
+             "ScanType": "qrcode", "ScanResult": links.printed_facility_code(token)},
+            {"kind": "system", "text": t("chat.scanned", name=form.get("name", "")[:60])},
+        )  # fmt: skip
+    raise BadInput("errors.bad_input")
+
+
+def _xml(openid: str, fields: dict[str, str]) -> str:
+    now = int(time.time())
+    whole: dict[str, str] = {"ToUserName": ACCOUNT, "FromUserName": openid, "CreateTime": str(now), **fields}
+    if fields["MsgType"] != "event":
+        whole["MsgId"] = str(time.time_ns() // 1000 * 100 + secrets.randbelow(100))
+    scan = {name: whole.pop(name) for name in ("ScanType", "ScanResult") if name in whole}
+    inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in whole.items())
+    if scan:
+        parts = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in scan.items())
+        inner += f"<ScanCodeInfo>{parts}</ScanCodeInfo>"
+    return f"<xml>{inner}</xml>"
+
+
+def _deliver(openid: str, fields: dict[str, str]) -> str:
+    """Post the callback over HTTP; the words of the passive reply, "" for none."""
+    config: Config = current_app.config["BIHUAN"]
+    nonce, stamp = secrets.token_hex(8), str(int(time.time()))
+    signer = WeChatSigner()
+    signer.add_data(config.wechat_token, stamp, nonce)
+    query = {"signature": signer.signature, "timestamp": stamp, "nonce": nonce, "openid": openid}
+    body = _xml(openid, fields)
+    crypto = None
+    if config.wechat_mode == "safe":
+        crypto = WeChatCrypto(config.wechat_token, config.wechat_encoding_aes_key, config.wechat_app_id)
+        body = crypto.encrypt_message(body, nonce, stamp)
+        signed = xmltodict.parse(body)["xml"]["MsgSignature"]
+        query |= {"encrypt_type": "aes", "msg_signature": signed}
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host
+    answer = requests.post(
+        f"http://{host}:{config.port}/wechat", params=query, data=body.encode(),
+        headers={"Content-Type": "text/xml"}, timeout=(3, 6),
+    )  # fmt: skip
+    answer.raise_for_status()
+    if answer.content in (b"", b"success"):
+        return ""
+    reply = answer.content.decode()
+    if crypto is not None:
+        outer = xmltodict.parse(reply)["xml"]
+        reply = crypto.decrypt_message(reply, outer["MsgSignature"], outer["TimeStamp"], outer["Nonce"])
+        reply = reply.decode() if isinstance(reply, bytes) else reply
+    return str(xmltodict.parse(reply)["xml"].get("Content") or "")
