@@ -12,7 +12,7 @@ from bench.system import ROOT, System, database, processor_s, system
 from district.config import Config
 
 CONNECTIONS = 16
-WARM_UP = 40
+WARM_UP = 200
 
 
 def measure(folder: Path, kind: str, conversations: int) -> dict[str, Any]:

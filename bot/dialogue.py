@@ -37,6 +37,8 @@ from bot.words import is_only_pictures
 DRAFT_LIVES = timedelta(hours=24)
 # How long after filing more photos and words still belong to the same report.
 ADDING = timedelta(minutes=30)
+# Loose photos are tidied away after a day; up to this age nobody has to look whether they are still there.
+LOOSE_PHOTOS_SAFE = timedelta(hours=12)
 # Photos chosen together arrive as one message each, within this time.
 SAME_BREATH = timedelta(seconds=60)
 MOST_PHOTOS = 9
@@ -403,6 +405,7 @@ def _photo(turn: Turn, media_id: str, world: World) -> None:
         return
     turn.actions.append(KeepPhoto(media_id))
     talk.photo_count += 1
+    talk.photos_since = talk.photos_since or world.now.isoformat()
     if talk.step == Step.CONFIRM_WITHDRAWAL:
         talk.step = Step.IDLE
     if talk.photo_count > 1 and not (talk.words and _has_place(talk)) and _was_just_asked(talk, world):
@@ -527,6 +530,7 @@ def _file(turn: Turn, world: World) -> None:
             is_critical=talk.danger is not None,
             scanned=talk.scanned,
             intent="emergency" if talk.danger else talk.intent,
+            is_old=not _is_within(talk.photos_since, LOOSE_PHOTOS_SAFE, world),
         )
     )
     if talk.danger and not any(one.key == "bot.danger.call" for one in turn.says):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -130,7 +130,10 @@ class KeepPhoto:
 
 @dataclass(frozen=True)
 class FileReport:
-    """File what was gathered; photos kept in this very turn belong to it too."""
+    """File what was gathered; photos kept in this very turn belong to it too.
+
+    is_old: its first photo came so long ago that it may have been tidied away.
+    """
 
     description: str
     photo_ids: tuple[int, ...]
@@ -139,6 +142,7 @@ class FileReport:
     is_critical: bool
     scanned: bool
     intent: str = "report"
+    is_old: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,6 +204,7 @@ class Talk:
     words: list[str] = field(default_factory=list)
     photo_ids: list[int] = field(default_factory=list)
     photo_count: int = 0
+    photos_since: str = ""
     category: str | None = None
     intent: str = "report"
     near: str = ""
@@ -232,8 +237,8 @@ class Talk:
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from a fresh talk: most rows are nearly empty."""
-        fresh = asdict(Talk())
-        return {name: value for name, value in asdict(self).items() if value != fresh[name] and name != "step"}
+        mine = vars(self)
+        return {name: mine[name] for name, value in _FRESH.items() if mine[name] != value}
 
     @classmethod
     def from_json(cls, step: str, kept: dict[str, Any]) -> Talk:
@@ -255,3 +260,6 @@ class Turn:
 
     def say(self, key: str, *lines: str, **params: Any) -> None:
         self.says.append(Say(key, params, lines))
+
+
+_FRESH = {name: value for name, value in vars(Talk()).items() if name != "step"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from district.messages import LANGUAGES, catalogue
 
@@ -18,6 +18,7 @@ _LATIN = re.compile(r"[A-Za-z]{2,}")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 
+@lru_cache(maxsize=32)
 def plain(text: str) -> str:
     """Text as short words are compared: full-width forms made plain, small letters, no spaces or punctuation."""
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -62,6 +63,8 @@ class Words:
         word = plain(text)
         if word in known:
             return True
+        if not word.endswith(self._particles):
+            return False
         return any(word.endswith(one) and word.removesuffix(one) in known for one in self._particles)
 
     def choice(self, text: str) -> int | None:

@@ -77,7 +77,8 @@ def _engine_options(config: Config) -> dict[str, object]:
         database = make_url(config.database_url).database
         if database:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
-        return {"connect_args": {"timeout": 15, "check_same_thread": False}}
+        # As many connections as threads: one that is opened anew each time costs more than a message.
+        return {"pool_size": 16, "connect_args": {"timeout": 15, "check_same_thread": False}}
     return {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
 
 

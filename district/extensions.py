@@ -92,6 +92,8 @@ class RedisDoor:
             health_check_interval=30,
         )
         self._down_until = 0.0
+        # When this process last rang each bell (time.monotonic).
+        self.rung_at: dict[str, float] = {}
 
     @property
     def is_resting(self) -> bool:

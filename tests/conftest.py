@@ -13,8 +13,10 @@ from typing import Any
 
 import hypothesis
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 
 from district.config import Config
 from tests.support import services
@@ -121,6 +123,36 @@ def config(env: dict[str, str]) -> Config:
     return Config.from_env(env)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def earnest_hasher() -> Iterator[PasswordHasher]:
+    """The product's own password hasher. Tests log in hundreds of times: they use one that costs less."""
+    from district.people import service as people
+
+    earnest, decoy = people._hasher, people._DECOY
+    people._hasher = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
+    people._DECOY = people._hasher.hash("nobody has this one")
+    yield earnest
+    people._hasher, people._DECOY = earnest, decoy
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Templates compiled once for all applications of this process, known by their words."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        kept = self._kept.get(bucket.key + bucket.checksum)
+        if kept is not None:
+            bucket.bytecode_from_string(kept)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key + bucket.checksum] = bucket.bytecode_to_string()
+
+
+_compiled = _CompiledTemplates()
+
+
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     """The whole application with its three doors, inside an application context."""
@@ -131,6 +163,8 @@ def app(config: Config) -> Iterator[Flask]:
     app.config["WTF_CSRF_ENABLED"] = False
     app.config["RATELIMIT_ENABLED"] = False
     app.testing = True
+    # Each test has its own application, and none needs to compile the same templates again.
+    app.jinja_env.bytecode_cache = _compiled
     with app.app_context():
         yield app
         db.session.remove()

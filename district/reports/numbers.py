@@ -49,7 +49,7 @@ def read(words: str) -> str | None:
 def take(moment: datetime) -> str:
     """The next number of this day, counted in the database: no two alike, none lost to a crash but its own."""
     day = clock.local_day(moment, current_app.config["DISTRICT_TIMEZONE"]).strftime("%Y%m%d")
-    position = db.session.execute(_NEXT, {"day": day}).scalar_one()
+    position = db.session.connection().execute(_NEXT, {"day": day}).scalar_one()
     return spell(day, _nth_count(day, int(position)))
 
 

@@ -21,6 +21,7 @@ from district.extensions import db
 from district.people.models import Resident, Staff
 from district.reports.models import Photo, PhotoState
 from district.reports.numbers import new_key
+from district.rows import insert_now
 from district.storage import PhotoStore
 
 LARGEST_BYTES = 12 * 1024 * 1024
@@ -125,20 +126,19 @@ def add_uploaded(picture: Picture, *, resident: Resident | None = None, staff: S
 
 
 def expect_media(media_id: str, resident_id: int, report_id: int | None = None) -> Photo:
-    """A row for a picture that WeChat holds; the caller hurries `fetch_photos`. Flushes, for the id."""
+    """A row for a picture that WeChat holds; the caller hurries `fetch_photos`."""
     now = clock.now()
-    photo = Photo(
-        token=new_key(20),
-        resident_id=resident_id,
-        report_id=report_id,
-        state=PhotoState.WAITING,
-        media_id=media_id,
-        next_try_at=now,
-        created_at=now,
+    return insert_now(
+        Photo(
+            token=new_key(20),
+            resident_id=resident_id,
+            report_id=report_id,
+            state=PhotoState.WAITING,
+            media_id=media_id,
+            next_try_at=now,
+            created_at=now,
+        )
     )
-    db.session.add(photo)
-    db.session.flush()
-    return photo
 
 
 def claim_waiting(limit: int = 10, lease: timedelta = timedelta(seconds=90)) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from district import audit, clock, sealed
 from district.categories.models import Urgency
@@ -35,6 +35,7 @@ from district.reports.models import (
 )
 from district.reports.photos import MOST_PHOTOS
 from district.reports.states import ENDED, Action, Status
+from district.rows import insert_now
 from district.words import clean
 from district.work import hurry
 
@@ -131,6 +132,7 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
     now = clock.now()
     urgency = new.urgency or (Urgency(category.urgency) if category else Urgency.NORMAL)
     report = Report(
+        version=1,
         number=numbers.take(now),
         access_key=numbers.new_key(),
         source=new.source,
@@ -156,8 +158,7 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
         dispatch_due_at=deadlines.dispatch_due_at(urgency, now),
         route_after=now,
     )
-    db.session.add(report)
-    db.session.flush()
+    insert_now(report)
     _attach(report, new.photo_ids, by)
     _record(report, EventKind.SUBMITTED, by or SYSTEM, to_status=Status.SUBMITTED, data={"source": new.source})
     if isinstance(by, Staff):
@@ -175,11 +176,18 @@ def find(number: str) -> Report:
     return report
 
 
+# Built once: most of what a short query costs is building it.
+_LOCKED = (
+    select(Report)
+    .where(Report.id == bindparam("report_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 def lock(report_id: int, *, version: int | None = None) -> Report:
     """The report, locked until the commit and read anew. Raises NotFound, and StaleVersion when it has moved on."""
-    report = db.session.scalar(
-        select(Report).where(Report.id == report_id).with_for_update().execution_options(populate_existing=True)
-    )
+    report = db.session.scalar(_LOCKED, {"report_id": report_id})
     if report is None:
         raise NotFound("errors.report_unknown")
     if version is not None and report.version != version:
@@ -481,7 +489,8 @@ def comment(
 def add_photo(report: Report, photo: Photo, *, by: Resident | KeyHolder) -> None:
     """A resident's later picture joins the report (it may still be on its way from WeChat)."""
     require(by, Action.COMMENT, report)
-    photo.report_id = report.id
+    if photo.report_id != report.id:
+        photo.report_id = report.id
     _record(report, EventKind.PHOTO_ADDED, by)
 
 
@@ -602,8 +611,11 @@ def _record(
         is_public=is_public,
         data=data or {},
     )
-    db.session.add(event)
-    return event
+    if isinstance(by, System):
+        # Routing records a whole batch: one flush writes all of its events in one statement.
+        db.session.add(event)
+        return event
+    return insert_now(event)
 
 
 def _attach(report: Report, photo_ids: Sequence[int], by: Actor | None, *, purpose: str = "before") -> None:

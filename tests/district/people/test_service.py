@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -142,8 +143,6 @@ def test_a_wrong_name_takes_as_long_as_a_wrong_password(district: SmallDistrict)
 
 
 def test_a_hash_of_older_strength_is_renewed_at_login(district: SmallDistrict) -> None:
-    from argon2 import PasswordHasher
-
     weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     with unit_of_work():
         db.session.get_one(Staff, district.staff["handler"].id).password_hash = weak
@@ -173,6 +172,14 @@ def test_passwords_are_kept_as_argon2id(app: Flask) -> None:
     hashed = people.hash_password(PASSWORD)
     assert hashed.startswith("$argon2id$")
     assert PASSWORD not in hashed
+
+
+def test_the_products_hasher_is_as_strong_as_advised(earnest_hasher: PasswordHasher) -> None:
+    """OWASP's advice for argon2id: 19 MiB and two passes, or more."""
+    hashed = earnest_hasher.hash(PASSWORD)
+    assert hashed.startswith("$argon2id$")
+    assert earnest_hasher.memory_cost >= 19 * 1024
+    assert earnest_hasher.time_cost >= 2
 
 
 def test_a_new_password_ends_every_open_session(district: SmallDistrict) -> None:

@@ -1,0 +1,131 @@
+"""The four statements that carry every message, in the databases' own language.
+
+Who wrote (which also locks them, so that one person's messages are handled one after the other), what was answered
+before and where the conversation stands, the message itself, the conversation's new place. They run for each of
+hundreds of messages a second, and SQLAlchemy's layers would cost several times the statements themselves; so
+they go to the driver's cursor, inside the transaction of the unit of work. Both dialects read the same SQL.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+# WeChat's longer grant (a message's) is renewed by every message; a tap's short one never cuts it.
+_MEET = """
+insert into resident (openid, language, notice_version, is_follower, window_until, window_left,
+                      first_seen_at, last_seen_at)
+values (?, 'zh-Hans', 0, ?, ?, ?, ?, ?)
+on conflict (openid) do update set
+    last_seen_at = excluded.last_seen_at, is_follower = excluded.is_follower{renewed}
+returning id, language, notice_version
+"""
+_RENEWED = ", window_until = excluded.window_until, window_left = excluded.window_left"
+_RECALL = """
+select i.reply, i.resident_id, c.step, c.draft, c.updated_at
+from (select 1 as one) as start
+left join inbound_message i on i.key = ?
+left join conversation c on c.resident_id = ?
+"""
+_KEEP = "insert into inbound_message (key, resident_id, kind, received_at, reply) values (?, ?, ?, ?, ?)"
+_MOVE = """
+insert into conversation (resident_id, step, draft, updated_at) values (?, ?, ?, ?)
+on conflict (resident_id) do update set
+    step = excluded.step, draft = excluded.draft, updated_at = excluded.updated_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """The resident who wrote."""
+
+    id: int
+    language: str
+    notice_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is known before a message is handled. reply: what it was answered with, None if it is new."""
+
+    reply: str | None
+    step: str | None
+    draft: dict[str, Any]
+    moved_at: datetime | None
+
+
+class Ledger:
+    """The statements of one message, on the connection of its unit of work."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._cursor = connection.connection.cursor()
+        self._is_postgres = connection.dialect.name == "postgresql"
+
+    def close(self) -> None:
+        self._cursor.close()
+
+    def meet(
+        self, openid: str, now: datetime, *, follows: bool, renews: bool, until: datetime, messages: int
+    ) -> Writer:
+        """The resident, made at the first contact, locked until the commit. renews: the sending grant, too."""
+        moment = self._moment(now)
+        self._run(_meet_statement(renews), (openid, follows, self._moment(until), messages, moment, moment))
+        return Writer(*self._only_row())
+
+    def recall(self, key: str, resident_id: int) -> Memory:
+        self._run(_RECALL, (key, resident_id))
+        reply, answered_for, step, draft, moved_at = self._only_row()
+        if reply is not None and answered_for != resident_id:
+            # The key holds the sender's digest, so this does not happen; nobody gets another's reply if it does.
+            reply = ""
+        if isinstance(draft, str):
+            draft = json.loads(draft)
+        if isinstance(moved_at, str):
+            moved_at = datetime.fromisoformat(moved_at)
+        if moved_at is not None and moved_at.tzinfo is None:
+            moved_at = moved_at.replace(tzinfo=UTC)
+        return Memory(reply, step, draft or {}, moved_at)
+
+    def note(self, resident_id: int, language: str, notice_version: int) -> None:
+        """The language a resident speaks now, and the privacy notice they were shown."""
+        self._run(
+            "update resident set language = ?, notice_version = ? where id = ?", (language, notice_version, resident_id)
+        )
+
+    def keep(self, key: str, resident_id: int, kind: str, now: datetime, reply: str) -> None:
+        """The message and what it was answered with: a repeat gets the same."""
+        self._run(_KEEP, (key, resident_id, kind, self._moment(now), reply))
+
+    def move(self, resident_id: int, step: str, draft: dict[str, Any], now: datetime) -> None:
+        """Where the conversation stands now."""
+        self._run(_MOVE, (resident_id, step, json.dumps(draft, ensure_ascii=False), self._moment(now)))
+
+    def _only_row(self) -> tuple[Any, ...]:
+        """The one row, read to the end: SQLite cannot commit while a statement is half read."""
+        (row,) = self._cursor.fetchall()
+        return tuple(row)
+
+    def _run(self, statement: str, values: tuple[Any, ...]) -> None:
+        self._cursor.execute(_postgres(statement) if self._is_postgres else statement, values)
+
+    def _moment(self, moment: datetime) -> Any:
+        """As `district.columns.UtcDateTime` keeps it: SQLite holds naive text in UTC, always with microseconds."""
+        if self._is_postgres:
+            return moment
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+@cache
+def _meet_statement(renews: bool) -> str:
+    return _MEET.format(renewed=_RENEWED if renews else "")
+
+
+@cache
+def _postgres(statement: str) -> str:
+    """psycopg's spelling of the parameters. JSON goes in as text, which the column's type reads."""
+    return statement.replace("?", "%s")
