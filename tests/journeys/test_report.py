@@ -42,7 +42,9 @@ def test_from_the_first_word_to_five_stars(system: System) -> None:
 
     # The unit: sees it, takes it, mends it, shows it.
     handler = system.desk(handler_of(unit["code"]))
-    assert filed.number in handler.page("/admin/")
+    found = handler.get(f"/admin/?q={filed.number}")
+    assert found.status_code == 302, "a number leads to its report"
+    assert found.headers["Location"].endswith(filed.number)
     page = handler.page(f"/admin/reports/{filed.number}")
     assert "路灯不亮了" in page
     assert phone.openid not in page
