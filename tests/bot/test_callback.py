@@ -9,7 +9,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -311,7 +310,6 @@ def test_a_message_opens_the_sending_window_and_leaving_closes_it(phone: TestPho
 
 
 def test_a_message_costs_few_statements(phone: TestPhone, app: Flask, district: SmallDistrict) -> None:
-    from sqlalchemy import event
 
     phone.says("有个坑")
     phone.says("进度条")
