@@ -129,7 +129,7 @@ def _message(kind: str) -> tuple[dict[str, str], dict[str, Any] | None]:
     if kind == "location":
         latitude, longitude = form.get("latitude", type=float), form.get("longitude", type=float)
         if latitude is None or longitude is None:
-            raise BadInput("errors.place_missing")
+            raise BadInput("chat.place_missing")
         label = form.get("label", "")[:100]
         north, east = wgs84_to_gcj02(latitude, longitude)
         return (
