@@ -413,6 +413,10 @@ def _photo(turn: Turn, media_id: str, world: World) -> None:
         turn.say("bot.photo.more", count=talk.photo_count)
         return
     turn.say("bot.photo.got")
+    if talk.step == Step.NEED_PLACE and not _has_place(talk):
+        # The place was asked for already; a photo is no answer to that, and no refusal either.
+        _remind(turn)
+        return
     _next(turn, world)
 
 

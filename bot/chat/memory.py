@@ -15,8 +15,10 @@ from district.extensions import redis_door
 
 KEPT_S = 7 * 86400
 MOST_ENTRIES = 300
-WINDOW_S = 48 * 3600
-WINDOW_MESSAGES = 5
+LARGEST_MEDIA = 10 * 1024 * 1024
+# How many messages may be pushed and for how long (WeChat: customer-service rules), after a message and a tap.
+MESSAGE_GRANT = (5, 48 * 3600)
+TAP_GRANT = (3, 60)
 _MEDIA_NAME = re.compile(r"chat-[0-9a-f]{32}")
 
 
@@ -45,9 +47,22 @@ def entries(openid: str, after: int) -> list[dict[str, Any]]:
     return sorted((one for one in found if one["number"] > after), key=lambda one: int(one["number"]))
 
 
-def open_window(openid: str) -> None:
-    """The resident wrote: five messages may be pushed within 48 hours (wechat.md 3.2)."""
-    connection().set(f"bihuan:chat:window:{openid}", WINDOW_MESSAGES, ex=WINDOW_S)
+def open_window(openid: str, *, tap: bool) -> None:
+    """The resident wrote or tapped. A tap's short grant never cuts the long one of a message."""
+    messages, seconds = TAP_GRANT if tap else MESSAGE_GRANT
+    connection().set(f"bihuan:chat:window:{openid}", messages, ex=seconds, nx=tap)
+
+
+def follow(openid: str, follows: bool) -> None:
+    """Whoever leaves the account gets nothing pushed any more."""
+    if follows:
+        connection().set(f"bihuan:chat:follows:{openid}", "1", ex=KEPT_S)
+    else:
+        connection().delete(f"bihuan:chat:follows:{openid}", f"bihuan:chat:window:{openid}")
+
+
+def is_follower(openid: str) -> bool:
+    return bool(connection().exists(f"bihuan:chat:follows:{openid}"))
 
 
 def use_window(openid: str) -> int | None:

@@ -83,6 +83,8 @@ def custom() -> Response:
 def template() -> Response:
     """A template message, shown as a card."""
     given = _given()
+    if not memory.is_follower(str(given.get("touser", ""))):
+        return _refuse(43004, "require subscribe")
     fields = given.get("data", {})
     lines = [str(field.get("value", "")) for field in fields.values()] if isinstance(fields, dict) else []
     memory.note(
@@ -90,6 +92,23 @@ def template() -> Response:
         {"side": "theirs", "kind": "card", "lines": lines, "url": str(given.get("url", "")), "pushed": True},
     )
     return _out(msgid=secrets.randbelow(10**9))
+
+
+@pages.post("/cgi-bin/message/subscribe/bizsend")
+def notice() -> Response:
+    """A subscription notice needs a consent, which this window cannot give."""
+    return _refuse(43101, "user refuse to accept the msg")
+
+
+@pages.post("/cgi-bin/media/upload")
+def upload() -> Response:
+    """A temporary picture."""
+    file = request.files.get("media")
+    if file is None:
+        return _refuse(41005, "media data missing")
+    media_id = f"chat-{secrets.token_hex(16)}"
+    memory.keep_media(media_id, file.read(memory.LARGEST_MEDIA))
+    return _out(type=request.args.get("type", "image"), media_id=media_id)
 
 
 @pages.post("/cgi-bin/menu/create")

@@ -8,13 +8,16 @@ import time
 from typing import Any
 from xml.sax.saxutils import escape
 
+import qrcode
 import requests
 import xmltodict
-from flask import Blueprint, Response, current_app, jsonify, render_template, request
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, url_for
+from qrcode.image.svg import SvgPathFillImage
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.utils import WeChatSigner
+from werkzeug.wrappers import Response as ResponseBase
 
-from bot import menu
+from bot import menu, world
 from bot.chat import memory
 from district import links
 from district.config import Config
@@ -29,25 +32,41 @@ from district.reports import photos
 pages = Blueprint(
     "chat", __name__, template_folder="../templates", static_folder="../static", static_url_path="/chat/static"
 )
-COOKIE = "chat_resident"
+COOKIE = "chat_residents"
+MOST_RESIDENTS = 6
 ACCOUNT = "gh_bihuan_demo"
 LONGEST_TEXT = 2000
+# WeChat delivers a message again when no proper answer comes in time.
+DELIVERIES = 3
 _OPENID = re.compile(r"oChat[0-9a-f]{23}")
 
 
 @pages.get("/chat")
-def show() -> Response:
-    """The window. Each browser is a resident of its own; `new` makes another."""
-    openid = request.cookies.get(COOKIE, "")
-    fresh = not _OPENID.fullmatch(openid) or "new" in request.args
-    if fresh:
-        openid = "oChat" + secrets.token_hex(12)[:23]
-    response = current_app.make_response(
-        render_template("bot/chat.html", buttons=menu.buttons(), map_version=map_version(),
-                        tile_url=current_app.config["TILE_URL"])
-    )  # fmt: skip
-    if fresh:
-        response.set_cookie(COOKIE, openid, max_age=30 * 86400, samesite="Lax", httponly=True)
+def show() -> ResponseBase:
+    """The window. Each browser has residents of its own, kept in its cookie, the present one first.
+
+    `new` makes another, `as` takes the one with that number.
+    """
+    known = _residents()
+    if "new" in request.args or not known:
+        known = ["oChat" + secrets.token_hex(12)[:23], *known][:MOST_RESIDENTS]
+    chosen = request.args.get("as", 0, type=int)
+    if 0 < chosen < len(known):
+        known = [known[chosen], *known[:chosen], *known[chosen + 1 :]]
+    if request.args:
+        response: ResponseBase = redirect(url_for("chat.show"))
+    else:
+        response = current_app.make_response(
+            render_template(
+                "bot/chat.html",
+                buttons=menu.buttons(),
+                map_version=map_version(),
+                tile_url=current_app.config["TILE_URL"],
+                residents=[openid[-4:] for openid in known],
+                service=world.service_name(),
+            )
+        )
+    response.set_cookie(COOKIE, ".".join(known), max_age=30 * 86400, samesite="Lax", httponly=True)
     return response
 
 
@@ -62,10 +81,25 @@ def find_facilities() -> Response:
     """Facilities to scan: `q` holds words of name or address, or a code."""
     page = facilities.search(words=request.args.get("q", ""), limit=12)
     found = [
-        {"name": one.name, "address": one.address, "token": facility_service.token_of(one.id) or ""}
+        {
+            "name": one.name,
+            "address": one.address,
+            "token": (token := facility_service.token_of(one.id) or ""),
+            "page": f"/f/{token.lower()}",
+            "code": url_for("chat.facility_code", token=token) if token else "",
+        }
         for one in page.facilities
     ]
     return jsonify(facilities=[one for one in found if one["token"]])
+
+
+@pages.get("/chat/codes/<token>.svg")
+def facility_code(token: str) -> Response:
+    """The facility's printed code, to be scanned from the screen."""
+    code = qrcode.QRCode(border=2, error_correction=qrcode.constants.ERROR_CORRECT_M)
+    code.add_data(links.printed_facility_code(token[:20]))
+    image = code.make_image(image_factory=SvgPathFillImage)
+    return Response(image.to_string(), mimetype="image/svg+xml")
 
 
 @pages.get("/chat/media/<media_id>")
@@ -79,7 +113,7 @@ def picture(media_id: str) -> Response:
 
 @pages.post("/chat/send")
 def send() -> tuple[Response, int]:
-    """Send one message as WeChat would: `kind` is text, image, location, follow, click or scan."""
+    """Send one message as WeChat would: `kind` is text, voice, image, location, follow, leave, click or scan."""
     openid = _openid()
     try:
         message, bubble = _message(request.form.get("kind", ""))
@@ -87,8 +121,13 @@ def send() -> tuple[Response, int]:
         return jsonify(error=t(error.key)), 422
     if bubble is not None:
         memory.note(openid, {"side": "mine", **bubble})
-    if message.get("MsgType") != "event" or message.get("Event") in ("subscribe", "CLICK", "scancode_waitmsg"):
-        memory.open_window(openid)
+    event = message.get("Event")
+    if event in ("subscribe", "unsubscribe"):
+        memory.follow(openid, event == "subscribe")
+    elif event is None:
+        memory.follow(openid, True)
+    if event != "unsubscribe":
+        memory.open_window(openid, tap=event is not None)
     try:
         text = _deliver(openid, message)
     except (requests.RequestException, ValueError) as error:
@@ -100,11 +139,16 @@ def send() -> tuple[Response, int]:
     return jsonify(ok=True), 200
 
 
+def _residents() -> list[str]:
+    """The openids of this browser's residents, the present one first."""
+    return [one for one in request.cookies.get(COOKIE, "").split(".") if _OPENID.fullmatch(one)][:MOST_RESIDENTS]
+
+
 def _openid() -> str:
-    openid = request.cookies.get(COOKIE, "")
-    if not _OPENID.fullmatch(openid):
+    known = _residents()
+    if not known:
         raise BadInput("chat.reload")
-    return openid
+    return known[0]
 
 
 def _message(kind: str) -> tuple[dict[str, str], dict[str, Any] | None]:
@@ -115,6 +159,10 @@ def _message(kind: str) -> tuple[dict[str, str], dict[str, Any] | None]:
         if not text:
             raise BadInput("errors.note_missing")
         return {"MsgType": "text", "Content": text}, {"kind": "text", "text": text}
+    if kind == "voice":
+        said = form.get("text", "").strip()[:LONGEST_TEXT]
+        fields = {"MsgType": "voice", "MediaId": f"chat-voice-{secrets.token_hex(8)}", "Format": "amr"}
+        return fields | ({"Recognition": said} if said else {}), {"kind": "voice", "text": said}
     if kind == "image":
         upload = request.files.get("photo")
         if upload is None:
@@ -139,6 +187,11 @@ def _message(kind: str) -> tuple[dict[str, str], dict[str, Any] | None]:
         )  # fmt: skip
     if kind == "follow":
         return {"MsgType": "event", "Event": "subscribe", "EventKey": ""}, None
+    if kind == "leave":
+        return {"MsgType": "event", "Event": "unsubscribe", "EventKey": ""}, {
+            "kind": "system",
+            "text": t("chat.left"),
+        }
     if kind == "click":
         return {"MsgType": "event", "Event": "CLICK", "EventKey": form.get("key", "")[:128]}, None
     if kind == "scan":
@@ -178,12 +231,7 @@ def _deliver(openid: str, fields: dict[str, str]) -> str:
         body = crypto.encrypt_message(body, nonce, stamp)
         signed = xmltodict.parse(body)["xml"]["MsgSignature"]
         query |= {"encrypt_type": "aes", "msg_signature": signed}
-    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host
-    answer = requests.post(
-        f"http://{host}:{config.port}/wechat", params=query, data=body.encode(),
-        headers={"Content-Type": "text/xml"}, timeout=(3, 6),
-    )  # fmt: skip
-    answer.raise_for_status()
+    answer = _post(config, query, body.encode())
     if answer.content in (b"", b"success"):
         return ""
     reply = answer.content.decode()
@@ -192,3 +240,20 @@ def _deliver(openid: str, fields: dict[str, str]) -> str:
         reply = crypto.decrypt_message(reply, outer["MsgSignature"], outer["TimeStamp"], outer["Nonce"])
         reply = reply.decode() if isinstance(reply, bytes) else reply
     return str(xmltodict.parse(reply)["xml"].get("Content") or "")
+
+
+def _post(config: Config, query: dict[str, str], body: bytes) -> requests.Response:
+    """The delivery itself, up to three times, as WeChat does when it is not answered."""
+    host = "127.0.0.1" if config.host in ("0.0.0.0", "::", "") else config.host
+    for delivery in range(1, DELIVERIES + 1):
+        try:
+            answer = requests.post(
+                f"http://{host}:{config.port}/wechat", params=query, data=body, timeout=(3, 5),
+                headers={"Content-Type": "text/xml"},
+            )  # fmt: skip
+            answer.raise_for_status()
+            return answer
+        except requests.RequestException:
+            if delivery == DELIVERIES:
+                raise
+    raise AssertionError("unreachable")

@@ -28,6 +28,24 @@
     return svg;
   }
 
+  // WeChat opens a link inside itself; so does this window, with pages of its own server.
+  function leadsInside(anchor) {
+    anchor.target = '_blank';
+    anchor.rel = 'noopener';
+    anchor.addEventListener('click', (event) => {
+      if (event.metaKey || event.ctrlKey || event.shiftKey || new URL(anchor.href).origin !== location.origin) return;
+      event.preventDefault();
+      openPage(anchor.href);
+    });
+  }
+
+  function openPage(address) {
+    $('page').src = address;
+    $('page-outside').href = address;
+    $('page-title').textContent = '';
+    openSheet($('page-sheet'));
+  }
+
   // Replies may hold simple links and nothing else: each becomes a link element, the rest stays text.
   function words(text, into) {
     const link = /<a href="(https?:\/\/[^"<>]+)">([^<]*)<\/a>/g;
@@ -36,8 +54,7 @@
       into.append(text.slice(from, found.index));
       const anchor = make('a', '', found[2]);
       anchor.href = found[1];
-      anchor.target = '_blank';
-      anchor.rel = 'noopener';
+      leadsInside(anchor);
       into.append(anchor);
       from = found.index + found[0].length;
     }
@@ -60,6 +77,9 @@
     } else if (entry.kind === 'location') {
       body.classList.add('place-card');
       body.append(icon('map-pin'), make('span', '', entry.text || `${entry.latitude.toFixed(5)}, ${entry.longitude.toFixed(5)}`));
+    } else if (entry.kind === 'voice') {
+      body.classList.add('place-card');
+      body.append(icon('volume'), make('span', '', entry.text || texts.voice));
     } else if (entry.kind === 'card') {
       body.classList.add('card');
       body.append(make('strong', '', texts.pushed));
@@ -67,8 +87,7 @@
       if (/^https?:/.test(entry.url)) {
         const anchor = make('a', '', texts.details);
         anchor.href = entry.url;
-        anchor.target = '_blank';
-        anchor.rel = 'noopener';
+        leadsInside(anchor);
         body.append(anchor);
       }
     } else {
@@ -165,6 +184,26 @@
   });
   $('plus').addEventListener('click', () => showPanel($('panel').hidden));
   $('follow').addEventListener('click', () => send({ kind: 'follow' }));
+  $('sample-tile').addEventListener('click', async () => {
+    showPanel(false);
+    await send({ kind: 'image', photo: new File([await samplePicture()], 'sample.jpg', { type: 'image/jpeg' }) });
+  });
+  $('voice-tile').addEventListener('click', () => { openSheet($('voice-sheet')); $('voice-words').focus(); });
+  $('voice-send').addEventListener('click', async () => {
+    const said = $('voice-words').value.trim();
+    $('voice-words').value = '';
+    $('voice-sheet').close();
+    await send({ kind: 'voice', text: said });
+  });
+  $('people').addEventListener('click', () => openSheet($('people-sheet')));
+  $('leave').addEventListener('click', async () => {
+    $('people-sheet').close();
+    await send({ kind: 'leave' });
+  });
+  $('page').addEventListener('load', () => {
+    try { $('page-title').textContent = $('page').contentDocument.title; } catch (error) { /* another server's page has no title for us */ }
+  });
+  $('page-sheet').addEventListener('close', () => { $('page').src = 'about:blank'; });
   $('photo-tile').addEventListener('click', () => $('photo').click());
   $('photo').addEventListener('change', async () => {
     const [file] = $('photo').files;
@@ -172,6 +211,39 @@
     $('photo').value = '';
     showPanel(false);
   });
+
+  // A picture for whoever has none at hand: a broken cover on a grey street, drawn here and now.
+  function samplePicture() {
+    const canvas = make('canvas');
+    canvas.width = 900;
+    canvas.height = 680;
+    const pen = canvas.getContext('2d');
+    pen.fillStyle = '#8d9196';
+    pen.fillRect(0, 0, 900, 680);
+    for (let index = 0; index < 2600; index += 1) {
+      pen.fillStyle = `rgba(${index % 2 ? '255,255,255' : '0,0,0'},${Math.random() * 0.12})`;
+      pen.fillRect(Math.random() * 900, Math.random() * 680, 3, 3);
+    }
+    pen.fillStyle = '#d9b84a';
+    pen.fillRect(60, 0, 22, 680);
+    pen.fillStyle = '#15171a';
+    pen.beginPath();
+    pen.ellipse(480, 360, 230, 170, 0, 0, 7);
+    pen.fill();
+    pen.fillStyle = '#4d5258';
+    pen.beginPath();
+    pen.ellipse(560, 300, 210, 150, 0.5, 0.4, 3.9);
+    pen.fill();
+    pen.strokeStyle = '#2c3035';
+    pen.lineWidth = 9;
+    for (let index = -4; index < 5; index += 1) {
+      pen.beginPath();
+      pen.moveTo(440 + index * 36, 190);
+      pen.lineTo(560 + index * 36, 330);
+      pen.stroke();
+    }
+    return new Promise((resolve) => canvas.toBlob(resolve, 'image/jpeg', 0.85));
+  }
 
   function openSheet(sheet) {
     showPanel(false);
@@ -196,7 +268,7 @@
     view.map.invalidateSize();
   });
   $('place-send').addEventListener('click', async () => {
-    const centre = place || (() => { const c = view.map.getCenter(); return { latitude: c.lat, longitude: c.lng, description: '' }; })();
+    const centre = place || (() => { const c = view.map.getCenter(); return { latitude: c.lat, longitude: c.lng, description: view.describe(c.lat, c.lng) || '' }; })();
     $('place-sheet').close();
     await send({ kind: 'location', latitude: centre.latitude, longitude: centre.longitude, label: centre.description || '' });
   });
@@ -216,7 +288,15 @@
         $('scan-sheet').close();
         await send({ kind: 'scan', token: one.token, name: one.name, key: scanKey });
       });
-      item.append(button);
+      const code = make('img', 'code');
+      code.src = one.code;
+      code.alt = `${texts.code} ${one.name}`;
+      code.loading = 'lazy';
+      const page = make('a', 'page-link', texts.open_page);
+      page.href = one.page;
+      leadsInside(page);
+      page.addEventListener('click', () => $('scan-sheet').close());
+      item.append(code, button, page);
       $('found').append(item);
     }
   }
