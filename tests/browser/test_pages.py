@@ -1,0 +1,140 @@
+"""Every page there is, on a telephone and on a desk: no script trouble, nothing from elsewhere, nothing too wide,
+nothing that a blind or a keyboard user could not use, no key of the catalogue instead of a sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import requests
+from flask import Flask
+
+from tests.browser.conftest import Visit
+from tests.support.browser import DESKTOP, PHONE
+from tests.support.pictures import jpeg
+from tests.support.running import Bihuan, eventually
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+# Every GET that answers with a page, with an example of each address; `{...}` is filled from a real report.
+ANYBODY = {
+    "citizen.home": "/", "citizen.report_form": "/report", "citizen.mine": "/mine", "citizen.nearby": "/nearby",
+    "citizen.privacy": "/privacy", "citizen.look_up": "/r?number={number}", "report_page.show": "/r/{number}?key={key}",
+    "facility_page.show": "/F/{token}", "chat.show": "/chat", "admin.log_in": "/admin/login",
+}  # fmt: skip
+# Who may open it, and where.
+STAFF = {
+    "admin.inbox": ("desk", "/admin/?tab=all"),
+    "admin.report": ("desk", "/admin/reports/{number}"),
+    "admin.form": ("desk", "/admin/reports/{number}/do/comment"),
+    "admin.print_report": ("desk", "/admin/reports/{number}/print"),
+    "admin.take_call": ("desk", "/admin/reports/new"),
+    "admin.facilities": ("admin", "/admin/facilities"),
+    "admin.facility": ("admin", "/admin/facilities/{facility}"),
+    "admin.messages": ("admin", "/admin/messages"),
+    "admin.staff": ("admin", "/admin/staff"),
+    "admin.add_staff": ("admin", "/admin/staff/new"),
+    "admin.units": ("admin", "/admin/units"),
+    "admin.audit": ("admin", "/admin/audit"),
+}
+# Addresses that answer with data, a file, a part of a page or another address.
+NO_PAGES = {
+    "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
+    "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
+    "admin.places", "admin.set_password", "chat.log", "chat.find_facilities", "chat.picture",
+}  # fmt: skip
+LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
+
+
+@pytest.fixture(scope="module")
+def example(address: str, bihuan: Bihuan) -> dict[str, str]:
+    """A report with a picture, assigned, and a facility."""
+    photo = requests.post(f"{address}/api/v1/photos", files={"photo": ("a.jpg", jpeg(size=(900, 700)))}, timeout=60)
+    body = {"description": "路灯不亮了，晚上黑得看不见路，已经三天了" * 4, "latitude": 50.426, "longitude": 124.1262,
+            "contact": "13800138000", "photos": [photo.json()["id"]]}  # fmt: skip
+    filed = requests.post(f"{address}/api/v1/reports", json=body, timeout=60).json()
+
+    def has_unit() -> bool:
+        answer = requests.get(f"{address}/api/v1/reports/{filed['number']}", params={"key": filed["key"]}, timeout=60)
+        return bool(answer.json()["unit"])
+
+    eventually(has_unit, "it has its unit")
+    found = re.search(r"/f/([a-z0-9]+)", requests.get(f"{address}/nearby", timeout=60).text)
+    token, code = _a_facility(bihuan)
+    return {"number": filed["number"], "key": filed["key"], "token": found[1] if found else token, "facility": code}
+
+
+def _a_facility(bihuan: Bihuan) -> tuple[str, str]:
+    import sqlite3
+
+    with sqlite3.connect(bihuan.var_dir / "bihuan.db") as connection:
+        token, code = connection.execute(
+            "select token, code17 from facility_token join facility on facility.id = facility_id limit 1"
+        ).fetchone()
+    connection.close()
+    return str(token), str(code)
+
+
+SIZES = {"phone": PHONE, "desk": DESKTOP}
+WHOSE = {
+    "anybody": ("", ANYBODY),
+    "desk": ("desk", {name: path for name, (who, path) in STAFF.items() if who == "desk"}),
+    "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
+}
+KEYS = re.compile(r"\b(?:admin|bot|chat|citizen|common|errors|help|notifications|routing|status)\.[a-z_]+\.[a-z_]+\b")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("whose", WHOSE)
+def test_every_page_is_sound(visit: Visit, example: dict[str, str], whose: str, language: str, size: str) -> None:
+    username, paths = WHOSE[whose]
+    watched = visit(username, **SIZES[size], locale=language)
+    wrong: list[str] = []
+    for name, path in (paths | LOST if whose == "anybody" else paths).items():
+        page = watched.open(path.format(**example))
+        before = len(watched.troubles)
+        page.wait_for_load_state("networkidle")
+        words = page.inner_text("body")
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        faults = {
+            "scrolls sideways": wide > 1,
+            "shows a key": KEYS.search(words.replace("bihuan.example", "")),
+            "has no title": not page.title().strip(),
+            "has no heading": page.locator("h1").count() != 1,
+            "speaks the other language": not str(page.get_attribute("html", "lang")).startswith(language[:2]),
+            "is empty": len(words.strip()) < 20,
+        }
+        wrong += [f"{name} ({path}) {fault}" for fault, is_so in faults.items() if is_so]
+        if name in LOST:
+            # The browser itself notes the 404 of the page.
+            del watched.troubles[:]
+        wrong += [f"{name}: {trouble}" for trouble in watched.troubles[before:]]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("whose", WHOSE)
+def test_every_page_can_be_used_by_everybody(visit: Visit, example: dict[str, str], whose: str, size: str) -> None:
+    sync = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not reachable (make check)")
+    # The checker puts its own script into the page, which the content policy forbids, and rightly so.
+    username, paths = WHOSE[whose]
+    watched = visit(username, **SIZES[size], bypass_csp=True)
+    wrong: list[str] = []
+    for name, path in paths.items():
+        page = watched.open(path.format(**example))
+        page.wait_for_load_state("networkidle")
+        for found in sync.Axe().run(page).response["violations"]:
+            if found["impact"] in ("serious", "critical"):
+                wrong.append(f"{name}: {found['id']} at {found['nodes'][0]['html'][:120]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_page_is_left_out(app: Flask) -> None:
+    pages = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or set())}
+    pages = {name for name in pages if not name.startswith(("api.", "wechat_stand_in."))}
+    named: set[Any] = {*ANYBODY, *STAFF, *NO_PAGES}
+    assert pages - named == set(), "name these in ANYBODY, STAFF or NO_PAGES"
+    assert named - pages == set(), "these are gone"
