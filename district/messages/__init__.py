@@ -82,7 +82,7 @@ def t(key: str, /, **params: Any) -> str:
             return key
     try:
         return text.format(**params) if params or "{" in text else text
-    except (KeyError, IndexError, ValueError):
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError):
         log.error("message not filled", extra={"message_key": key, "language": tag})
         return text
 
