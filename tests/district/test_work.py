@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from flask import Flask
 from rq import Queue
@@ -136,11 +138,15 @@ def test_a_unit_of_work_sees_what_others_have_just_committed(app: Flask) -> None
 
 @both_databases
 def test_many_writers_at_once_all_succeed_and_lose_nothing(app: Flask) -> None:
+    """Threads of two applications: two processes share nothing but the database, and neither do these."""
+    from wsgi import create_app
+
+    other = create_app(app.config["BIHUAN"])
     with unit_of_work():
         settings.put("count", 0)
 
-    def count_up() -> None:
-        with app.app_context():
+    def count_up(of: Flask) -> None:
+        with of.app_context():
             for _ in range(10):
                 with unit_of_work() as session:
                     row = session.scalars(
@@ -149,7 +155,9 @@ def test_many_writers_at_once_all_succeed_and_lose_nothing(app: Flask) -> None:
                     row.value = row.value + 1
             db.session.remove()
 
-    in_threads([count_up] * 6)
+    in_threads([partial(count_up, of) for of in (app, other) * 3])
+    with other.app_context():
+        db.engine.dispose()
     db.session.expire_all()
     assert settings.get("count") == 60
 
@@ -175,6 +183,12 @@ def test_reports_filed_at_once_all_get_numbers_of_their_own(app: Flask) -> None:
     in_threads([file_some] * 6)
     numbers = db.session.scalars(select(Report.number)).all()
     assert len(numbers) == len(set(numbers)) == 49
+
+
+def test_a_queue_server_that_hangs_is_not_waited_for_long(app: Flask) -> None:
+    """WeChat's message has its answer well within a second, whatever happens."""
+    given = redis_door().connection.connection_pool.connection_kwargs
+    assert given["socket_timeout"] + given["socket_connect_timeout"] < 1
 
 
 def test_sqlite_is_set_up_for_many_readers_and_one_writer(app: Flask) -> None:

@@ -223,6 +223,15 @@ def test_a_units_pictures_show_what_was_done(district: SmallDistrict) -> None:
     assert db.session.get_one(Photo, photo_id).purpose == "after"
 
 
+def test_a_unit_shows_no_picture_of_somebody_elses(district: SmallDistrict) -> None:
+    report = make_report(district, Status.IN_PROGRESS)
+    for owner in ({"staff": district.staff["street"]}, {"resident": district.resident}, {}):
+        photo_id = add_photo(**owner)
+        with pytest.raises(BadInput) as refused:
+            act(report.id, reports.resolve, by=district.staff["handler"], note="好了", photo_ids=[photo_id])
+        assert list(refused.value.fields) == ["photos"]
+
+
 # Giving to a unit
 
 
