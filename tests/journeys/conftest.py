@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -130,14 +131,33 @@ class System:
         """Stop these parts in the middle of whatever they do, and wake them at the end."""
         asleep = [pid for name, pid in self.bihuan.parts().items() if name.startswith(prefixes)]
         assert asleep
-        for pid in asleep:
-            os.kill(pid, signal.SIGSTOP)
+
+        def all_sleep() -> bool:
+            _signal(asleep, signal.SIGSTOP)
+            if self._can_be_written():
+                return True
+            # One fell asleep holding SQLite's lock, which nobody dead could hold: once more.
+            _signal(asleep, signal.SIGCONT)
+            return False
+
+        eventually(all_sleep, f"{prefixes} asleep")
         try:
             yield
         finally:
-            for pid in asleep:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
+            _signal(asleep, signal.SIGCONT)
+
+    def _can_be_written(self) -> bool:
+        if not self.database_url.startswith("sqlite"):
+            return True
+        connection = sqlite3.connect(self.database_url.removeprefix("sqlite:///"), timeout=0.5, isolation_level=None)
+        try:
+            connection.execute("begin immediate")
+            connection.execute("rollback")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            connection.close()
+        return True
 
     @contextmanager
     def queue_away(self) -> Iterator[None]:
@@ -155,6 +175,12 @@ class System:
     def wait_ready(self) -> None:
         """Until database, queue and workers are all well."""
         eventually(lambda: self.bihuan.get("/readyz")[0] == 200, "everything is ready")
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def filed_by(answer: Answer) -> Filed:
