@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--only", choices=("messages", "routing", "faults"), action="append")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     parser.add_argument("--conversations", type=int, default=600, help="residents; each sends 3 or 4 messages")
-    parser.add_argument("--reports", type=int, default=1500, help="reports to route")
+    parser.add_argument("--reports", type=int, default=3000, help="reports to route")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
     wanted = given.only or ["messages", "routing", "faults"]

@@ -7,15 +7,15 @@ import random
 import subprocess
 import sys
 import tomllib
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
 from sqlalchemy import func, select, update
 
 from bench.mix import EAST, NORTH, SOUTH, WEST
-from bench.system import ROOT, System, copy_of, processor_s, system, wait_for
+from bench.system import ROOT, System, processor_s, system, wait_for
 from district import clock
 from district.extensions import db
 from district.jobs import ROUTING_BATCH
@@ -27,27 +27,65 @@ from district.work import ring, unit_of_work
 
 WORDS = tomllib.loads((Path(__file__).parent / "mix.toml").read_text(encoding="utf-8"))
 WARM_UP = 60
+TURNS = 3
 LATER = timedelta(days=1)
 
 
 def measure(folder: Path, kind: str, count: int) -> dict[str, Any]:
-    """The drain of `count` waiting reports, then the same reports by the floor's loop on a copy of the database."""
+    """The drain of `count` waiting reports by a worker, and of the same reports in another database by the floor's
+    loop, in turns: what disturbs the machine for a while disturbs both."""
     from wsgi import create_app
 
-    with system(folder / f"routing-{kind}", kind) as instance:
-        app = create_app(instance.config)
-        with app.app_context():
-            file_reports(WARM_UP, seed=1)
-            file_reports(count, seed=2, wait=LATER)
-            _let_go(app)
-            with copy_of(instance.database_url, instance.folder) as copy:
-                ours = _drain(instance, app, count)
-                floor = _loop(instance, copy, ours["triage_share"])
-    return {"ours": ours, "floor": floor, "rate_ratio": round(ours["per_second"] / floor["per_second"], 2)}
+    ours, floor = _Sum(), _Sum()
+    each = count // TURNS
+    with (
+        system(folder / f"routing-{kind}", kind) as instance,
+        system(folder / f"loop-{kind}", kind) as loop,
+        create_app(instance.config).app_context(),
+    ):
+        worker = instance.start_worker("routing")
+        _drain(worker.pid, file_reports(WARM_UP, seed=1, wait=LATER))
+        for turn in range(TURNS):
+            ours.add(each, *_drain(worker.pid, file_reports(each, seed=2 + turn, wait=LATER)))
+            share = _triage_share()
+            _let_go()
+            floor.add(each, *_loop(loop, each, 2 + turn, share))
+        instance.end(worker)
+    return {
+        "ours": ours.figures() | {"triage_share": share},
+        "floor": floor.figures(),
+        "rate_ratio": round(ours.per_second / floor.per_second, 2),
+    }
 
 
-def file_reports(count: int, seed: int, wait: timedelta = timedelta(0)) -> None:
-    """File reports of as many residents through the verbs; they wait for routing, or not before `wait` is over."""
+@dataclass
+class _Sum:
+    reports: int = 0
+    seconds: float = 0.0
+    processor_s: float = 0.0
+
+    def add(self, reports: int, seconds: float, processor: float) -> None:
+        self.reports += reports
+        self.seconds += seconds
+        self.processor_s += processor
+
+    @property
+    def per_second(self) -> float:
+        return self.reports / self.seconds
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "reports": self.reports,
+            "per_second": round(self.per_second, 1),
+            "processor_ms": round(self.processor_s * 1000 / self.reports, 3),
+        }
+
+
+def file_reports(count: int, seed: int, wait: timedelta = timedelta(0)) -> int:
+    """File reports of as many residents through the verbs; they wait for routing, or not before `wait` is over.
+
+    Returns `count`.
+    """
     chance = random.Random(seed)
     done = 0
     while done < count:
@@ -68,6 +106,7 @@ def file_reports(count: int, seed: int, wait: timedelta = timedelta(0)) -> None:
                 report.route_after = clock.now() + wait
         db.session.remove()
         done += 100
+    return count
 
 
 def waiting() -> int:
@@ -77,55 +116,46 @@ def waiting() -> int:
     return int(count or 0)
 
 
-def _drain(instance: System, app: Flask, count: int) -> dict[str, Any]:
-    worker = instance.start_worker("routing")
-    # It has rung for itself at its start: the warm-up is done, its reference data is read.
-    wait_for(lambda: waiting() == count, "the warm-up is routed")
+def _drain(worker_pid: int, count: int) -> tuple[float, float]:
+    """Let the worker have what was put off; (seconds, processor seconds) until all of it is routed."""
+    _bring_forward()
+    before = processor_s(worker_pid)
+    ring("route_reports", again=True)
+    seconds = wait_for(lambda: waiting() == 0, f"{count} reports are routed", 180, every_s=0.05)
+    return seconds, processor_s(worker_pid) - before
+
+
+def _loop(instance: System, count: int, seed: int, triage_share: float) -> tuple[float, float]:
+    """The same reports by the floor's loop; (seconds, processor seconds)."""
+    from wsgi import create_app
+
+    with create_app(instance.config).app_context():
+        file_reports(count, seed)
+        _let_go()
+    ran = subprocess.run(
+        [sys.executable, "-m", "bench.floors", "loop", str(ROUTING_BATCH), str(triage_share)],
+        cwd=ROOT, env=instance.env, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    found = json.loads(ran.stdout.splitlines()[-1])
+    if found["reports"] != count:
+        raise RuntimeError(f"the loop found {found['reports']} reports, not {count}")
+    return found["seconds"], found["processor_s"]
+
+
+def _bring_forward() -> None:
     with unit_of_work() as session:
         session.execute(update(Report).where(Report.status == Status.SUBMITTED).values(route_after=clock.now()))
-    before = processor_s(worker.pid)
-    ring("route_reports", again=True)
-    seconds = wait_for(lambda: waiting() == 0, "everything is routed", 180, every_s=0.05)
-    used = processor_s(worker.pid) - before
-    instance.end(worker)
+
+
+def _triage_share() -> float:
+    """How many of the routed reports the rules left to people."""
     by_status: dict[str, int] = dict(
         db.session.execute(select(Report.status, func.count()).group_by(Report.status)).tuples().all()
     )
-    _let_go(app)
-    share = round(by_status.get(Status.TRIAGE, 0) / sum(by_status.values()), 3)
-    return _figures(count, seconds, used) | {"triage_share": share}
+    return round(by_status.get(Status.TRIAGE, 0) / sum(by_status.values()), 3)
 
 
-def _loop(instance: System, copy: str, triage_share: float) -> dict[str, Any]:
-    env = instance.env | {"DATABASE_URL": copy}
-    _bring_forward(copy)
-    ran = subprocess.run(
-        [sys.executable, "-m", "bench.floors", "loop", str(ROUTING_BATCH), str(triage_share)],
-        cwd=ROOT, env=env, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    found = json.loads(ran.stdout.splitlines()[-1])
-    # The copy was taken before the warm-up was routed: the loop has those to do as well.
-    return _figures(found["reports"], found["seconds"], found["processor_s"])
-
-
-def _bring_forward(url: str) -> None:
-    from sqlalchemy import create_engine
-
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(update(Report.__table__).values(route_after=clock.now()))  # type: ignore[arg-type]
-    engine.dispose()
-
-
-def _figures(count: int, seconds: float, processor: float) -> dict[str, Any]:
-    return {
-        "reports": count,
-        "per_second": round(count / seconds, 1),
-        "processor_ms": round(processor * 1000 / count, 3),
-    }
-
-
-def _let_go(app: Flask) -> None:
-    """Leave the database alone, so that it can be copied or dropped."""
+def _let_go() -> None:
+    """Leave the database alone while others are measured."""
     db.session.remove()
     db.engine.dispose()

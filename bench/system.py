@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -188,26 +187,6 @@ def database(folder: Path, kind: str) -> Iterator[str]:
             yield make_url(_postgres()).set(database=name).render_as_string(hide_password=False)
         finally:
             server.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-
-
-@contextlib.contextmanager
-def copy_of(url: str, folder: Path) -> Iterator[str]:
-    """A copy of a database that nobody uses now."""
-    if url.startswith("sqlite"):
-        source = Path(make_url(url).database or "")
-        for path in source.parent.glob(source.name + "*"):
-            shutil.copy(path, folder / path.name.replace(source.name, "copy.db"))
-        yield f"sqlite:///{folder / 'copy.db'}"
-        return
-    source_name = make_url(url).database or ""
-    name = source_name + "_copy"
-    with _server() as server:
-        copy, original = sql.Identifier(name), sql.Identifier(source_name)
-        server.execute(sql.SQL("create database {} template {}").format(copy, original))
-        try:
-            yield make_url(url).set(database=name).render_as_string(hide_password=False)
-        finally:
-            server.execute(sql.SQL("drop database if exists {} with (force)").format(copy))
 
 
 def postgres_answers() -> bool:
