@@ -165,10 +165,7 @@ class _Doing:
         elif isinstance(action, wishes.FileReport):
             self._file(action, talk)
         elif isinstance(action, wishes.AddPhoto):
-            report = reports.lock(action.report_id)
-            photo = photos.expect_media(action.media_id, self._resident_id, report.id)
-            reports.add_photo(report, photo, by=self._resident())
-            hurry("fetch_photos")
+            reports.add_media(action.report_id, action.media_id, by=self._resident())
         elif isinstance(action, wishes.AddWords):
             reports.comment(reports.lock(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE])
         elif isinstance(action, wishes.Rate):

@@ -16,6 +16,7 @@ from flask_sqlalchemy import SQLAlchemy
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -72,7 +73,12 @@ def prepare_sqlite(engine: Engine) -> None:
         if connection.info.get("patience_ms", PATIENCE_MS) != patience_ms:
             connection.exec_driver_sql(f"PRAGMA busy_timeout={patience_ms}")
             connection.info["patience_ms"] = patience_ms
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        # The driver itself: this runs for every message, and there is nothing for SQLAlchemy to prepare.
+        statement = f"BEGIN {mode}"
+        try:
+            connection.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
+        except sqlite3.OperationalError as error:
+            raise OperationalError(statement, None, error) from error
 
 
 class RedisDoor:

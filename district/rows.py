@@ -1,60 +1,183 @@
-"""Inserting single rows without the session's bookkeeping, where every message pays for it.
+"""Writing rows without the session's bookkeeping, where every message or every routed report pays for it.
 
 A flush sorts every relationship of every class it meets; for one new row of a table with many relationships that
-costs several times the INSERT itself. `insert_now` sends the INSERT and hands the object out as if it were loaded.
+costs several times the INSERT itself. Here the INSERT goes to the driver's own cursor, inside the session's
+transaction. A `batch` gathers what it makes and changes, and writes each table with one statement at its end, where
+a flush would send an UPDATE for every single row.
+
+Relationships are not looked at: give ids. Whatever a row refers to must be in the database already.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Insert, Table, inspect
+from sqlalchemy import JSON, Connection, Dialect, Table, Update, bindparam, inspect
 from sqlalchemy.orm import Mapper, make_transient_to_detached
 
 from district.extensions import Base, db
 
 T = TypeVar("T", bound=Base)
+Process = Callable[[Any], Any] | None
+
+# What the present batch has made so far, as values by table's class.
+_gathered: ContextVar[dict[type[Base], list[dict[str, Any]]] | None] = ContextVar("gathered", default=None)
 
 
 def insert_now(row: T) -> T:
-    """Insert a new object at once and keep it in the session; its id, if it counts up, is set.
+    """Insert `row` in the session's transaction; it comes back with its id, kept by the session like a loaded row.
 
-    Every column that is not given takes its plain default, or null. Relationships are not looked at: give ids.
-    Changes waiting in the session stay waiting, so whatever the row refers to must be in the database already.
+    Every column that is not given takes its plain default, or null. Changes waiting in the session stay waiting.
     """
-    insert, defaults, key = _plan(type(row))
+    connection = db.session.connection()
+    plan = _plan(type(row), connection.dialect)
     given = vars(row)
-    values: dict[str, Any] = {}
-    for name, default in defaults:
-        value = given.get(name, default)
-        values[name] = value
-        given.setdefault(name, value)
-    found = db.session.connection().execute(insert, values)
-    if key is not None:
-        given[key] = found.scalar_one()
+    for name, default, _ in plan.columns:
+        given.setdefault(name, default)
+    key = _send(connection, plan, given)
+    if plan.counted is not None:
+        given[plan.counted] = key
     make_transient_to_detached(row)
     db.session.add(row)
     return row
 
 
+def put(model: type[Base], **values: Any) -> None:
+    """Insert a row that nobody needs as an object: at once, or within a `batch` at its end.
+
+    What is not given takes its plain default, or null.
+    """
+    gathered = _gathered.get()
+    if gathered is not None:
+        gathered.setdefault(model, []).append(values)
+        return
+    connection = db.session.connection()
+    plan = _plan(model, connection.dialect)
+    _send(connection, plan, plan.defaults | values)
+
+
+@contextmanager
+def batch() -> Iterator[None]:
+    """Write what is `put` and what is changed inside all at once at the end; nothing when an error leaves it.
+
+    The changed rows must be locked. Each is read again when somebody asks for it; its version counts up by one, as
+    in a flush.
+    """
+    gathered: dict[type[Base], list[dict[str, Any]]] = {}
+    token = _gathered.set(gathered)
+    try:
+        with db.session.no_autoflush:
+            yield
+            connection = db.session.connection()
+            _write_changes(connection)
+            for model, rows in gathered.items():
+                plan = _plan(model, connection.dialect)
+                connection.execute(plan.table.insert(), [plan.defaults | row for row in rows])
+    finally:
+        _gathered.reset(token)
+
+
+_ROW_KEY = "key_of_the_row"
+
+
+def _write_changes(connection: Connection) -> None:
+    """One UPDATE for all rows of a table whose same columns have changed."""
+    changed: dict[tuple[Table, frozenset[str]], list[dict[str, Any]]] = {}
+    for row in db.session.dirty:
+        state = inspect(row)
+        values = {name: vars(row)[name] for name in state.committed_state if name in state.mapper.column_attrs}
+        if values:
+            version = state.mapper.version_id_col
+            if version is not None:
+                values[version.key] = vars(row)[version.key] + 1
+            (key,) = state.identity
+            changed.setdefault((state.mapper.local_table, frozenset(values)), []).append({_ROW_KEY: key, **values})
+        db.session.expire(row)
+    for (table, names), parameters in changed.items():
+        connection.execute(_update(table, names), parameters)
+
+
 @cache
-def _plan(model: type[Any]) -> tuple[Insert, list[tuple[str, Any]], str | None]:
-    """(statement, each given column with its default, the column the database counts up)."""
+def _update(table: Table, names: frozenset[str]) -> Update:
+    """Sets `names` of the row whose primary key is the parameter _ROW_KEY."""
+    (key,) = table.primary_key.columns
+    return table.update().where(key == bindparam(_ROW_KEY)).values({name: bindparam(name) for name in sorted(names)})
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How a table's rows are inserted. columns: (name, plain default, how the driver wants the value).
+
+    order: the names in the statement's order, None where it takes them by name. counted: the id the database gives.
+    """
+
+    table: Table
+    sql: str
+    columns: tuple[tuple[str, Any, Process], ...]
+    defaults: dict[str, Any]
+    order: tuple[str, ...] | None
+    counted: str | None
+
+
+_plans: dict[tuple[type[Any], str], _Plan] = {}
+
+
+def _plan(model: type[Any], dialect: Dialect) -> _Plan:
+    """Made once for each table and kind of database."""
+    plan = _plans.get((model, dialect.name))
+    if plan is None:
+        plan = _plans[model, dialect.name] = _make(model, dialect)
+    return plan
+
+
+def _make(model: type[Any], dialect: Dialect) -> _Plan:
     mapper: Mapper[Any] = inspect(model)
     table = mapper.local_table
     assert isinstance(table, Table)
     counted = table.autoincrement_column
-    defaults: list[tuple[str, Any]] = []
+    columns: list[tuple[str, Any, Process]] = []
     for attribute in mapper.column_attrs:
         column = attribute.columns[0]
         if column is counted:
             continue
+        if attribute.key != column.key:
+            raise TypeError(f"{column} goes by another name")
         default = column.default
         if default is not None and not default.is_scalar:
             raise TypeError(f"{column} has a default that is no plain value")
-        defaults.append((attribute.key, default.arg if default is not None else None))
+        if column.nullable and isinstance(column.type, JSON):
+            raise TypeError(f"{column} would hold the word null instead of nothing")
+        process = column.type.dialect_impl(dialect).bind_processor(dialect)
+        columns.append((column.key, default.arg if default is not None else None, process))
     insert = table.insert()
     if counted is not None:
         insert = insert.returning(counted)
-    return insert, defaults, counted.key if counted is not None else None
+    compiled = insert.compile(dialect=dialect, column_keys=[name for name, _, _ in columns])
+    order = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
+    return _Plan(
+        table,
+        str(compiled),
+        tuple(columns),
+        {name: default for name, default, _ in columns},
+        order,
+        counted.key if counted is not None else None,
+    )
+
+
+def _send(connection: Connection, plan: _Plan, given: dict[str, Any]) -> Any:
+    """The INSERT itself; the id the database gave, if it gives one."""
+    values = {name: process(given[name]) if process is not None else given[name] for name, _, process in plan.columns}
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(plan.sql, values if plan.order is None else tuple(values[name] for name in plan.order))
+        if plan.counted is None:
+            return None
+        ((key,),) = cursor.fetchall()
+        return key
+    finally:
+        cursor.close()

@@ -42,10 +42,16 @@ def bell_key(name: str) -> str:
     return f"bihuan:bell:{name}"
 
 
-def _writers_turn() -> threading.Lock:
+def _writers_turn(session: Session) -> threading.Lock | None:
     """SQLite lets one write at a time. A process's threads wait for each other here, where waiting costs
-    nothing and is fair; the file's own lock is polled, ever more seldom, and starves whoever waits long."""
-    turn: threading.Lock = current_app.extensions.setdefault("writers_turn", threading.Lock())
+    nothing and is fair; the file's own lock is polled, ever more seldom, and starves whoever waits long.
+
+    None for a database that locks rows.
+    """
+    extensions = current_app.extensions
+    if "writers_turn" not in extensions:
+        extensions["writers_turn"] = threading.Lock() if session.get_bind().dialect.name == "sqlite" else None
+    turn: threading.Lock | None = extensions["writers_turn"]
     return turn
 
 
@@ -62,7 +68,7 @@ def unit_of_work(*, patience_s: float | None = None) -> Iterator[Session]:
     bells: set[str] = set()
     token = _bells.set(bells)
     session = db.session()
-    turn = _writers_turn() if db.engine.dialect.name == "sqlite" else None
+    turn = _writers_turn(session)
     if turn is not None and not turn.acquire(timeout=15 if patience_s is None else patience_s):
         _bells.reset(token)
         raise TimeoutError("another writer of this process holds the database")

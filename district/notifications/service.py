@@ -16,6 +16,7 @@ from district.extensions import db
 from district.messages import speaking, t
 from district.notifications.models import Delivery, Notification
 from district.people.models import Resident, Staff
+from district.rows import put
 from district.work import hurry
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ PROGRESS_TEMPLATE = "progress"
 
 
 def tell(report: Report, kind: str, **params: Any) -> None:
-    """Tell the report's resident, and its followers, about a step. Does not flush.
+    """Tell the report's resident, and its followers, about a step.
 
     kind: names the sentence `notifications.<kind>`; params fill it and hold no personal data.
     """
@@ -42,7 +43,9 @@ def tell(report: Report, kind: str, **params: Any) -> None:
         return
     now = clock.now()
     for resident_id in dict.fromkeys(receivers):
-        row = Notification(
+        put(
+            Notification,
+            report_id=report.id,
             resident_id=resident_id,
             kind=kind,
             params=params,
@@ -52,11 +55,6 @@ def tell(report: Report, kind: str, **params: Any) -> None:
             tries=0,
             last_error="",
         )
-        # Both ways, so that a report not yet flushed can be told about too.
-        if report.id is None:
-            raise ValueError("the report needs an id before anybody is told")
-        row.report_id = report.id
-        db.session.add(row)
     hurry("deliver_notifications")
 
 

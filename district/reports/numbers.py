@@ -14,7 +14,6 @@ import unicodedata
 from datetime import datetime
 
 from flask import current_app
-from sqlalchemy import text
 
 from district import clock
 from district.extensions import db
@@ -23,6 +22,7 @@ CHECK_LETTERS = "0123456789ABCDEFGHJKMNPQRTUVWXY"
 _GAP = r"\s*[-\u2010-\u2015\u2212]{0,2}\s*"
 _SHAPE = re.compile(rf"BH{_GAP}(\d{{8}}){_GAP}(\d{{4,9}}){_GAP}([A-Z])(?![0-9A-Z])", re.IGNORECASE | re.ASCII)
 _KEY_LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
+_MANY = len(_KEY_LETTERS)
 
 
 def check_letter(digits: str) -> str:
@@ -49,7 +49,13 @@ def read(words: str) -> str | None:
 def take(moment: datetime) -> str:
     """The next number of this day, counted in the database: no two alike, none lost to a crash but its own."""
     day = clock.local_day(moment, current_app.config["DISTRICT_TIMEZONE"]).strftime("%Y%m%d")
-    position = db.session.connection().execute(_NEXT, {"day": day}).scalar_one()
+    connection = db.session.connection()
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(_NEXT.format("?" if connection.dialect.paramstyle == "qmark" else "%s"), (day,))
+        ((position,),) = cursor.fetchall()
+    finally:
+        cursor.close()
     return spell(day, _nth_count(day, int(position)))
 
 
@@ -73,12 +79,17 @@ def _nth_count(day: str, position: int) -> int:
         return usable[position - 1]
 
 
-_NEXT = text(
-    "insert into daily_count (day, given) values (:day, 1) "
+# For the driver's own cursor: every message that files a report takes a number.
+_NEXT = (
+    "insert into daily_count (day, given) values ({}, 1) "
     "on conflict (day) do update set given = daily_count.given + 1 returning given"
 )
 
 
 def new_key(length: int = 16) -> str:
     """An unguessable key of easily read letters (31^16: about 79 bits)."""
-    return "".join(secrets.choice(_KEY_LETTERS) for _ in range(length))
+    number, letters = secrets.randbelow(_MANY**length), []
+    for _ in range(length):
+        number, letter = divmod(number, _MANY)
+        letters.append(_KEY_LETTERS[letter])
+    return "".join(letters)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, Table, Update, bindparam, func, select
+from sqlalchemy.orm.util import identity_key
 
 from district import audit, clock, sealed
 from district.categories.models import Urgency
@@ -33,9 +34,9 @@ from district.reports.models import (
     ReportUnit,
     Source,
 )
-from district.reports.photos import MOST_PHOTOS
+from district.reports.photos import MOST_PHOTOS, expect_media
 from district.reports.states import ENDED, Action, Status
-from district.rows import insert_now
+from district.rows import insert_now, put
 from district.words import clean
 from district.work import hurry
 
@@ -48,7 +49,7 @@ LONGEST_REASON = 500
 DEFAULT_REOPEN_DAYS = 15
 
 __all__ = [
-    "SYSTEM", "NewReport", "accept", "add_photo", "assign", "comment", "correct", "find", "hand_back", "lock",
+    "SYSTEM", "NewReport", "accept", "add_media", "assign", "comment", "correct", "find", "hand_back", "lock",
     "note_overdue", "rate", "refuse_hand_back", "refuse_verification", "reject", "reopen", "resolve",
     "send_to_triage", "submit", "support", "uphold_hand_back", "verify", "withdraw",
 ]  # fmt: skip
@@ -222,7 +223,7 @@ def assign(
     report.reason = reason or {"key": "routing.reason.dispatcher", "params": {"unit": unit.name}}
     for other_id, role in dict.fromkeys(other_units):
         if other_id != unit_id and (isinstance(by, System) or not _has_part(report.id, other_id, role)):
-            db.session.add(ReportUnit(report_id=report.id, unit_id=other_id, role=role))
+            put(ReportUnit, report_id=report.id, unit_id=other_id, role=role)
     kind = EventKind.ROUTED if isinstance(by, System) else EventKind.REASSIGNED if moved else EventKind.ASSIGNED
     _record(
         report, kind, by, from_status=before, unit_id=unit_id, note=clean(note)[:LONGEST_NOTE],
@@ -250,7 +251,7 @@ def send_to_triage(
     report.status = Status.TRIAGE
     report.reason = reason
     for other_id, role in dict.fromkeys(other_units):
-        db.session.add(ReportUnit(report_id=report.id, unit_id=other_id, role=role))
+        put(ReportUnit, report_id=report.id, unit_id=other_id, role=role)
     _record(
         report, EventKind.SENT_TO_TRIAGE, SYSTEM, from_status=before, is_public=False,
         data={"proposed_unit_id": proposed_unit_id},
@@ -472,7 +473,7 @@ def comment(
     text: str,
     photo_ids: Sequence[int] = (),
     is_public: bool = True,
-) -> ReportEvent:
+) -> None:
     """More words or photos. is_public False: an internal note that only staff read."""
     require(by, Action.COMMENT, report)
     text = clean(text)
@@ -483,15 +484,28 @@ def comment(
     _attach(report, photo_ids, by)
     if isinstance(by, Staff):
         audit.record(by, "report.comment", f"report:{report.id}")
-    return _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public)
+    _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public)
 
 
-def add_photo(report: Report, photo: Photo, *, by: Resident | KeyHolder) -> None:
-    """A resident's later picture joins the report (it may still be on its way from WeChat)."""
+# As much of a report as the guard asks for: photos come by the hundred in a rush.
+_STANDING = (
+    select(Report.id, Report.status, Report.resident_id, Report.unit_id, Report.hand_back_pending)
+    .where(Report.id == bindparam("report_id"))
+    .with_for_update()
+)
+
+
+def add_media(report_id: int, media_id: str, *, by: Resident) -> Photo:
+    """A resident's later picture, still held by WeChat, joins the report; fetching it is hurried."""
+    row = db.session.connection().execute(_STANDING, {"report_id": report_id}).one_or_none()
+    if row is None:
+        raise NotFound("errors.report_unknown")
+    report = Report(**row._mapping)
     require(by, Action.COMMENT, report)
-    if photo.report_id != report.id:
-        photo.report_id = report.id
+    photo = expect_media(media_id, by.id, report_id)
     _record(report, EventKind.PHOTO_ADDED, by)
+    hurry("fetch_photos")
+    return photo
 
 
 def correct(
@@ -596,9 +610,10 @@ def _record(
     note: str = "",
     is_public: bool = True,
     data: dict[str, Any] | None = None,
-) -> ReportEvent:
+) -> None:
     actor = "staff" if isinstance(by, Staff) else "system" if isinstance(by, System) else "resident"
-    event = ReportEvent(
+    put(
+        ReportEvent,
         report_id=report.id,
         at=clock.now(),
         kind=kind,
@@ -611,27 +626,42 @@ def _record(
         is_public=is_public,
         data=data or {},
     )
-    if isinstance(by, System):
-        # Routing records a whole batch: one flush writes all of its events in one statement.
-        db.session.add(event)
-        return event
-    return insert_now(event)
 
 
 def _attach(report: Report, photo_ids: Sequence[int], by: Actor | None, *, purpose: str = "before") -> None:
     """Photos become part of the report: only loose ones, and only one's own."""
     if not photo_ids:
         return
-    query = update(Photo).where(Photo.id.in_(list(photo_ids)), Photo.report_id.is_(None))
-    if isinstance(by, Staff):
-        query = query.where(Photo.staff_id == by.id)
-    elif isinstance(by, Resident):
-        query = query.where((Photo.resident_id == by.id) | Photo.resident_id.is_(None), Photo.staff_id.is_(None))
-    else:
-        query = query.where(Photo.resident_id.is_(None), Photo.staff_id.is_(None))
-    result = db.session.execute(query.values(report_id=report.id, purpose=purpose))
-    if result.rowcount != len(set(photo_ids)):  # type: ignore[attr-defined]
+    statement = _ATTACH["staff" if isinstance(by, Staff) else "resident" if isinstance(by, Resident) else "nobody"]
+    whose = {"whose": by.id} if isinstance(by, Staff | Resident) else {}
+    result = db.session.connection().execute(
+        statement, {"photo_ids": list(photo_ids), "report": report.id, "for": purpose, **whose}
+    )
+    if result.rowcount != len(set(photo_ids)):
         raise BadInput(fields={"photos": "errors.photo_unknown"})
+    for photo_id in photo_ids:
+        loaded = db.session.identity_map.get(identity_key(Photo, photo_id))
+        if loaded is not None:
+            db.session.expire(loaded)
+
+
+def _attachment(*owned: ColumnElement[bool]) -> Update:
+    """Built once for each kind of owner."""
+    return (
+        _photos.update()
+        .where(_photos.c.id.in_(bindparam("photo_ids", expanding=True)), _photos.c.report_id.is_(None), *owned)
+        .values(report_id=bindparam("report"), purpose=bindparam("for"))
+    )
+
+
+_photos = cast(Table, Photo.__table__)
+_ATTACH: dict[str, Update] = {
+    "staff": _attachment(_photos.c.staff_id == bindparam("whose")),
+    "resident": _attachment(
+        _photos.c.staff_id.is_(None), (_photos.c.resident_id == bindparam("whose")) | _photos.c.resident_id.is_(None)
+    ),
+    "nobody": _attachment(_photos.c.resident_id.is_(None), _photos.c.staff_id.is_(None)),
+}
 
 
 def _pending_hand_back(report: Report) -> HandBack:

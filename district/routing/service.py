@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import insert, or_, select
+from sqlalchemy import or_, select
 
 from district import clock
 from district.categories.models import Urgency
@@ -30,6 +30,7 @@ from district.reports.models import Report
 from district.reports.states import Status
 from district.routing.models import RoutingDecision
 from district.routing.rules import Decision, Facts, RuleBook, choose
+from district.rows import batch, put
 from district.understanding import Intent, Understanding, understand
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def waiting_ids(limit: int = 50) -> list[int]:
 def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
     """Decide for up to `limit` waiting reports, longest waiting first; how many were taken up.
 
-    Runs inside a unit of work and flushes once. Safe to run anywhere at any time: rows another worker holds are
+    Runs inside a unit of work and writes once. Safe to run anywhere at any time: rows another worker holds are
     skipped, and whatever is no longer `submitted` is left alone. only: none but these ids.
     A report that cannot be decided is put off and, after its last try, left to people; it never stops the others.
     """
@@ -94,9 +95,7 @@ def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
     if not rows:
         return 0
     ref = reference()
-    decided: list[dict[str, Any]] = []
-    # One flush for the whole batch writes each kind of row in one statement.
-    with db.session.no_autoflush:
+    with batch():
         for report, *columns in rows:
             facility = _FacilityFacts(*columns) if columns[0] is not None else None
             try:
@@ -106,13 +105,10 @@ def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
                 _put_off(report, type(error).__name__)
                 continue
             try:
-                decided.append(_apply(report, verdict, ref))
+                _apply(report, verdict, ref)
             except DistrictError as error:
                 # The verbs refuse before they change anything.
                 _put_off(report, error.code)
-    db.session.flush()
-    if decided:
-        db.session.execute(insert(RoutingDecision), decided)
     return len(rows)
 
 
@@ -266,8 +262,8 @@ def _decide(report: Report, facility: _FacilityFacts | None, ref: Reference) -> 
     return _Verdict(decision, category, urgency, _inputs(facts, decision, source, understood), took_us)
 
 
-def _apply(report: Report, verdict: _Verdict, ref: Reference) -> dict[str, Any]:
-    """Hand the decision to the verbs; the values of its own row. Raises what the verbs raise."""
+def _apply(report: Report, verdict: _Verdict, ref: Reference) -> None:
+    """Hand the decision to the verbs and keep it with its trace. Raises what the verbs raise."""
     decision = verdict.decision
     if verdict.category is not None and report.category_id is None:
         report.category_id = verdict.category.id
@@ -288,18 +284,19 @@ def _apply(report: Report, verdict: _Verdict, ref: Reference) -> dict[str, Any]:
             other_units=others,
             rule_code=decision.rule,
         )
-    return {
-        "report_id": report.id,
-        "at": clock.now(),
-        "rules_version": ref.rules_version,
-        "rule_code": decision.rule,
-        "unit_id": unit.id if unit else None,
-        "to_triage": decision.to_triage,
-        "reason": reason,
-        "inputs": verdict.inputs,
-        "trace": list(decision.trace),
-        "took_us": verdict.took_us,
-    }
+    put(
+        RoutingDecision,
+        report_id=report.id,
+        at=clock.now(),
+        rules_version=ref.rules_version,
+        rule_code=decision.rule,
+        unit_id=unit.id if unit else None,
+        to_triage=decision.to_triage,
+        reason=reason,
+        inputs=verdict.inputs,
+        trace=list(decision.trace),
+        took_us=verdict.took_us,
+    )
 
 
 def _put_off(report: Report, reason: str) -> None:
