@@ -47,7 +47,7 @@ def create_app() -> Flask:
     url = os.environ["BENCH_FLOOR_DATABASE"]
     options: dict[str, Any] = {"connect_args": {"timeout": 15, "check_same_thread": False}}
     if not url.startswith("sqlite"):
-        options = {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
+        options = {"pool_size": 10, "max_overflow": 10}
     app.config.update(SQLALCHEMY_DATABASE_URI=url, SQLALCHEMY_ENGINE_OPTIONS=options)
     db.init_app(app)
     with app.app_context():

@@ -32,7 +32,7 @@ from district.reports import photos
 from district.reports import service as reports
 from district.reports.models import Photo, PlaceSource, Source
 from district.reports.service import LONGEST_NOTE
-from district.work import hurry, unit_of_work
+from district.work import connection, hurry, unit_of_work
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def answer(message: Inbound) -> Answered:
 
 def _handle(session: Session, message: Inbound, now: datetime, *, instead: list[Say] | None = None) -> str:
     """instead: what to say in place of doing anything; the report being made is dropped."""
-    ledger = Ledger(session.connection())
+    ledger = Ledger(connection())
     try:
         return _answer(session, ledger, message, now, instead)
     finally:
@@ -128,8 +128,7 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
     if notice or tag != writer.language:
         ledger.note(writer.id, tag, NOTICE_VERSION if notice else writer.notice_version)
     kind = f"event:{message.event}" if is_tap else message.kind
-    ledger.keep(message.key, writer.id, kind[:40], now, reply)
-    ledger.move(writer.id, str(talk.step), talk.to_json(), now)
+    ledger.end(message.key, writer.id, kind[:40], now, reply, step=str(talk.step), draft=talk.to_json())
     return reply
 
 
@@ -159,8 +158,7 @@ class _Doing:
 
     def _do(self, action: Action, talk: Talk) -> None:
         if isinstance(action, wishes.KeepPhoto):
-            photo = photos.expect_media(action.media_id, self._resident_id)
-            self._kept.append(photo.id)
+            self._kept.append(photos.expect_media(action.media_id, self._resident_id))
             hurry("fetch_photos")
         elif isinstance(action, wishes.FileReport):
             self._file(action, talk)

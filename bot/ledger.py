@@ -40,6 +40,10 @@ on conflict (resident_id) do update set
 """
 
 
+# PostgreSQL does both in one round trip.
+_KEEP_AND_MOVE = f"with kept as ({_KEEP}) {_MOVE.lstrip()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Writer:
     """The resident who wrote."""
@@ -97,13 +101,18 @@ class Ledger:
             "update resident set language = ?, notice_version = ? where id = ?", (language, notice_version, resident_id)
         )
 
-    def keep(self, key: str, resident_id: int, kind: str, now: datetime, reply: str) -> None:
-        """The message and what it was answered with: a repeat gets the same."""
-        self._run(_KEEP, (key, resident_id, kind, self._moment(now), reply))
-
-    def move(self, resident_id: int, step: str, draft: dict[str, Any], now: datetime) -> None:
-        """Where the conversation stands now."""
-        self._run(_MOVE, (resident_id, step, json.dumps(draft, ensure_ascii=False), self._moment(now)))
+    def end(
+        self, key: str, resident_id: int, kind: str, now: datetime, reply: str, *, step: str, draft: dict[str, Any]
+    ) -> None:
+        """The message with what it was answered with, for a repeat gets the same; where the conversation stands."""
+        moment = self._moment(now)
+        kept = (key, resident_id, kind, moment, reply)
+        moved = (resident_id, step, json.dumps(draft, ensure_ascii=False), moment)
+        if self._is_postgres:
+            self._run(_KEEP_AND_MOVE, kept + moved)
+        else:
+            self._run(_KEEP, kept)
+            self._run(_MOVE, moved)
 
     def _only_row(self) -> tuple[Any, ...]:
         """The one row, read to the end: SQLite cannot commit while a statement is half read."""

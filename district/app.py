@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 
 from district import logs, storage
 from district.config import Config
-from district.extensions import db, init_redis, limiter, login_manager, migrate, prepare_sqlite
+from district.extensions import db, init_redis, limiter, login_manager, migrate, prepare_server, prepare_sqlite
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,6 +58,8 @@ def create_core(config: Config) -> Flask:
     with app.app_context():
         if config.uses_sqlite:
             prepare_sqlite(db.engine)
+        else:
+            prepare_server(db.engine)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
     login_manager.init_app(app)
     limiter.init_app(app)
@@ -79,7 +81,7 @@ def _engine_options(config: Config) -> dict[str, object]:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
         # As many connections as threads: one that is opened anew each time costs more than a message.
         return {"pool_size": 16, "connect_args": {"timeout": 15, "check_same_thread": False}}
-    return {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
+    return {"pool_size": 10, "max_overflow": 10}
 
 
 def _limits_address(config: Config) -> str:

@@ -16,8 +16,9 @@ from flask_sqlalchemy import SQLAlchemy
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, Engine, MetaData, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 
 class Base(DeclarativeBase):
@@ -79,6 +80,31 @@ def prepare_sqlite(engine: Engine) -> None:
             connection.connection.driver_connection.execute(statement)  # type: ignore[union-attr]
         except sqlite3.OperationalError as error:
             raise OperationalError(statement, None, error) from error
+
+
+# A connection that rested longer than this is asked whether it still works before it is used.
+RESTED_S = 5.0
+
+
+def prepare_server(engine: Engine) -> None:
+    """Notice connections that the database server has closed, without a round trip before each busy use.
+
+    A connection used a moment ago nearly surely works; if it does not, its error makes the pool begin anew, and
+    whoever met it tries again. SQLAlchemy's own `pool_pre_ping` asks every time.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def on_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rested_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def on_checkout(connection: Any, record: ConnectionPoolEntry, _fairy: PoolProxiedConnection) -> None:
+        if time.monotonic() - record.info.get("rested_since", time.monotonic()) < RESTED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError("the database server closed a resting connection") from error
 
 
 class RedisDoor:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from sqlalchemy import JSON, Connection, Dialect, Table, Update, bindparam, inspect
 from sqlalchemy.orm import Mapper, make_transient_to_detached
 
+from district import work
 from district.extensions import Base, db
 
 T = TypeVar("T", bound=Base)
@@ -34,7 +35,7 @@ def insert_now(row: T) -> T:
 
     Every column that is not given takes its plain default, or null. Changes waiting in the session stay waiting.
     """
-    connection = db.session.connection()
+    connection = work.connection()
     plan = _plan(type(row), connection.dialect)
     given = vars(row)
     for name, default, _ in plan.columns:
@@ -47,18 +48,23 @@ def insert_now(row: T) -> T:
     return row
 
 
-def put(model: type[Base], **values: Any) -> None:
-    """Insert a row that nobody needs as an object: at once, or within a `batch` at its end.
+def insert_values(model: type[Base], **values: Any) -> Any:
+    """Insert a row that nobody needs as an object; the id that the database gave it, None if it gives none.
 
     What is not given takes its plain default, or null.
     """
+    connection = work.connection()
+    plan = _plan(model, connection.dialect)
+    return _send(connection, plan, plan.defaults | values)
+
+
+def put(model: type[Base], **values: Any) -> None:
+    """Insert a row of which nobody needs the id: at once, or within a `batch` at its end."""
     gathered = _gathered.get()
     if gathered is not None:
         gathered.setdefault(model, []).append(values)
         return
-    connection = db.session.connection()
-    plan = _plan(model, connection.dialect)
-    _send(connection, plan, plan.defaults | values)
+    insert_values(model, **values)
 
 
 @contextmanager
@@ -73,7 +79,7 @@ def batch() -> Iterator[None]:
     try:
         with db.session.no_autoflush:
             yield
-            connection = db.session.connection()
+            connection = work.connection()
             _write_changes(connection)
             for model, rows in gathered.items():
                 plan = _plan(model, connection.dialect)

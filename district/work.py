@@ -16,6 +16,7 @@ from contextvars import ContextVar
 import redis
 from flask import current_app
 from rq import Queue
+from sqlalchemy import Connection
 from sqlalchemy.exc import TimeoutError
 from sqlalchemy.orm import Session
 
@@ -33,9 +34,10 @@ BELLS: dict[str, str] = {
 BELL_HELD_S = 5
 # In a rush one process does not ring for every single message: who comes so soon after the last ring is nearly
 # always drained with it, and for the rare one that is not the sweep rings a moment later.
-ECHO_S = 0.05
+ECHO_S = 0.15
 
 _bells: ContextVar[set[str] | None] = ContextVar("bells", default=None)
+_connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
 
 
 def bell_key(name: str) -> str:
@@ -79,8 +81,11 @@ def unit_of_work(*, patience_s: float | None = None) -> Iterator[Session]:
         options: dict[str, object] = {"sqlite_begin": "IMMEDIATE"}
         if patience_s is not None:
             options["sqlite_patience_ms"] = int(patience_s * 1000)
-        session.connection(execution_options=options)
-        yield session
+        held = _connection.set(session.connection(execution_options=options))
+        try:
+            yield session
+        finally:
+            _connection.reset(held)
         session.commit()
     except BaseException:
         session.rollback()
@@ -91,6 +96,14 @@ def unit_of_work(*, patience_s: float | None = None) -> Iterator[Session]:
             turn.release()
     for name in sorted(bells):
         ring(name)
+
+
+def connection() -> Connection:
+    """The connection of this unit of work, for statements past the session; outside one, the session's own.
+
+    The session finds out anew each time which engine and transaction are meant; a message asks several times.
+    """
+    return _connection.get() or db.session.connection()
 
 
 def hurry(name: str) -> None:

@@ -107,54 +107,49 @@ def read(xml: str) -> Inbound:
     if not isinstance(data, dict):
         raise BadMessage("no fields")
 
-    openid, account = _text(data, "FromUserName"), _text(data, "ToUserName")
-    kind = (_text(data, "MsgType") or "").lower()
+    texts = _texts(data)
+    openid, account = texts.get("FromUserName"), texts.get("ToUserName")
+    kind = texts.get("MsgType", "").lower()
     if openid is None or not _OPENID.fullmatch(openid):
         raise BadMessage("no sender")
     if account is None or not _ACCOUNT.fullmatch(account) or not kind:
         raise BadMessage("no account or type")
 
-    scene, event = False, (_text(data, "Event") or "").lower() or None
+    scene, event = False, texts.get("Event", "").lower() or None
     if event == "subscribe_scan":  # wechatpy's name for a follow through a code; it has cut the prefix off
         scene, event = True, "subscribe"
     elif event == "scan":
         scene = True
-    latitude, longitude, label = _place(data)
-    created = _text(data, "CreateTime")
+    latitude, longitude, label = _place(_texts(data.get("SendLocationInfo")) or texts)
     return Inbound(
         kind=kind[:40],
         openid=openid,
         account=account,
-        key=_key(data, kind, openid, event),
-        created_at=_moment(created),
-        text=_text(data, "Content"),
-        media_id=_text(data, "MediaId"),
-        picture_url=_text(data, "PicUrl"),
-        recognition=_text(data, "Recognition"),
+        key=_key(texts, kind, openid, event),
+        created_at=_moment(texts.get("CreateTime")),
+        text=texts.get("Content"),
+        media_id=texts.get("MediaId"),
+        picture_url=texts.get("PicUrl"),
+        recognition=texts.get("Recognition"),
         latitude=latitude,
         longitude=longitude,
         label=label,
-        title=_text(data, "Title"),
-        url=_text(data, "Url"),
+        title=texts.get("Title"),
+        url=texts.get("Url"),
         event=event,
-        event_key=_text(data, "EventKey"),
+        event_key=texts.get("EventKey"),
         scanned=scene,
-        scan_result=_inner(data, "ScanCodeInfo", "ScanResult"),
-        message_id=_text(data, "MsgId") or _text(data, "MsgID"),
-        status=_text(data, "Status"),
+        scan_result=_texts(data.get("ScanCodeInfo")).get("ScanResult"),
+        message_id=texts.get("MsgId") or texts.get("MsgID"),
+        status=texts.get("Status"),
     )
 
 
-def _text(data: Any, name: str) -> str | None:
-    """The field as text; None when it is absent, empty, repeated or not text at all."""
-    value = data.get(name) if isinstance(data, dict) else None
-    if not isinstance(value, str):
-        return None
-    return value.strip() or None
-
-
-def _inner(data: dict[str, Any], box: str, name: str) -> str | None:
-    return _text(data.get(box), name)
+def _texts(box: Any) -> dict[str, str]:
+    """The fields that are text, without those that are empty, repeated or something else."""
+    if not isinstance(box, dict):
+        return {}
+    return {name: text for name, value in box.items() if isinstance(value, str) and (text := value.strip())}
 
 
 def _degrees(value: str | None, limit: float) -> float | None:
@@ -165,15 +160,13 @@ def _degrees(value: str | None, limit: float) -> float | None:
     return number if math.isfinite(number) and abs(number) <= limit else None
 
 
-def _place(data: dict[str, Any]) -> tuple[float | None, float | None, str | None]:
+def _place(texts: dict[str, str]) -> tuple[float | None, float | None, str | None]:
     """(latitude, longitude, label). WeChat's X is the latitude. Both or neither; 0, 0 is a missing fix."""
-    box = data.get("SendLocationInfo")
-    source = box if isinstance(box, dict) else data
-    latitude = _degrees(_text(source, "Location_X") or _text(source, "Latitude"), 90)
-    longitude = _degrees(_text(source, "Location_Y") or _text(source, "Longitude"), 180)
+    latitude = _degrees(texts.get("Location_X") or texts.get("Latitude"), 90)
+    longitude = _degrees(texts.get("Location_Y") or texts.get("Longitude"), 180)
     if latitude is None or longitude is None or (latitude == 0 and longitude == 0):
         latitude = longitude = None
-    return latitude, longitude, _text(source, "Label") or _text(source, "Poiname")
+    return latitude, longitude, texts.get("Label") or texts.get("Poiname")
 
 
 def _moment(created: str | None) -> datetime | None:
@@ -187,20 +180,20 @@ def _digest(*parts: str | None) -> str:
     return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:16]
 
 
-def _key(data: dict[str, Any], kind: str, openid: str, event: str | None) -> str:
+def _key(texts: dict[str, str], kind: str, openid: str, event: str | None) -> str:
     """The same for every delivery of one message.
 
     Messages have a MsgId. Events have none: sender, second, event and its key together, because two events
     can fall into one second. The sender takes part in both, so nobody is ever answered with another's reply.
     """
-    who, created = _digest(openid), _text(data, "CreateTime") or ""
-    message_id = _text(data, "MsgId")
+    who, created = _digest(openid), texts.get("CreateTime") or ""
+    message_id = texts.get("MsgId")
     if kind != "event" and message_id:
         key = f"msg:{message_id}:{who}"
     elif kind == "event":
-        detail = _text(data, "EventKey") or _text(data, "MsgID") or ""
+        detail = texts.get("EventKey") or texts.get("MsgID") or ""
         key = f"evt:{who}:{created}:{event}:{detail}"
     else:
-        content = _text(data, "Content") or _text(data, "MediaId") or _text(data, "Location_X")
+        content = texts.get("Content") or texts.get("MediaId") or texts.get("Location_X")
         key = f"msg:{who}:{created}:{_digest(kind, content)}"
     return key if len(key) <= KEY_LENGTH else f"{key[:100]}:{_digest(key)}"

@@ -15,8 +15,7 @@ from datetime import datetime
 
 from flask import current_app
 
-from district import clock
-from district.extensions import db
+from district import clock, work
 
 CHECK_LETTERS = "0123456789ABCDEFGHJKMNPQRTUVWXY"
 _GAP = r"\s*[-\u2010-\u2015\u2212]{0,2}\s*"
@@ -49,7 +48,7 @@ def read(words: str) -> str | None:
 def take(moment: datetime) -> str:
     """The next number of this day, counted in the database: no two alike, none lost to a crash but its own."""
     day = clock.local_day(moment, current_app.config["DISTRICT_TIMEZONE"]).strftime("%Y%m%d")
-    connection = db.session.connection()
+    connection = work.connection()
     cursor = connection.connection.cursor()
     try:
         cursor.execute(_NEXT.format("?" if connection.dialect.paramstyle == "qmark" else "%s"), (day,))

@@ -21,7 +21,7 @@ from district.extensions import db
 from district.people.models import Resident, Staff
 from district.reports.models import Photo, PhotoState
 from district.reports.numbers import new_key
-from district.rows import insert_now
+from district.rows import insert_values
 from district.storage import PhotoStore
 
 LARGEST_BYTES = 12 * 1024 * 1024
@@ -125,20 +125,20 @@ def add_uploaded(picture: Picture, *, resident: Resident | None = None, staff: S
     return photo
 
 
-def expect_media(media_id: str, resident_id: int, report_id: int | None = None) -> Photo:
-    """A row for a picture that WeChat holds; the caller hurries `fetch_photos`."""
+def expect_media(media_id: str, resident_id: int, report_id: int | None = None) -> int:
+    """The id of a new row for a picture that WeChat holds; the caller hurries `fetch_photos`."""
     now = clock.now()
-    return insert_now(
-        Photo(
-            token=new_key(20),
-            resident_id=resident_id,
-            report_id=report_id,
-            state=PhotoState.WAITING,
-            media_id=media_id,
-            next_try_at=now,
-            created_at=now,
-        )
+    photo_id: int = insert_values(
+        Photo,
+        token=new_key(20),
+        resident_id=resident_id,
+        report_id=report_id,
+        state=PhotoState.WAITING,
+        media_id=media_id,
+        next_try_at=now,
+        created_at=now,
     )
+    return photo_id
 
 
 def claim_waiting(limit: int = 10, lease: timedelta = timedelta(seconds=90)) -> list[tuple[int, str]]:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Table, Update, bindparam, func, select
 from sqlalchemy.orm.util import identity_key
 
-from district import audit, clock, sealed
+from district import audit, clock, sealed, work
 from district.categories.models import Urgency
 from district.deadlines import service as deadlines
 from district.errors import BadInput, NotFound, StaleVersion, WrongState
@@ -495,17 +495,16 @@ _STANDING = (
 )
 
 
-def add_media(report_id: int, media_id: str, *, by: Resident) -> Photo:
+def add_media(report_id: int, media_id: str, *, by: Resident) -> None:
     """A resident's later picture, still held by WeChat, joins the report; fetching it is hurried."""
-    row = db.session.connection().execute(_STANDING, {"report_id": report_id}).one_or_none()
+    row = work.connection().execute(_STANDING, {"report_id": report_id}).one_or_none()
     if row is None:
         raise NotFound("errors.report_unknown")
     report = Report(**row._mapping)
     require(by, Action.COMMENT, report)
-    photo = expect_media(media_id, by.id, report_id)
+    expect_media(media_id, by.id, report_id)
     _record(report, EventKind.PHOTO_ADDED, by)
     hurry("fetch_photos")
-    return photo
 
 
 def correct(
@@ -634,7 +633,7 @@ def _attach(report: Report, photo_ids: Sequence[int], by: Actor | None, *, purpo
         return
     statement = _ATTACH["staff" if isinstance(by, Staff) else "resident" if isinstance(by, Resident) else "nobody"]
     whose = {"whose": by.id} if isinstance(by, Staff | Resident) else {}
-    result = db.session.connection().execute(
+    result = work.connection().execute(
         statement, {"photo_ids": list(photo_ids), "report": report.id, "for": purpose, **whose}
     )
     if result.rowcount != len(set(photo_ids)):

@@ -167,7 +167,7 @@ def resident(app: Flask) -> Resident:
 
 def expect(media_id: str, resident: Resident) -> int:
     with unit_of_work():
-        return photos.expect_media(media_id, resident.id).id
+        return photos.expect_media(media_id, resident.id)
 
 
 def photo(photo_id: int) -> Photo:
@@ -335,8 +335,8 @@ def test_what_has_served_is_deleted_and_nothing_else(app: Flask) -> None:
         ages = {
             "loose and old": photos.add_uploaded(picture),
             "loose and new": photos.add_uploaded(picture),
-            "still coming": photos.expect_media("m1", district.resident.id),
-            "never came": photos.expect_media("m2", district.resident.id),
+            "still coming": session.get_one(Photo, photos.expect_media("m1", district.resident.id)),
+            "never came": session.get_one(Photo, photos.expect_media("m2", district.resident.id)),
             "of a report": photos.add_uploaded(picture, resident=district.resident),
         }
         ages["loose and old"].created_at = ages["still coming"].created_at = now - timedelta(days=2)

@@ -149,8 +149,8 @@ def test_anything_else_is_no_photo(client: FlaskClient, photo: Photo, path: str)
 
 
 def test_a_photo_that_has_not_come_yet_is_not_there(app: Flask, client: FlaskClient) -> None:
-    with unit_of_work():
-        waiting = photos.expect_media("m", factories.make_resident().id)
+    with unit_of_work() as session:
+        waiting = session.get_one(Photo, photos.expect_media("m", factories.make_resident().id))
     assert client.get(f"/photos/{waiting.token}/page.jpg").status_code == 404
 
 

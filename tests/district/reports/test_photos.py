@@ -174,7 +174,7 @@ def test_damaged_exif_does_not_make_a_picture_an_accident(seed: int) -> None:
 @pytest.fixture
 def waiting(app: Flask) -> int:
     with unit_of_work():
-        return photos.expect_media("media-1", factories.make_resident().id).id
+        return photos.expect_media("media-1", factories.make_resident().id)
 
 
 def row(photo_id: int) -> Photo:
