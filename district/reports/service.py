@@ -36,7 +36,7 @@ from district.reports.models import (
 )
 from district.reports.photos import MOST_PHOTOS, expect_media
 from district.reports.states import ENDED, Action, Status
-from district.rows import insert_now, put
+from district.rows import insert_object, put
 from district.words import clean
 from district.work import hurry
 
@@ -132,7 +132,9 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
 
     now = clock.now()
     urgency = new.urgency or (Urgency(category.urgency) if category else Urgency.NORMAL)
-    report = Report(
+    report = insert_object(
+        Report,
+        ("number", "access_key", "status", "resident_id"),
         version=1,
         number=numbers.take(now),
         access_key=numbers.new_key(),
@@ -159,7 +161,6 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
         dispatch_due_at=deadlines.dispatch_due_at(urgency, now),
         route_after=now,
     )
-    insert_now(report)
     _attach(report, new.photo_ids, by)
     _record(report, EventKind.SUBMITTED, by or SYSTEM, to_status=Status.SUBMITTED, data={"source": new.source})
     if isinstance(by, Staff):

@@ -16,7 +16,7 @@ from district.extensions import db
 from district.notifications.models import Notification
 from district.reports import service as reports
 from district.reports.models import EventKind, Report, ReportEvent, ReportUnit
-from district.rows import batch, insert_now, put
+from district.rows import batch, insert_object, put
 from district.work import unit_of_work
 from tests.conftest import both_databases
 from tests.factories import SmallDistrict, make_report
@@ -69,7 +69,7 @@ def test_a_row_goes_with_its_transaction(district: SmallDistrict) -> None:
     report = make_report(district)
     with pytest.raises(RuntimeError), unit_of_work():
         put(ReportEvent, **line(report, "一句"))
-        insert_now(ReportEvent(**line(report, "两句")))
+        insert_object(ReportEvent, (), **line(report, "两句"))
         raise RuntimeError
     assert notes(report) == []
 
@@ -77,9 +77,13 @@ def test_a_row_goes_with_its_transaction(district: SmallDistrict) -> None:
 def test_an_inserted_row_comes_back_like_a_loaded_one(district: SmallDistrict) -> None:
     report = make_report(district)
     with unit_of_work() as session:
-        row = insert_now(ReportEvent(**line(report, "一句")))
-        assert row.id
-        assert session.get(ReportEvent, row.id) is row
+        row = insert_object(ReportEvent, ("kind",), **line(report, "一句"))
+        with statements("SELECT") as selects:
+            assert (row.id > 0, row.kind) == (True, "commented")
+            assert selects == []
+            assert session.get(ReportEvent, row.id) is row
+            assert (row.note, row.is_public, row.data) == ("一句", True, {"word": "路灯"})
+            assert len(selects) <= 2
         assert not session.dirty
         assert not session.new
         row.note = "改了"
