@@ -24,8 +24,9 @@ from district.categories.models import CaseStandard, Category, LimitUnit, Urgenc
 from district.deadlines.models import CalendarDay
 from district.extensions import db
 from district.facilities.models import FacilityType
-from district.geo.gazetteer import Gazetteer, NamedPoint
+from district.geo.gazetteer import Gazetteer, HouseNumbers, NamedPoint
 from district.geo.index import COMPOUND, Locator, Shape
+from district.geo.lines import read_base_map
 from district.geo.models import Area, Compound, NamedPlace
 from district.routing.models import RoutingRule
 from district.settings import DistrictSetting, ReferenceVersion
@@ -180,7 +181,9 @@ class Reference:
     @property
     def gazetteer(self) -> Gazetteer:
         """Words → place."""
-        return self.once("map.gazetteer", _read_gazetteer)
+        # Named after its own settings: a name beginning with `map.` is kept while only settings change.
+        numbers = self.setting("places", {})
+        return self.once(f"map.gazetteer {sorted(numbers.items())}", _read_gazetteer)
 
     def standards(self, category_code: str) -> tuple[StandardRef, ...]:
         """The conditions of a category in use; none for an unknown one."""
@@ -387,11 +390,23 @@ def _read_locator(ref: Reference) -> Locator:
 
 
 def _read_gazetteer(ref: Reference) -> Gazetteer:
+    """The rows of the gazetteer, with the lines and outlines that the base map draws of some of them."""
     with db.engine.connect() as connection:
+        base = connection.scalar(select(DistrictSetting.value).where(DistrictSetting.name == "map:base"))
+        roads, outlines = read_base_map(base) if base else ([], {})
+        numbers = HouseNumbers(
+            metres=ref.setting("places.house_number_metres", 0),
+            odd=tuple(ref.setting("places.odd_house_numbers", HouseNumbers().odd)),
+        )
         return Gazetteer(
-            NamedPoint(
-                row.name, row.kind, row.latitude, row.longitude, row.area_code, row.community_code,
-                tuple(row.aliases), row.address,
-            )
-            for row in connection.execute(select(NamedPlace.__table__).order_by(NamedPlace.id))
+            (
+                NamedPoint(
+                    row.name, row.kind, row.latitude, row.longitude, row.area_code, row.community_code,
+                    tuple(row.aliases), row.address,
+                )
+                for row in connection.execute(select(NamedPlace.__table__).order_by(NamedPlace.id))
+            ),
+            roads=roads,
+            outlines=outlines,
+            numbers=numbers,
         )  # fmt: skip

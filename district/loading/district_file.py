@@ -123,6 +123,8 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "telephones.office": (_phone, False),
     "telephones.duty_hours": (_hours, False),
     "routing.backstop_unit": (_text, True),
+    "places.house_number_metres": (_whole(1), False),
+    "places.odd_house_numbers": (_texts, False),
     "limits.reopen_days": (_whole(0), True),
     "limits.rating_days": (_whole(0), False),
     "limits.dispatch_minutes": (_by_urgency, True),

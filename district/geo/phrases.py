@@ -1,0 +1,79 @@
+"""How residents say where: the words of `words.toml` as patterns, for `district.geo.reading`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from district.geo.names import WORDS
+
+_TIE, _WHERE, _ROLE = WORDS["tie"], WORDS["where"], WORDS["role"]
+
+
+def one_of(*lists: Sequence[str]) -> str:
+    """A pattern for any of the words, the longest first."""
+    words = sorted({word for some in lists for word in some}, key=lambda word: (-len(word), word))
+    return "(?:" + "|".join(re.escape(word) for word in words) + ")"
+
+
+NUMBER = r"(\d+|[零一二三四五六七八九十百千两]+)"
+_FILL = f"(?:{one_of(_WHERE['around'])}|的|那个|这个|个|大|小)*"
+_NOT_CROSSING = "(?!" + "|".join(word[1:] for word in WORDS["names"]["not_crossing"]) + ")"
+_COMPASS = one_of(_WHERE["compass"])
+JOINER = re.compile(f"{one_of(_TIE['joiners'], [''])}$")
+CLOSE = re.compile(f"(?:上|那边|这边)?[,，、(（]?{one_of(_TIE['close'])}(?:那个)?$")
+CROSSING = re.compile(f"{_FILL}(?:{one_of(_TIE['crossing'])}){_NOT_CROSSING}(?:处|那|上)?")
+ADJACENT_TAIL = re.compile(f"(?:{one_of(_TIE['both'], _TIE['stretch'], _TIE['to'])}|[的上](?!{_COMPASS}))")
+_WAY = f"(?:路口|口|街口)?[,，]?(?:{one_of(_WHERE['toward'])}?{_COMPASS}(?:边|面|侧)?(?:走|去)?)?[,，]?"
+TO = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_WAY}{one_of(_TIE['to'])}$")
+AND = re.compile(f"(?:{one_of(_TIE['crossing'])})?(?:{one_of(_TIE['to'], _TIE['and'])}|{_WAY}{one_of(_TIE['to'])})$")
+FROM = re.compile(f"(?:上|这条|那条|路段|的)*[,，、(（:：]?{one_of(_TIE['from'])}?$")
+FROM_BEFORE = re.compile(f"{one_of(_TIE['from'])}$")
+STRETCH = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}{one_of(_TIE['stretch'])}")
+BETWEEN = re.compile(f"(?:{one_of(_TIE['crossing'])})?(?:的)?{one_of(_TIE['between'])}")
+STRETCH_OF = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}(?:{one_of(_TIE['stretch'])})?(?:的|这|那)*$")
+
+HOUSE = re.compile(
+    rf"(?:上|的|[,，])?{NUMBER}(?:[-—之]\d+)?[号號](?![线路楼车杆井柜箱灯桩变机闸栋幢])(?:院|门市|门|商铺|大院)?"
+)
+BUILDING = re.compile(rf"(?:的|院里|里|小区|院|[,，])*([a-z]|{NUMBER})(?:号|#)?(?:住宅)?(?:楼|栋|幢|座|单元)")
+GATE = re.compile(f"{_FILL}({one_of(_WHERE['gate'])})(?:边|面|侧)?(?:大)?门(?![市诊卫面])")
+_STOP = one_of(WORDS["names"]["bus_stop"])
+BUS = re.compile(f"(?:{one_of(_WHERE['near'], _WHERE['before'], _WHERE['opposite'])}|{_FILL}|{_COMPASS}侧)*{_STOP}")
+_METRES = rf"{NUMBER}(?:来|多|几|十)?{one_of(_WHERE['metres'])}"
+_ABOUT = f"(?:{one_of(_WHERE['about'])}|边|面|侧|[,，])*"
+DISTANCE = re.compile(
+    f"(?:的|路口|那|{one_of(_WHERE['before'])})?[,，]?(?:再|继续|一直|就|出来|出门)*"
+    f"{one_of(_WHERE['toward'])}?({_COMPASS}){_ABOUT}{_METRES}"
+)
+SIDE = re.compile(f"{_FILL}(?:{one_of(_WHERE['toward'])})?({_COMPASS})(?:{one_of(_WHERE['side'])}|(?=[,，。!！]|$))")
+OPPOSITE = re.compile(f"(?:的|{one_of(_WHERE['before'])})*{one_of(_WHERE['opposite'])}")
+RELATED = re.compile(f"(?:的)?{one_of(*(_WHERE[key] for key in ('near', 'behind', 'before', 'inside', 'around')))}")
+_BY_A_HOUSE = one_of(*(_WHERE[key] for key in ("near", "behind", "before", "opposite")))
+BUILT = re.compile(f"(?:的)?(?:{_BY_A_HOUSE}|院|楼|大厅|{_COMPASS}(?:侧|边|面|门)|[东西南北]?大?门)")
+END = re.compile(f"{_FILL}(?:最)?({_COMPASS})(?:边|面)?(?:的)?{one_of(_WHERE['end'])}")
+MIDDLE = re.compile(f"(?:的)?{one_of(_WHERE['middle'])}")
+BIND = re.compile("(?:的|那个|的那个|那家|的那家|有个|有家)?$")
+# Between a shortened road and the one it crosses.
+AND_BEFORE = re.compile(f"{one_of(_TIE['and'], [''])}$")
+ON_ROAD = re.compile(f"(?:上|边|路边|边上)?(?:{one_of(_WHERE['around'])}|的|那个|那家)*$")
+# The street's office, not the road of that name.
+STREET_OFFICE = re.compile("街(?:办|道(?![口边上牙路]))")
+
+HOME = re.compile(f"{one_of(_ROLE['home'])}$")
+GOING = re.compile(f"{one_of(_ROLE['to'])}$")
+SET_OUT = re.compile(r"(?:去|回|上|赶往|前往|开往|通往|送到|拉到|要去)$")
+TRIP = re.compile(f"(?:坐车|开车|走路|骑车|打车|出来|出发)*{one_of(_ROLE['to'])}$")
+ON_THE_WAY = re.compile(one_of(_ROLE["on_the_way"]))
+NOT_HERE = re.compile(f"{one_of(_ROLE['not_here'])}$")
+LIKE = re.compile(f"{one_of(_ROLE['like'])}$")
+LIKEWISE = re.compile(one_of(_ROLE["likewise"]))
+WITH = re.compile(r"[跟和同与像]$")
+_PEOPLE = "的?人(?![行民家口工防])"
+_PERSON = f"(?:{one_of(_ROLE['person'])}|{_PEOPLE})"
+ACTS = re.compile(f"(?:{one_of(_ROLE['acts'])}|{_PERSON})")
+TO_WHOM = re.compile(f"{one_of(_ROLE['to_whom'])}$")
+PERSON = re.compile(_PERSON)
+PERSON_SAYS = re.compile(f"{_PERSON}[^,，。]{{0,4}}?{one_of(_ROLE['says'])}")
+OFFICES = tuple(_ROLE["offices"])
+PHASE = re.compile(r"[第]?[一二三四五六七八九十\d]期")
