@@ -20,6 +20,7 @@ XY = tuple[float, float]  # metres east and north of the plane's origin
 _TOUCH_M = 15.0
 _MEET_M = 30.0
 _CELL_M = 250.0
+_WIDTH_M = 10.0  # of a road whose width the map does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,15 @@ class Plane:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A named road as the base map draws it. points: (longitude, latitude), from its start to its end."""
+    """A named road, or the middle of a river, as the base map draws it.
+
+    points: (longitude, latitude), from its start to its end.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
-    width_m: float = 10.0
+    width_m: float = _WIDTH_M
+    is_water: bool = False
 
 
 class Line:
@@ -158,6 +163,9 @@ class Roads:
     def get(self, name: str) -> Line | None:
         return self._by_name.get(name)
 
+    def all(self) -> Iterable[Line]:
+        return self._by_name.values()
+
     def nearest(self, point: XY) -> tuple[Line, float, float] | None:
         """(road, metres along it, metres off it) of the road nearest to the point, within some 250 m."""
         column, row = floor(point[0] / _CELL_M), floor(point[1] / _CELL_M)
@@ -172,7 +180,7 @@ class Roads:
 
 
 def read_base_map(base: Mapping[str, Any]) -> tuple[list[Drawn], dict[str, list[tuple[float, float]]]]:
-    """(roads, outlines by name as (longitude, latitude)) of a finished base map (see `district.geo.basemap`)."""
+    """(roads and waters, outlines by name) of a finished base map (see `district.geo.basemap`); longitude first."""
     scale, (x0, y0) = base["scale"], base["origin"]
 
     def decoded(flat: Sequence[int]) -> list[tuple[float, float]]:
@@ -187,8 +195,9 @@ def read_base_map(base: Mapping[str, Any]) -> tuple[list[Drawn], dict[str, list[
     outlines: dict[str, list[tuple[float, float]]] = {}
     for kind, _, items in base["layers"]:
         for item in items:
-            if kind == "road" and len(item) > 1 and item[1]:
-                roads.append(Drawn(item[1], tuple(decoded(item[0])), *item[2:3]))
+            if kind in ("road", "waterline") and len(item) > 1 and item[1]:
+                width = item[2] if len(item) > 2 else _WIDTH_M
+                roads.append(Drawn(item[1], tuple(decoded(item[0])), width, kind == "waterline"))
             elif kind == "park" and len(item) > 1:
                 outlines[item[1]] = decoded(item[0][0])
     for rings, name, *_ in base.get("compounds", ()):

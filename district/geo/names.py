@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ _ENDINGS = tuple(sorted(_NAMES["endings"], key=len, reverse=True))
 _TELLING = frozenset(_NAMES["telling"])
 _LEFT = frozenset(WORDS["role"]["left"])
 _RIGHT = tuple(WORDS["role"]["right"])
+_NOT_RIGHT = tuple(WORDS["role"]["not_right"])
+_GONE_TO = frozenset(WORDS["role"]["gone_to"])
 
 _SHORTEST_NAME = 2
 # Names shorter than this are too easily part of another word to be guessed at.
@@ -25,6 +27,8 @@ _SHORTEST_GUESSED = 3
 # So many characters before the ending must a name have for a slip that sounds otherwise to be forgiven.
 _SHORTEST_MISSPELT = 3
 _LONGEST_GUESSED = 12
+# What remains of a name without its road is an everyday word ("农贸市场") up to this length.
+_LONGEST_COMMON = 4
 _DIGIT = str.maketrans("一二三四五六七八九", "123456789")
 _NUMERALS = frozenset("零一二三四五六七八九十百千两0123456789")
 _NUMBERED = re.compile(r"[一二三四五六七八九](?=[小中期村组委社幼])")
@@ -140,6 +144,7 @@ class Names:
     def _add_variants(self, every: Sequence[tuple[str, NamedPoint]]) -> None:
         """红旗路 for 红旗大街, 3中 for 三中, 鑫源 for 鑫源小区: where no other place bears the name already."""
         variants: dict[str, list[NamedPoint]] = {}
+        roads = {name for name, point in every if point.kind == "road"}
         beginnings: dict[str, set[str]] = {}
         for name, point in every:
             if point.kind in ("compound", "road"):
@@ -155,6 +160,11 @@ class Names:
                 variants.setdefault(counted, []).append(point)
                 if name in self._common:
                     self._common.add(counted)
+            remainder = _without_road(name, roads) if point.kind not in ("road", "bus_stop", "address") else ""
+            if len(remainder) >= _SHORTEST_GUESSED and not remainder[0].isdecimal() and remainder not in self._points:
+                variants.setdefault(remainder, []).append(point)
+                if len(remainder) <= _LONGEST_COMMON:
+                    self._common.add(remainder)
             if point.kind == "road":
                 base, ending = _split(name, _NAMES["roads"])
                 for other in _NAMES["roads"] if ending else ():
@@ -225,7 +235,8 @@ class Names:
                 self._guess(stop - length, written, names, "slip", found)
             for at in range(length - ending):
                 for name in self._less_one.get(written[:at] + written[at + 1 :], ()):
-                    if len(name) == length and written[at] not in _TELLING and name[:at] == written[:at]:
+                    is_long = len(name) - ending > _SHORTEST_MISSPELT
+                    if is_long and len(name) == length and written[at] not in _TELLING and name[:at] == written[:at]:
                         self._guess(stop - length, written, [name], "slip", found)
 
     def _guess(self, at: int, written: str, names: Sequence[str], how: str, found: list[Mention]) -> None:
@@ -240,6 +251,8 @@ def stands_alone(words: str, start: int, end: int) -> tuple[bool, bool]:
     """Whether a short or everyday name is not the (right, left) part of a longer word there."""
     after = words[end:]
     right = not after or after.startswith(_RIGHT) or not after[0].isalnum()
+    # "到医院要三十块": whoever goes there means the place, whatever follows.
+    right = right or (start > 0 and words[start - 1] in _GONE_TO and not after.startswith(_NOT_RIGHT))
     return start == 0 or words[start - 1] in _LEFT, right
 
 
@@ -259,6 +272,14 @@ def _split(name: str, endings: Sequence[str]) -> tuple[str, str]:
         if name.endswith(ending) and len(name) - len(ending) >= 2:
             return name[: -len(ending)], ending
     return name, ""
+
+
+def _without_road(name: str, roads: Collection[str]) -> str:
+    """铁路桥洞 for 光明大街铁路桥洞; empty where the name does not begin with a road's."""
+    for length in range(2, min(6, len(name))):
+        if name[:length] in roads:
+            return name[length:]
+    return ""
 
 
 def _ending(name: str) -> str:

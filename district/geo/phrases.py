@@ -20,7 +20,12 @@ NUMBER = r"(\d+|[零一二三四五六七八九十百千两]+)"
 _FILL = f"(?:{one_of(_WHERE['around'])}|的|那个|这个|个|大|小)*"
 _NOT_CROSSING = "(?!" + "|".join(word[1:] for word in WORDS["names"]["not_crossing"]) + ")"
 _COMPASS = one_of(_WHERE["compass"])
-JOINER = re.compile(f"{one_of(_TIE['joiners'], [''])}$")
+JOINER = re.compile(f"(?:路口|口)?{one_of(_TIE['joiners'], [''])}$")
+DIRECT = re.compile("(?:[和与跟、/交-]|)$")
+THAT_IS_ALL = re.compile("$|[,，。.!！;；?？]")
+BOTH = re.compile(one_of(_TIE["both"]))
+ROAD_SIDE = re.compile(f"(?:以)?{_COMPASS}(?:侧|边|面)?[,，、和]?$")
+ROAD_SIDE_HERE = re.compile(f"(?:以)?{_COMPASS}(?:侧|边|面|$|[,，。的])")
 CLOSE = re.compile(f"(?:上|那边|这边)?[,，、(（]?{one_of(_TIE['close'])}(?:那个)?$")
 CROSSING = re.compile(f"{_FILL}(?:{one_of(_TIE['crossing'])}){_NOT_CROSSING}(?:处|那|上)?")
 ADJACENT_TAIL = re.compile(f"(?:{one_of(_TIE['both'], _TIE['stretch'], _TIE['to'])}|[的上](?!{_COMPASS}))")
@@ -31,10 +36,12 @@ FROM = re.compile(f"(?:上|这条|那条|路段|的)*[,，、(（:：]?{one_of(_
 FROM_BEFORE = re.compile(f"{one_of(_TIE['from'])}$")
 STRETCH = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}{one_of(_TIE['stretch'])}")
 BETWEEN = re.compile(f"(?:{one_of(_TIE['crossing'])})?(?:的)?{one_of(_TIE['between'])}")
-STRETCH_OF = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}(?:{one_of(_TIE['stretch'])})?(?:的|这|那)*$")
+STRETCH_OF = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}(?:{one_of(_TIE['stretch'])})?(?:的|这|那)*[,，]?$")
 
-HOUSE = re.compile(
-    rf"(?:上|的|[,，])?{NUMBER}(?:[-—之]\d+)?[号號](?![线路楼车杆井柜箱灯桩变机闸栋幢])(?:院|门市|门|商铺|大院)?"
+_NO_HOUSE = "(?!线|楼|路灯|车|杆|井|柜|箱|灯|桩|变|机|闸|栋|幢|公交)"
+HOUSE = re.compile(rf"(?:上|的|[,，])?{NUMBER}(?:[-—之]\d+)?[号號]{_NO_HOUSE}(?:院|门市|门|商铺|大院)?")
+HOUSES = re.compile(
+    rf"(?:上|的|从|[,，])*{NUMBER}[号號]?(?:院)?(?:到|至|~|—){NUMBER}[号號]{_NO_HOUSE}(?:之间|中间|院)?"
 )
 BUILDING = re.compile(rf"(?:的|院里|里|小区|院|[,，])*([a-z]|{NUMBER})(?:号|#)?(?:住宅)?(?:楼|栋|幢|座|单元)")
 GATE = re.compile(f"{_FILL}({one_of(_WHERE['gate'])})(?:边|面|侧)?(?:大)?门(?![市诊卫面])")
@@ -56,7 +63,7 @@ MIDDLE = re.compile(f"(?:的)?{one_of(_WHERE['middle'])}")
 BIND = re.compile("(?:的|那个|的那个|那家|的那家|有个|有家)?$")
 # Between a shortened road and the one it crosses.
 AND_BEFORE = re.compile(f"{one_of(_TIE['and'], [''])}$")
-ON_ROAD = re.compile(f"(?:上|边|路边|边上)?(?:{one_of(_WHERE['around'])}|的|那个|那家)*$")
+ON_ROAD = re.compile(f"(?:上|边|路边|{one_of(_WHERE['near'])})?(?:{one_of(_WHERE['around'])}|的|那个|那家)*$")
 # The street's office, not the road of that name.
 STREET_OFFICE = re.compile("街(?:办|道(?![口边上牙路]))")
 
@@ -66,6 +73,12 @@ SET_OUT = re.compile(r"(?:去|回|上|赶往|前往|开往|通往|送到|拉到|
 TRIP = re.compile(f"(?:坐车|开车|走路|骑车|打车|出来|出发)*{one_of(_ROLE['to'])}$")
 ON_THE_WAY = re.compile(one_of(_ROLE["on_the_way"]))
 NOT_HERE = re.compile(f"{one_of(_ROLE['not_here'])}$")
+CORRECTED = re.compile(one_of(_ROLE["corrected"]))
+PASSED = re.compile(f"{one_of(_ROLE['passed'])}$")
+RIDE = re.compile("(?:坐|乘|打车|骑车|开车|公交)[^,，。]{0,6}(?:到|去|至)$")
+AT = re.compile("(?:在|上)$")
+OCCUPIED = re.compile(one_of(_ROLE["occupied"]))
+SAID_HERE = re.compile(f"{one_of(_ROLE['here'])}$")
 LIKE = re.compile(f"{one_of(_ROLE['like'])}$")
 LIKEWISE = re.compile(one_of(_ROLE["likewise"]))
 WITH = re.compile(r"[跟和同与像]$")
@@ -76,4 +89,5 @@ TO_WHOM = re.compile(f"{one_of(_ROLE['to_whom'])}$")
 PERSON = re.compile(_PERSON)
 PERSON_SAYS = re.compile(f"{_PERSON}[^,，。]{{0,4}}?{one_of(_ROLE['says'])}")
 OFFICES = tuple(_ROLE["offices"])
+NAMED_AFTER = re.compile(one_of(_ROLE["named_after"]))
 PHASE = re.compile(r"[第]?[一二三四五六七八九十\d]期")

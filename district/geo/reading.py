@@ -33,9 +33,10 @@ class Part(IntEnum):
     """What a named place is to the sentence; the least counts most."""
 
     HERE = 0
-    HOME = 1
-    ON_THE_WAY = 2
-    NOT_MEANT = 3
+    PASSED = 1
+    HOME = 2
+    ON_THE_WAY = 3
+    NOT_MEANT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class _Node:
     points: tuple[NamedPoint, ...]
     how: str = "name"
     name: str = ""
+    # How the least certain of the roads was read that cross there.
+    heard: str = "name"
     is_common: bool = False
     is_office: bool = False
     part: Part = Part.HERE
@@ -146,17 +149,13 @@ class _Reader:
                 return None
         points = tuple(dict.fromkeys(mention.points))
         written = words[start:end]
-        if (
-            all(point.kind == "road" for point in points)
-            and written[-1] == "街"
-            and words[end : end + 1] in ("道", "办")
-        ):
+        if all(point.kind == "road" for point in points) and say.STREET_OFFICE.match(words, end - 1):
             return None
         is_office = not any(point.kind in ("road", "crossing") for point in points) and (
             any(point.kind in ("government", "area", "community") for point in points) or written.endswith(say.OFFICES)
         )
-        node = _Node(start, end, points, mention.how, written, mention.is_common, is_office)
-        if mention.is_of("compound") and say.PHASE.match(words, end):
+        node = _Node(start, end, points, mention.how, written, mention.how, mention.is_common, is_office)
+        if say.PHASE.match(words, end) or say.NAMED_AFTER.match(words, end):
             node.is_uncertain = True
         return node
 
@@ -193,26 +192,44 @@ class _Reader:
         at = 0
         while at + 1 < len(self.nodes):
             first, second = self.nodes[at], self.nodes[at + 1]
-            if first.road is not None and second.road is not None and first.spot is None and second.spot is None:
-                gap = self.words[first.end : second.start]
-                word = say.CROSSING.match(self.words, second.end)
-                close = say.CLOSE.match(gap)
-                joined = say.JOINER.match(gap) or (word and re.match(r"(?:路口|口)?[和与跟、]$", gap))
-                if needs_word:
-                    applies = bool(joined and word)
-                else:
-                    direct = joined and gap in ("", "和", "与", "跟", "、", "/", "-", "交") and not word
-                    tail = self.words[second.end :]
-                    far = say.DISTANCE.match(tail) or say.SIDE.match(tail)
-                    applies = bool(close or (direct and (far or (gap == "" and not say.ADJACENT_TAIL.match(tail)))))
-                if applies:
-                    crossings = self._crossings(first.points, second.points)
-                    if crossings:
-                        end = word.end() if word else second.end
-                        node = _Node(first.start, end, crossings, "crossing")
-                        self.nodes[at : at + 2] = [node]
-                        continue
-            at += 1
+            node = self._pair(first, second, needs_word=needs_word)
+            if node is not None:
+                self.nodes[at : at + 2] = [node]
+            else:
+                at += 1
+
+    def _pair(self, first: _Node, second: _Node, *, needs_word: bool) -> _Node | None:
+        gap, tail = self.words[first.end : second.start], self.words[second.end :]
+        if first.how == "crossing" or second.how == "crossing" or first.spot or second.spot:
+            return None
+        word = say.CROSSING.match(tail)
+        if first.road is None or second.road is None:
+            return None if needs_word else self._at_the_water(first, second, gap, word)
+        if needs_word:
+            applies = bool(word) and bool(say.JOINER.match(gap))
+        else:
+            direct = not word and bool(say.DIRECT.match(gap))
+            ends = bool(say.THAT_IS_ALL.match(tail)) and not say.BOTH.search(tail[:10])
+            far = say.DISTANCE.match(tail) or say.SIDE.match(tail)
+            follows = gap == "" and not say.ADJACENT_TAIL.match(tail)
+            sides = say.ROAD_SIDE.match(gap) and say.ROAD_SIDE_HERE.match(tail)
+            applies = bool(say.CLOSE.match(gap) or (direct and (far or follows or ends)) or sides)
+        crossings = self._crossings(first.points, second.points) if applies else ()
+        how = min((first.how, second.how), key=("slip", "sound", "name").index)
+        end = second.end + (word.end() if word else 0)
+        return _Node(first.start, end, crossings, "crossing", heard=how) if crossings else None
+
+    def _at_the_water(self, first: _Node, second: _Node, gap: str, word: re.Match[str] | None) -> _Node | None:
+        """A road and a river: the bridge there."""
+        places = [node.points[0] for node in (first, second) if all(p.kind in ("road", "river") for p in node.points)]
+        if sorted(place.kind for place in places) != ["river", "road"]:
+            return None
+        if not (say.JOINER.match(gap) or say.ON_ROAD.match(gap)):
+            return None
+        road, river = sorted(places, key=lambda place: place.kind == "river")
+        bridge = self.town.bridge(road, river)
+        end = second.end + (word.end() if word else 0)
+        return _Node(first.start, end, (bridge,), "crossing") if bridge else None
 
     def _crossings(self, first: Iterable[NamedPoint], second: Sequence[NamedPoint]) -> tuple[NamedPoint, ...]:
         found = (self.town.crossing(one, other) for one in first for other in second)
@@ -241,12 +258,15 @@ class _Reader:
         end = some[-1].end + (tail.end() if tail else 0)
         found: Spot | None = None
         is_range = len(some) == 3 and bool(say.TO.match(gaps[1]) or (tail and say.AND.match(gaps[1])))
+        if len(some) == 4 and places[0] is places[2] and kinds.count("road") == 4 and say.TO.match(gaps[1]):
+            # "A路B路到A路C路"
+            found = self.town.stretch(places[0], places[1], places[3])
         if is_range and kinds[0] == "road" and say.FROM.match(gaps[0]):
             # "A路从B路到C路", "A路B路到C路中间"
             found = self.town.stretch(places[0], places[1], places[2])
         if found is None and len(some) == 3 and kinds[2] == "road":
             # "B路到C路之间的A路"
-            said = say.FROM_BEFORE.search(self.words[: some[0].start]) or say.STRETCH.match(gaps[1])
+            said = say.FROM_BEFORE.search(self.words[: some[0].start]) or say.STRETCH.match(gaps[1]) or tail
             if said and say.AND.match(gaps[0]) and say.STRETCH_OF.match(gaps[1]):
                 found = self.town.stretch(places[2], places[0], places[1])
                 end = some[-1].end
@@ -307,9 +327,12 @@ class _Reader:
 
     def _behind_road(self, node: _Node) -> None:
         words, town = self.words, self.town
-        house = say.HOUSE.match(words, node.end)
+        house = say.HOUSES.match(words, node.end) or say.HOUSE.match(words, node.end)
         if house:
             number = number_of(house[1])
+            if house.re is say.HOUSES:
+                # The house half way, on the same side.
+                number += (number_of(house[2]) - number) // 4 * 2
             node.then, node.then_how = (lambda road: town.number(road, number)), "number"
             node.end, node.is_related = house.end(), True
             self._beside(node)
@@ -405,7 +428,8 @@ class _Reader:
         following = self.nodes[at + 1] if at + 1 < len(self.nodes) else None
         previous = self.nodes[at - 1] if at else None
         if (
-            (say.NOT_HERE.search(before) and following is not None)
+            (following is not None and say.NOT_HERE.search(before))
+            or (following is not None and say.CORRECTED.search(self.words, node.end))
             or say.LIKE.search(before)
             or (say.WITH.search(before) and say.LIKEWISE.match(after))
             or self._acts(node, before, after)
@@ -413,8 +437,10 @@ class _Reader:
             node.part = Part.NOT_MEANT
         elif node.road is not None and node.then is None:
             node.part = Part.HERE
-        elif say.HOME.search(before):
+        elif say.HOME.search(before) or (self._is_peopled(node, after) and not node.is_built):
             node.part = Part.HOME
+        elif say.PASSED.search(before):
+            node.part = Part.PASSED
         elif (
             (following is not None and node.how != "stretch" and self._is_trip(node, following))
             or (
@@ -425,6 +451,8 @@ class _Reader:
             )
             or (say.GOING.search(before) and say.ON_THE_WAY.match(after))
             or (say.SET_OUT.search(before) and not node.is_related)
+            or (say.RIDE.search(before) and not node.is_built)
+            or (say.AT.search(before) and say.OCCUPIED.match(after))
         ):
             node.part = Part.ON_THE_WAY
 
@@ -441,7 +469,11 @@ class _Reader:
             )
         if node.points[0].kind in ("compound", "gate", "building", "village", "address"):
             return bool(say.PERSON_SAYS.match(after))
-        return bool(say.PERSON.match(after)) and not (node.is_related and node.is_built)
+        return bool(say.PERSON_SAYS.match(after))
+
+    def _is_peopled(self, node: _Node, after: str) -> bool:
+        """ "The pupils of the school": it may be where, if nothing better is named."""
+        return node.how == "name" and node.points[0].kind != "crossing" and bool(say.PERSON.match(after))
 
     def _is_trip(self, node: _Node, following: _Node) -> bool:
         """ "From here to there", "here to there by bus"."""
@@ -462,7 +494,7 @@ class _Reader:
         best = min(node.part for node in meant)
         group = [node for node in meant if node.part is best]
         if best is Part.HERE and not any(self._has_point(node) or node.road for node in group):
-            group += [node for node in meant if node.part is Part.HOME]
+            group += [node for node in meant if node.part in (Part.PASSED, Part.HOME)]
         candidates = self._candidates(group, meant)
         if min(node.part for node in group) is Part.ON_THE_WAY:
             return Found(None, candidates)
@@ -478,6 +510,10 @@ class _Reader:
                 unsure.append(node)
         if not certain:
             return Found(None, candidates)
+        said = [one for one in certain if say.SAID_HERE.search(self.words[max(0, one[0].start - 6) : one[0].start])]
+        if len(said) == 1 and not unsure:
+            # "After shopping at the store I fell IN FRONT OF the school".
+            return self._found(*said[0], candidates)
         node, spot = max(certain, key=lambda one: (_rank(one[0], one[1]), len(one[1].place.name), -one[0].start))
         apart = any(self._is_apart(node, spot, *other) for other in certain)
         doubtful = any(all(point.metres_to(spot.place) > TOGETHER_M for point in one.options) for one in unsure)
@@ -489,7 +525,7 @@ class _Reader:
     def _found(self, node: _Node, spot: Spot, candidates: Sequence[NamedPoint]) -> Found:
         place, written = spot.place, self.words[node.start : node.end]
         how = node.then_how if node.then is not None else node.how
-        confidence = {"sound": 0.75, "slip": 0.65}.get(node.how, 0.95)
+        confidence = {"sound": 0.75, "slip": 0.65}.get(node.heard, 0.95)
         if how in ("beside", "stretch", "number", "part"):
             confidence = round(confidence - 0.1, 2)
         if node.how in ("sound", "slip") or place not in self.town.rows:
@@ -552,6 +588,8 @@ class _Reader:
         small = tuple(point for point in points if self.town.is_point(point)) or points
         if attached is not None and node.road is None and node.how != "crossing":
             fitting = tuple(point for point in small if self.town.is_on(point, attached))
+            if not fitting and len(small) > 1:
+                fitting = tuple(point for point in small if self.town.is_named_after(point, attached))
             if not fitting and (node.is_common or len(points) > 1):
                 node.is_uncertain = True
             points = fitting or points
@@ -560,7 +598,7 @@ class _Reader:
         address = tuple(p for p in points if p.kind == "address" and plain(p.name) == node.name)
         if address:
             return address
-        others = [other for other in meant if other is not node and other.part in (Part.HERE, Part.HOME)]
+        others = [other for other in meant if other is not node and other.part < Part.ON_THE_WAY]
         if any(not self.town.is_point(point) for point in points) and not node.is_built:
             small = points
         for test in (self._on_named_road, self._in_named_area, self._near_named_place):

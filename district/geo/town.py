@@ -69,7 +69,10 @@ class Town:
         self.names = Names(rows)
         middle = rows[len(rows) // 2] if rows else NamedPoint("", "", 0.0, 0.0)
         self.plane = Plane(middle.latitude, middle.longitude)
-        self.roads = Roads(roads, self.plane)
+        drawn = list(roads)
+        self.roads = Roads((line for line in drawn if not line.is_water), self.plane)
+        waters = Roads((line for line in drawn if line.is_water), self.plane)
+        self._waters = {line.name: line for line in waters.all()}
         self._rule = numbers or HouseNumbers()
         self._outlines = {
             name: [self.plane.metres(latitude, longitude) for longitude, latitude in ring]
@@ -146,6 +149,10 @@ class Town:
                 return True
         return place.address.startswith(road.name) or road.name in place.name or (line is None and _tells(place, road))
 
+    def is_named_after(self, place: NamedPoint, road: NamedPoint) -> bool:
+        """晓光口袋公园 of 晓光路."""
+        return any(place.name.startswith(base) for base, rows in self._bases.items() if road in rows)
+
     def crossing(self, one: NamedPoint, other: NamedPoint) -> NamedPoint | None:
         """Where the two roads meet: the district's own row, else by the map."""
         row = self._crossings.get(frozenset((plain(one.name), plain(other.name))))
@@ -162,6 +169,16 @@ class Town:
         """The roads that meet there, as far as its name says."""
         names = self._crossed.get(plain(crossing.name), ())
         return tuple(self.road_rows[name] for name in names if name in self.road_rows)
+
+    def bridge(self, road: NamedPoint, river: NamedPoint) -> NamedPoint | None:
+        """Where the road crosses the water."""
+        line, water = self.line(road), self._waters.get(river.name)
+        at = line.meets(water) if line and water else None
+        if at is None:
+            return None
+        made = self._made(f"{road.name}{river.name}桥", "bridge", at, road)
+        rows = [row for row in self.near(made, 120) if row.kind == "bridge"]
+        return rows[0] if rows else made
 
     # Places made of others
 
