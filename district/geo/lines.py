@@ -57,7 +57,7 @@ class Drawn:
 class Line:
     """One road's centre line."""
 
-    __slots__ = ("along", "length", "name", "points", "width")
+    __slots__ = ("_box", "along", "length", "name", "points", "width")
 
     def __init__(self, name: str, points: Sequence[XY], width: float) -> None:
         self.name = name
@@ -67,6 +67,13 @@ class Line:
         for (ax, ay), (bx, by) in pairwise(self.points):
             self.along.append(self.along[-1] + hypot(bx - ax, by - ay))
         self.length = self.along[-1]
+        xs, ys = [x for x, _ in self.points], [y for _, y in self.points]
+        self._box = min(xs), min(ys), max(xs), max(ys)
+
+    def may_be_within(self, point: XY, metres: float) -> bool:
+        """False where the line certainly is farther off: much quicker than measuring."""
+        west, south, east, north = self._box
+        return west - metres <= point[0] <= east + metres and south - metres <= point[1] <= north + metres
 
     def at(self, along: float) -> XY:
         """The point so many metres from the start; an end for what lies beyond it."""

@@ -15,6 +15,7 @@ from district.geo.sound import folded, spelt, syllable
 WORDS = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 _NAMES = WORDS["names"]
 _ENDINGS = tuple(sorted(_NAMES["endings"], key=len, reverse=True))
+_ENDINGS_BY_LAST = {last: [ending for ending in _ENDINGS if ending[-1] == last] for last in {e[-1] for e in _ENDINGS}}
 _TELLING = frozenset(_NAMES["telling"])
 _LEFT = frozenset(WORDS["role"]["left"])
 _RIGHT = tuple(WORDS["role"]["right"])
@@ -218,12 +219,10 @@ class Names:
                 if len(written) == length:
                     names = self._sounds.get(" ".join(sounds[at : at + length]), ())
                     self._guess(at, written, [name for name in names if _sounds_like(written, name)], "sound", found)
-        for ending in _ENDINGS:
-            stop = words.find(ending)
-            while stop >= 0:
-                stop += len(ending)
-                self._misspelt(words, stop, len(ending), found)
-                stop = words.find(ending, stop)
+        for at, character in enumerate(words):
+            for ending in _ENDINGS_BY_LAST.get(character, ()):
+                if words.endswith(ending, 0, at + 1):
+                    self._misspelt(words, at + 1, len(ending), found)
         return found
 
     def _misspelt(self, words: str, stop: int, ending: int, found: list[Mention]) -> None:
@@ -252,7 +251,7 @@ def stands_alone(words: str, start: int, end: int) -> tuple[bool, bool]:
     after = words[end:]
     right = not after or after.startswith(_RIGHT) or not after[0].isalnum()
     # "到医院要三十块": whoever goes there means the place, whatever follows.
-    right = right or (start > 0 and words[start - 1] in _GONE_TO and not after.startswith(_NOT_RIGHT))
+    right = (right or (start > 0 and words[start - 1] in _GONE_TO)) and not after.startswith(_NOT_RIGHT)
     return start == 0 or words[start - 1] in _LEFT, right
 
 
@@ -261,7 +260,9 @@ def _may_stand(guess: Mention, certain: Sequence[Mention]) -> bool:
     for one in certain:
         if guess.start < one.end and one.start < guess.end:
             holds = guess.start <= one.start and one.end <= guess.end
-            if not one.is_common and (not holds or guess.how == "slip"):
+            # A slip is less likely than the shorter name, unless that only begins the longer one.
+            begins = guess.start == one.start and guess.end >= one.end + 2
+            if not one.is_common and (not holds or (guess.how == "slip" and not begins)):
                 return False
     return True
 

@@ -24,6 +24,9 @@ JOINER = re.compile(f"(?:路口|口)?{one_of(_TIE['joiners'], [''])}$")
 DIRECT = re.compile("(?:[和与跟、/交-]|)$")
 THAT_IS_ALL = re.compile("$|[,，。.!！;；?？]")
 BOTH = re.compile(one_of(_TIE["both"]))
+# "The traffic light at the crossing, the one of A and B".
+THERE = re.compile("那[个儿块里边]")
+CROSSING_TOLD = re.compile("路口|十字|红绿灯|信号灯|斑马线|交叉|岔口|拐角")
 ROAD_SIDE = re.compile(f"(?:以)?{_COMPASS}(?:侧|边|面)?[,，、和]?$")
 ROAD_SIDE_HERE = re.compile(f"(?:以)?{_COMPASS}(?:侧|边|面|$|[,，。的])")
 CLOSE = re.compile(f"(?:上|那边|这边)?[,，、(（]?{one_of(_TIE['close'])}(?:那个)?$")
@@ -34,11 +37,11 @@ TO = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_WAY}{one_of(_TIE['to'])}$")
 AND = re.compile(f"(?:{one_of(_TIE['crossing'])})?(?:{one_of(_TIE['to'], _TIE['and'])}|{_WAY}{one_of(_TIE['to'])})$")
 FROM = re.compile(f"(?:上|这条|那条|路段|的)*[,，、(（:：]?{one_of(_TIE['from'])}?$")
 FROM_BEFORE = re.compile(f"{one_of(_TIE['from'])}$")
-STRETCH = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}{one_of(_TIE['stretch'])}")
+STRETCH = re.compile(f"(?:{one_of(_TIE['crossing'])})?[,，]?{_FILL}{one_of(_TIE['stretch'])}")
 BETWEEN = re.compile(f"(?:{one_of(_TIE['crossing'])})?(?:的)?{one_of(_TIE['between'])}")
-STRETCH_OF = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}(?:{one_of(_TIE['stretch'])})?(?:的|这|那)*[,，]?$")
+STRETCH_OF = re.compile(f"(?:{one_of(_TIE['crossing'])})?{_FILL}(?:{one_of(_TIE['stretch'])})*(?:的|这|那)*[,，]?$")
 
-_NO_HOUSE = "(?!线|楼|路灯|车|杆|井|柜|箱|灯|桩|变|机|闸|栋|幢|公交)"
+_NO_HOUSE = "(?!线|楼(?!上)|路灯|车|杆|井|柜|箱|灯|桩|变|机|闸|栋|幢|公交)"
 HOUSE = re.compile(rf"(?:上|的|[,，])?{NUMBER}(?:[-—之]\d+)?[号號]{_NO_HOUSE}(?:院|门市|门|商铺|大院)?")
 HOUSES = re.compile(
     rf"(?:上|的|从|[,，])*{NUMBER}[号號]?(?:院)?(?:到|至|~|—){NUMBER}[号號]{_NO_HOUSE}(?:之间|中间|院)?"
@@ -67,7 +70,10 @@ ON_ROAD = re.compile(f"(?:上|边|路边|{one_of(_WHERE['near'])})?(?:{one_of(_W
 # The street's office, not the road of that name.
 STREET_OFFICE = re.compile("街(?:办|道(?![口边上牙路]))")
 
+AT_HOME = re.compile("家里|楼下|楼道|小区里|我们小区|咱小区|院里|屋里|家门口|单元|暖气|停水|停电|我们楼|邻居")
 HOME = re.compile(f"{one_of(_ROLE['home'])}$")
+ORIGIN = re.compile("(?:从|由|打|打从|自)$")
+SET_OFF = re.compile("出来|出发|下车|出站|坐车|坐|回家|往家|往回|走到|走路|骑|开车|开到|过来")
 GOING = re.compile(f"{one_of(_ROLE['to'])}$")
 SET_OUT = re.compile(r"(?:去|回|上|赶往|前往|开往|通往|送到|拉到|要去)$")
 TRIP = re.compile(f"(?:坐车|开车|走路|骑车|打车|出来|出发)*{one_of(_ROLE['to'])}$")

@@ -26,6 +26,8 @@ CLOSER_M = 300.0
 NEARBY_M = 500.0
 # "Between the school and the store": only of places that are neighbours.
 BETWEEN_M = 700.0
+# A common name longer than this cannot begin another word: only what stands left of it can make it one.
+LONGEST_EVERYDAY = 3
 MOST_CANDIDATES = 6
 
 
@@ -85,7 +87,10 @@ class _Node:
     @property
     def road(self) -> NamedPoint | None:
         """The road, if that is all the name can mean."""
-        return self.points[0] if self.points and all(point.kind == "road" for point in self.points) else None
+        first = self.points[0]
+        if first.kind != "road" or any(point.kind != "road" for point in self.points):
+            return None
+        return first
 
 
 def number_of(words: str) -> int:
@@ -120,6 +125,7 @@ class _Reader:
         self.nodes = [node for mention in mentions if (node := self._node(mention, mentions)) is not None]
         if not self.nodes:
             return Found()
+        self._split_crossings()
         self._shortened_roads()
         self._pairs(needs_word=True)
         self._stretches()
@@ -140,6 +146,7 @@ class _Reader:
         if mention.is_common:
             left, right = stands_alone(words, start, end)
             left = left or any(other.end == start for other in mentions)
+            right = right or len(mention.points) > 1 or end - start > LONGEST_EVERYDAY
             right = right or any(other.start == end for other in mentions) or self._is_followed(end)
             right = right or any(
                 other.is_of("road") and other.end <= start and say.ON_ROAD.match(words[other.end : start])
@@ -165,6 +172,18 @@ class _Reader:
             pattern.match(self.words, end)
             for pattern in (say.BUILDING, say.GATE, say.HOUSE, say.DISTANCE, say.OPPOSITE)
         )
+
+    def _split_crossings(self) -> None:
+        """ "A路B路口" where "B路口" alone is a name for another crossing of B."""
+        for at, (first, second) in enumerate(pairwise(self.nodes), start=1):
+            if first.road is None or second.points[0].kind != "crossing":
+                continue
+            joined = say.JOINER.match(self.words[first.end : second.start])
+            if not joined or any(first.road in self.town.roads_of(point) for point in second.points):
+                continue
+            road = next(iter(self.town.roads_in(self.words[second.start : second.end])), None)
+            if road is not None and road.start == 0 and self.town.crossing(first.road, road.points[0]):
+                self.nodes[at] = _Node(second.start, second.start + road.end, road.points)
 
     def _shortened_roads(self) -> None:
         """人民 for 人民路, where a second road and a word for a crossing follow."""
@@ -209,7 +228,8 @@ class _Reader:
             applies = bool(word) and bool(say.JOINER.match(gap))
         else:
             direct = not word and bool(say.DIRECT.match(gap))
-            ends = bool(say.THAT_IS_ALL.match(tail)) and not say.BOTH.search(tail[:10])
+            is_told = bool(say.THERE.match(tail)) and bool(say.CROSSING_TOLD.search(self.words[: first.start]))
+            ends = is_told or (say.THAT_IS_ALL.match(tail) is not None and not say.BOTH.search(tail[:10]))
             far = say.DISTANCE.match(tail) or say.SIDE.match(tail)
             follows = gap == "" and not say.ADJACENT_TAIL.match(tail)
             sides = say.ROAD_SIDE.match(gap) and say.ROAD_SIDE_HERE.match(tail)
@@ -403,9 +423,12 @@ class _Reader:
 
             node.then = both
         node.then_how = "beside"
-        node.end, node.is_related = end, True
+        node.end, node.is_related, node.is_built = end, True, True
 
     def _stop_near(self, place: NamedPoint) -> Spot | None:
+        own = [row for row in self.town.names.get(plain(f"{place.name}公交站")) if row.metres_to(place) < 1000]
+        if len(own) == 1:
+            return Spot(own[0], 40.0)
         stops = [other for other in self.town.near(place, 350) if other.kind == "bus_stop"]
         named = [stop for stop in stops if place.name in stop.name or any(a in stop.name for a in place.aliases)]
         if named or stops:
@@ -419,7 +442,7 @@ class _Reader:
         for first, second in pairwise(self.nodes):
             gap = self.words[first.end : second.start]
             if first.is_related and second.road is None and say.BIND.match(gap) and second.how != "crossing":
-                near = any(point.metres_to(other) <= NEARBY_M for point in second.points for other in first.points)
+                near = any(point.metres_to(other) <= CLOSER_M for point in second.points for other in first.points)
                 first.is_context = near and any(self.town.is_point(point) for point in second.points)
 
     def _assign_part(self, at: int) -> None:
@@ -452,6 +475,7 @@ class _Reader:
             or (say.GOING.search(before) and say.ON_THE_WAY.match(after))
             or (say.SET_OUT.search(before) and not node.is_related)
             or (say.RIDE.search(before) and not node.is_built)
+            or (following is not None and say.ORIGIN.search(before) and say.SET_OFF.match(after))
             or (say.AT.search(before) and say.OCCUPIED.match(after))
         ):
             node.part = Part.ON_THE_WAY
@@ -496,7 +520,8 @@ class _Reader:
         if best is Part.HERE and not any(self._has_point(node) or node.road for node in group):
             group += [node for node in meant if node.part in (Part.PASSED, Part.HOME)]
         candidates = self._candidates(group, meant)
-        if min(node.part for node in group) is Part.ON_THE_WAY:
+        travels = any(node.part is Part.ON_THE_WAY for node in meant)
+        if best is Part.ON_THE_WAY or (best is Part.HOME and travels and not say.AT_HOME.search(self.words)):
             return Found(None, candidates)
         certain: list[tuple[_Node, Spot]] = []
         unsure: list[_Node] = []
@@ -551,7 +576,7 @@ class _Reader:
         """The places a node may stand for; none where it names nothing small enough."""
         if node.spot is not None:
             return [node.spot]
-        if node.is_office and not node.is_built:
+        if node.is_office and not (node.is_built or self._is_house(node)):
             return []
         points = [point for point in node.options if node.then is not None or self.town.is_point(point)]
         # A name for a house and for all the land about it: which of them is not said.
@@ -569,6 +594,13 @@ class _Reader:
             if spot is not None:
                 found.append(spot)
         return found
+
+    def _is_house(self, node: _Node) -> bool:
+        """Whether an office's house is meant: it has no land of the same name, and somebody is at it or passes it."""
+        if any(not self.town.is_point(point) for point in node.options):
+            return False
+        before = self.words[max(0, node.start - 4) : node.start]
+        return node.is_related or node.part is Part.PASSED or bool(say.AT.search(before))
 
     def _narrow(self, node: _Node, meant: Sequence[_Node]) -> tuple[NamedPoint, ...]:
         """Those of a node's places that fit what else the text names; all when none or every one does."""

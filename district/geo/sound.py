@@ -1,7 +1,8 @@
 """How names sound: so that a name spelt with other characters of the same sound, or in Latin letters, is known again.
 
 Toneless syllables of Mandarin, one reading a character. `folded` makes those equal that many speakers, and their
-telephones' input methods, do not tell apart: zh/z, ch/c, sh/s, n/l at the beginning, ing/in and eng/en at the end.
+telephones' input methods, do not tell apart: zh/z, ch/c, sh/s, n/l at the beginning, ing/in, eng/en and ang/an at
+the end.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def folded(character: str) -> str:
         sound = sound[0] + sound[2:]
     elif sound[0] == "n":
         sound = "l" + sound[1:]
-    if sound.endswith(("ing", "eng")):
+    if sound.endswith(("ing", "eng", "ang")):
         sound = sound[:-1]
     return sound
 

@@ -30,6 +30,9 @@ _LARGE_NAMES = tuple(WORDS["names"]["large"])
 _PONDS = tuple(WORDS["names"]["ponds"])
 _CELL = 0.004  # degrees: some 440 m north, 280 m east at 50° north
 _NUMBER = re.compile(r"^(\D+?)(\d+)号$")
+# So far from a road may a place be and still face it; its point may lie at the back of it.
+_ACROSS_M = 220.0
+_FACING_M = 60.0
 # Between two known numbers no farther apart than this, a number's place is reckoned from both.
 _NUMBERS_APART = 120
 
@@ -89,10 +92,12 @@ class Town:
         for known in self._numbers.values():
             known.sort(key=lambda one: one[:2])
         self._bases: dict[str, list[NamedPoint]] = {}
+        self._base_of: dict[str, str] = {}
         for name, row in self.road_rows.items():
             for ending in sorted(WORDS["names"]["roads"], key=len, reverse=True):
                 if name.endswith(ending):
                     self._bases.setdefault(name[: -len(ending)], []).append(row)
+                    self._base_of[row.name] = name[: -len(ending)]
                     break
 
     # What there is
@@ -100,6 +105,10 @@ class Town:
     def roads_called(self, base: str) -> Sequence[NamedPoint]:
         """Roads by the name without its ending: 人民 for 人民路."""
         return self._bases.get(base, ())
+
+    def roads_in(self, words: str) -> list[Mention]:
+        """Roads alone, whatever else is named there."""
+        return self._road_names.exactly(words)
 
     def line(self, road: NamedPoint) -> Line | None:
         return self.roads.get(road.name)
@@ -143,7 +152,7 @@ class Town:
     def is_on(self, place: NamedPoint, road: NamedPoint) -> bool:
         """Whether the place stands on the road, by the map or by its address."""
         line = self.line(road)
-        if line is not None:
+        if line is not None and line.may_be_within(self._xy(place), 2 * ON_ROAD_M):
             off = line.nearest(self._xy(place))[1]
             if off <= ON_ROAD_M or (off <= 2 * ON_ROAD_M and self._nearest_road(place) is line):
                 return True
@@ -151,7 +160,8 @@ class Town:
 
     def is_named_after(self, place: NamedPoint, road: NamedPoint) -> bool:
         """晓光口袋公园 of 晓光路."""
-        return any(place.name.startswith(base) for base, rows in self._bases.items() if road in rows)
+        base = self._base_of.get(road.name, "")
+        return bool(base) and place.name.startswith(base)
 
     def crossing(self, one: NamedPoint, other: NamedPoint) -> NamedPoint | None:
         """Where the two roads meet: the district's own row, else by the map."""
@@ -231,13 +241,14 @@ class Town:
         """Across the road from a place; roads: those the words name, one of which is the one to cross."""
         x, y = self._xy(place)
         named = [(line, *line.nearest((x, y))) for road in roads if (line := self.line(road))]
-        named = [one for one in named if one[2] <= 150]
+        named = [one for one in named if one[2] <= _ACROSS_M]
         found = min(named, key=lambda one: one[2], default=None) or self.roads.nearest((x, y))
-        if found is None or not 3 < found[2] <= 150:
+        if found is None or not 3 < found[2] <= _ACROSS_M:
             return Spot(place, 80.0)
         line, along, off = found
         rx, ry = line.at(along)
-        beyond = line.width / 2 + 6
+        # Of a large place the point is far from the road that it faces: then the road itself is near enough.
+        beyond = line.width / 2 + 6 if off <= _FACING_M else 0.0
         at = rx + (rx - x) / off * beyond, ry + (ry - y) / off * beyond
         return Spot(self._made(f"{place.name}对面", "offset", at, place), 60.0)
 
@@ -340,10 +351,10 @@ class Town:
         self._crossings_of: dict[str, list[NamedPoint]] = {}
         self._crossed: dict[str, tuple[str, ...]] = {}
         self._road_metres: dict[str, float] = {}
-        found = Names(self.road_rows.values())
+        self._road_names = Names(self.road_rows.values())
         for row in rows:
             name = plain(row.name)
-            mentions = found.exactly(name)
+            mentions = self._road_names.exactly(name)
             crossed = tuple(dict.fromkeys(plain(one.points[0].name) for one in mentions))
             self._crossed[name] = crossed
             if len(crossed) == 2:
@@ -362,11 +373,6 @@ class Town:
         line = self.line(road)
         along = line.nearest(self._xy(row))[0] if line else 0.0
         self._numbers.setdefault(found[1], []).append((int(found[2]), along, row))
-
-
-def distinct(mention: Mention) -> list[NamedPoint]:
-    """The places a mention may stand for, each once."""
-    return list(dict.fromkeys(mention.points))
 
 
 def _tells(place: NamedPoint, road: NamedPoint) -> bool:
