@@ -15,6 +15,7 @@ _KINDS: Mapping[str, Sequence[str]] = WORDS["english"]
 _PLACES: Mapping[str, str] = WORDS["english_places"]
 _LONGEST_NAME = 6  # words of pinyin
 _LONGEST_KIND = 4  # words of "long distance bus station"
+_MOST_NAMES = 24
 _FIRST_SIGN = 0xE000  # private characters, one for each place that was understood
 _COMPASS = {
     "north": "北", "south": "南", "east": "东", "west": "西", "northeast": "东北", "northwest": "西北",
@@ -74,7 +75,7 @@ def in_chinese(text: str, names: Names) -> str:
     said: list[str] = []  # what each private character stands for
     line: list[str] = []
     at = 0
-    while at < len(tokens):
+    while at < len(tokens) and len(said) < _MOST_NAMES:
         name, used = _place(tokens, at, names)
         if used:
             said.append(name)

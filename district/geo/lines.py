@@ -152,11 +152,11 @@ class Roads:
         for road in drawn:
             points = [plane.metres(latitude, longitude) for longitude, latitude in road.points]
             if road.name and len(points) > 1 and any(point != points[0] for point in points):
-                _join(parts.setdefault(road.name, []), points)
+                parts.setdefault(road.name, []).append(points)
                 widths[road.name] = max(road.width_m, widths.get(road.name, 0.0))
         self._by_name = {
             # The longest piece is the road; what does not touch it is a stub of the same name.
-            name: max((Line(name, piece, widths[name]) for piece in pieces), key=lambda line: line.length)
+            name: max((Line(name, piece, widths[name]) for piece in _joined(pieces)), key=lambda line: line.length)
             for name, pieces in parts.items()
         }
         self._cells: dict[tuple[int, int], set[str]] = {}
@@ -213,17 +213,27 @@ def read_base_map(base: Mapping[str, Any]) -> tuple[list[Drawn], dict[str, list[
     return roads, outlines
 
 
-def _join(pieces: list[list[XY]], points: list[XY]) -> None:
-    """Add a piece of a road to the pieces there are, end to end where they touch."""
-    for piece in pieces:
-        for new in (points, points[::-1]):
-            if _near(piece[-1], new[0]):
-                piece.extend(new)
-                return
-            if _near(piece[0], new[-1]):
-                piece[:0] = new
-                return
-    pieces.append(list(points))
+def _joined(pieces: Sequence[list[XY]]) -> list[list[XY]]:
+    """The pieces of a road, end to end where they touch, whichever way each is drawn."""
+    left, chains = list(pieces), []
+    while left:
+        chain = list(left.pop(0))
+        while (at := next((at for at, piece in enumerate(left) if _join(chain, piece)), None)) is not None:
+            left.pop(at)
+        chains.append(chain)
+    return chains
+
+
+def _join(chain: list[XY], piece: Sequence[XY]) -> bool:
+    """Make the chain longer by the piece, if they touch."""
+    for new in (piece, piece[::-1]):
+        if _near(chain[-1], new[0]):
+            chain.extend(new)
+            return True
+        if _near(chain[0], new[-1]):
+            chain[:0] = new
+            return True
+    return False
 
 
 def _near(a: XY, b: XY) -> bool:

@@ -31,7 +31,7 @@ _LONGEST_GUESSED = 12
 # What remains of a name without its road is an everyday word ("农贸市场") up to this length.
 _LONGEST_COMMON = 4
 _DIGIT = str.maketrans("一二三四五六七八九", "123456789")
-_NUMERALS = frozenset("零一二三四五六七八九十百千两0123456789")
+_NUMERALS = frozenset("一二三四五六七八九0123456789")
 _NUMBERED = re.compile(r"[一二三四五六七八九](?=[小中期村组委社幼])")
 # Kinds of which no wrong character is forgiven: their names are made of others, or too large to matter.
 _NOT_GUESSED = frozenset({"crossing", "area", "community"})

@@ -28,7 +28,11 @@ NEARBY_M = 500.0
 BETWEEN_M = 700.0
 # A common name longer than this cannot begin another word: only what stands left of it can make it one.
 LONGEST_EVERYDAY = 3
+# Names farther apart in the text than so many characters are not tied together by what stands between them.
+LONGEST_GAP = 12
 MOST_CANDIDATES = 6
+# Whoever names more places than this is not saying where one thing is; each is held against every other.
+MOST_NAMES = 24
 
 
 class Part(IntEnum):
@@ -119,7 +123,7 @@ class _Reader:
         self.nodes: list[_Node] = []
 
     def read(self) -> Found:
-        mentions = self.town.names.in_text(self.words)
+        mentions = self.town.names.in_text(self.words)[:MOST_NAMES]
         if not mentions:
             return Found()
         self.nodes = [node for mention in mentions if (node := self._node(mention, mentions)) is not None]
@@ -219,6 +223,8 @@ class _Reader:
 
     def _pair(self, first: _Node, second: _Node, *, needs_word: bool) -> _Node | None:
         gap, tail = self.words[first.end : second.start], self.words[second.end :]
+        if len(gap) > LONGEST_GAP:
+            return None
         if first.how == "crossing" or second.how == "crossing" or first.spot or second.spot:
             return None
         word = say.CROSSING.match(tail)
@@ -271,6 +277,8 @@ class _Reader:
 
     def _stretch(self, some: Sequence[_Node]) -> _Node | None:
         gaps = [self.words[one.end : other.start] for one, other in pairwise(some)]
+        if any(len(gap) > LONGEST_GAP for gap in gaps):
+            return None
         after = self.words[some[-1].end :]
         places = [node.points[0] for node in some]
         kinds = [place.kind for place in places]
@@ -484,13 +492,11 @@ class _Reader:
         """Whether the name stands for people, who did or are to do something."""
         if node.road is not None or node.how in ("crossing", "stretch"):
             return False
-        behind = self.words[node.end - 1 : node.end] if node.is_related else ""
         if node.is_office:
             if node.is_built and node.is_related:
                 return False
-            return bool(
-                say.ACTS.match(after) or say.TO_WHOM.search(before) or (behind in "那这" and say.ACTS.match(after))
-            )
+            named = node.start + len(node.name)
+            return bool(say.ACTS.match(after) or say.TO_WHOM.search(before) or say.ACTS.match(self.words, named))
         if node.points[0].kind in ("compound", "gate", "building", "village", "address"):
             return bool(say.PERSON_SAYS.match(after))
         return bool(say.PERSON_SAYS.match(after))
@@ -520,6 +526,10 @@ class _Reader:
         if best is Part.HERE and not any(self._has_point(node) or node.road for node in group):
             group += [node for node in meant if node.part in (Part.PASSED, Part.HOME)]
         candidates = self._candidates(group, meant)
+        for one, other in pairwise(meant):
+            if one.road and other.road and say.LISTED.match(self.words[one.end : other.start]):
+                # Both roads, or from one to the other: neither of them alone, were it short enough.
+                one.is_uncertain = other.is_uncertain = True
         travels = any(node.part is Part.ON_THE_WAY for node in meant)
         if best is Part.ON_THE_WAY or (best is Part.HOME and travels and not say.AT_HOME.search(self.words)):
             return Found(None, candidates)

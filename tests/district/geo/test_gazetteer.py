@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from district.geo.gazetteer import Found, Gazetteer, NamedPoint, plain
+from district.geo.gazetteer import Drawn, Found, Gazetteer, HouseNumbers, NamedPoint, plain
 
 # A small town: two long roads crossing in the middle, a lane, places along them. 0.001° is some 111 m north.
 NORTH_ROAD = NamedPoint("东环路", "road", 50.420, 124.120, "A1", "A1C1", ("环路",))
@@ -77,6 +77,85 @@ def test_words_that_do_not_name_one_place_give_candidates_only(text: str, candid
 @pytest.mark.parametrize("text", ["", "路灯不亮", "我家门口", "hello", "民路"])
 def test_words_without_a_name_find_nothing(text: str) -> None:
     assert TOWN.find(text) == Found()
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "place"),
+    [
+        ("鑫源小区里灯不亮", "name", COMPOUND),
+        ("新源小区里灯不亮", "sound", COMPOUND),
+        ("仁民路和胜力路路口", "crossing", CROSSING),
+        ("鑫源小区的东门", "part", GATE),
+    ],
+)
+def test_a_place_says_how_it_was_found(text: str, how: str, place: NamedPoint) -> None:
+    found = TOWN.find(text)
+    assert found.place is not None
+    assert (found.place.name, found.how) == (place.name, how)
+
+
+def test_words_with_a_slip_are_less_certain_and_become_an_alias() -> None:
+    right, wrong = TOWN.find("鑫源小区的灯"), TOWN.find("新源小区的灯")
+    assert right.confidence > wrong.confidence > 0
+    assert wrong.place is not None
+    assert "新源小区" in wrong.place.aliases
+
+
+def test_the_span_leaves_the_matter() -> None:
+    text = "昨晚鑫源小区门口灯不亮"
+    found = TOWN.find(text)
+    assert found.span is not None
+    start, end = found.span
+    assert (text[:start], text[start:end], text[end:]) == ("昨晚", "鑫源小区门口", "灯不亮")
+
+
+def test_without_a_map_a_side_is_taken_as_the_crow_flies() -> None:
+    found = TOWN.find("火车站往北100米")
+    assert found.place is not None
+    assert found.place.latitude == pytest.approx(STATION.latitude + 100 / 111_320, abs=2e-5)
+    assert found.place.longitude == pytest.approx(STATION.longitude, abs=2e-5)
+    assert found.place.aliases == ("火车站往北100米",)
+
+
+@pytest.mark.parametrize("text", ["人民路23号", "人民路从胜利路到豆腐胡同那一段", "人民路东头"])
+def test_without_a_map_what_needs_a_line_is_not_asserted(text: str) -> None:
+    assert TOWN.find(text).place is None
+
+
+@pytest.mark.parametrize(
+    "again", ["那个", "那", "的", "门口", "一直", "旁边", "和", "renmin road ", "工行", "人民路和胜利路"]
+)
+@pytest.mark.parametrize("start", ["人民路", "鑫源小区", "工行", "人民路和胜利路路口"])
+def test_a_text_that_repeats_itself_is_read_in_time(start: str, again: str) -> None:
+    """It would not end within anybody's patience if the patterns could read it in endlessly many ways."""
+    TOWN.find(start + again * 500 + start)
+
+
+def test_a_street_office_is_not_the_road_of_that_name() -> None:
+    town = Gazetteer([NamedPoint("东山街", "road", 50.42, 124.12), NamedPoint("东山街道", "area", 50.43, 124.13, "A1")])
+    assert {point.kind for point in town.find("东山街办的人来过").candidates} == set()
+    assert {point.kind for point in town.find("东山街的灯").candidates} == {"road"}
+
+
+def test_numbers_are_reckoned_between_known_ones_where_the_district_names_no_rule() -> None:
+    road = Drawn("长街", ((124.0, 50.0), (124.1, 50.0)))
+    rows = [
+        NamedPoint("长街", "road", 50.0, 124.05),
+        NamedPoint("长街11号", "address", 50.0001, 124.01),
+        NamedPoint("长街51号", "address", 50.0001, 124.03),
+    ]
+    town = Gazetteer(rows, roads=[road])
+    found = town.find("长街31号门前")
+    assert found.place is not None
+    assert found.place.longitude == pytest.approx(124.02, abs=2e-4)
+    assert found.place.latitude > 50.0  # odd numbers stand in the north
+    assert town.find("长街11号").place == rows[1]
+    assert town.find("长街401号").place is None
+    ruled = Gazetteer(rows[:1], roads=[road], numbers=HouseNumbers(20, ("south", "west")))
+    found = ruled.find("长街401号")
+    assert found.place is not None
+    assert found.place.longitude == pytest.approx(124.0 + 200.5 * 20 / (111_320 * 0.6428), abs=2e-4)
+    assert found.place.latitude < 50.0
 
 
 def test_an_empty_gazetteer_finds_nothing() -> None:
