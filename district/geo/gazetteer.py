@@ -12,10 +12,11 @@ from dataclasses import replace
 from district.geo.english import in_chinese, is_english
 from district.geo.lines import Drawn
 from district.geo.names import NamedPoint, plain
-from district.geo.reading import TOGETHER_M, Found, read
+from district.geo.nodes import Found
+from district.geo.reading import read
 from district.geo.town import LARGE, SHORT_ROAD_M, HouseNumbers, Town
 
-__all__ = ["LARGE", "SHORT_ROAD_M", "TOGETHER_M", "Drawn", "Found", "Gazetteer", "HouseNumbers", "NamedPoint", "plain"]
+__all__ = ["LARGE", "SHORT_ROAD_M", "Drawn", "Found", "Gazetteer", "HouseNumbers", "NamedPoint", "plain"]
 
 
 class Gazetteer:

@@ -161,7 +161,8 @@ class Names:
                 variants.setdefault(counted, []).append(point)
                 if name in self._common:
                     self._common.add(counted)
-            remainder = _without_road(name, roads) if point.kind not in ("road", "bus_stop", "address") else ""
+            is_own = name == plain(point.name) and point.kind not in ("road", "bus_stop", "address")
+            remainder = _without_road(name, roads) if is_own else ""
             if len(remainder) >= _SHORTEST_GUESSED and not remainder[0].isdecimal() and remainder not in self._points:
                 variants.setdefault(remainder, []).append(point)
                 if len(remainder) <= _LONGEST_COMMON:

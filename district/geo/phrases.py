@@ -72,6 +72,10 @@ _BY_A_HOUSE = one_of(*(_WHERE[key] for key in ("near", "behind", "before", "oppo
 BUILT = re.compile(f"(?:的)?(?:{_BY_A_HOUSE}|院|楼|大厅|{_COMPASS}(?:侧|边|面|门)|[东西南北]?大?门)")
 END = re.compile(f"{_FILL}(?:最)?({_COMPASS})(?:边|面)?(?:的)?{one_of(_WHERE['end'])}")
 MIDDLE = re.compile(f"(?:的)?{one_of(_WHERE['middle'])}")
+# "From the store northwards to the crossing of C".
+UP_TO = re.compile(
+    f"(?:出来|门口|路口)?[,，]?{one_of(_WHERE['toward'])}({_COMPASS})(?:边|面|走|去|一直|直|行){{0,3}}(?:到|至)$"
+)
 BIND = re.compile("(?:的|那个|的那个|那家|的那家|有个|有家)?$")
 # Between a shortened road and the one it crosses.
 AND_BEFORE = re.compile(f"{one_of(_TIE['and'], [''])}$")

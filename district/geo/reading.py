@@ -10,105 +10,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from itertools import pairwise
 
 from district.geo import phrases as say
+from district.geo.choosing import choose
 from district.geo.names import Mention, NamedPoint, plain, stands_alone
+from district.geo.nodes import CLOSER_M, LONGEST_GAP, Found, Node, Part, number_of
 from district.geo.town import Spot, Town
 
-# Names within this distance mean one place ("the bank beside the school"), also when they are listed.
-TOGETHER_M = 150.0
-# A place named more closely by another one this near ("at the crossing, in front of the store").
-CLOSER_M = 300.0
-# "The bank near the square": no farther than this from it.
-NEARBY_M = 500.0
 # "Between the school and the store": only of places that are neighbours.
 BETWEEN_M = 700.0
 # A common name longer than this cannot begin another word: only what stands left of it can make it one.
 LONGEST_EVERYDAY = 3
-# Names farther apart in the text than so many characters are not tied together by what stands between them.
-LONGEST_GAP = 12
-MOST_CANDIDATES = 6
 # Whoever names more places than this is not saying where one thing is; each is held against every other.
 MOST_NAMES = 24
-
-
-class Part(IntEnum):
-    """What a named place is to the sentence; the least counts most."""
-
-    HERE = 0
-    PASSED = 1
-    HOME = 2
-    ON_THE_WAY = 3
-    NOT_MEANT = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the words name. place: the one place, if they name one; candidates: likeliest first, it included.
-
-    how: `name`, `sound` or `slip` (see `Mention`), `crossing`, `stretch`, `number`, `beside` (a side, a distance, the
-    other side of the road), `part` (a gate, a house, a bus stop); empty without a place. confidence: 0 to 1.
-    precision_m: how far the true place may well be from it. span: from where to before where the words stand in
-    `plain(text)`; None in a language that is read by translating it.
-    """
-
-    place: NamedPoint | None = None
-    candidates: tuple[NamedPoint, ...] = ()
-    how: str = ""
-    confidence: float = 0.0
-    precision_m: float = 0.0
-    span: tuple[int, int] | None = None
-
-
-@dataclass(slots=True)
-class _Node:
-    """A name, or names tied together, with what stands behind it."""
-
-    start: int
-    end: int
-    points: tuple[NamedPoint, ...]
-    how: str = "name"
-    name: str = ""
-    # How the least certain of the roads was read that cross there.
-    heard: str = "name"
-    is_common: bool = False
-    is_office: bool = False
-    part: Part = Part.HERE
-    # Words behind it that say that a place is meant ("in front of").
-    is_related: bool = False
-    is_built: bool = False
-    # It only says which of several others is meant.
-    is_context: bool = False
-    is_uncertain: bool = False
-    then: Callable[[NamedPoint], Spot | None] | None = None
-    then_how: str = ""
-    spot: Spot | None = None
-    options: tuple[NamedPoint, ...] = field(default=())
-
-    @property
-    def road(self) -> NamedPoint | None:
-        """The road, if that is all the name can mean."""
-        first = self.points[0]
-        if first.kind != "road" or any(point.kind != "road" for point in self.points):
-            return None
-        return first
-
-
-def number_of(words: str) -> int:
-    """12, 十二, 一百二十, 两百; "七八十" is taken for its first part. 0 for nothing that can be read."""
-    if words.isdecimal():
-        return int(words) if len(words) < 6 else 0
-    total, digit = 0, 0
-    for character in words:
-        if character in "零一二三四五六七八九两":
-            digit = 2 if character == "两" else "零一二三四五六七八九".index(character)
-        else:
-            total += (digit or 1) * {"十": 10, "百": 100, "千": 1000}[character]
-            digit = 0
-    return total + digit
 
 
 def read(town: Town, words: str) -> Found:
@@ -120,7 +35,7 @@ class _Reader:
     def __init__(self, town: Town, words: str) -> None:
         self.town = town
         self.words = words
-        self.nodes: list[_Node] = []
+        self.nodes: list[Node] = []
 
     def read(self) -> Found:
         mentions = self.town.names.in_text(self.words)[:MOST_NAMES]
@@ -140,11 +55,11 @@ class _Reader:
         self._bind()
         for at in range(len(self.nodes)):
             self._assign_part(at)
-        return self._choose()
+        return choose(self.town, self.words, self.nodes)
 
     # Names
 
-    def _node(self, mention: Mention, mentions: Sequence[Mention]) -> _Node | None:
+    def _node(self, mention: Mention, mentions: Sequence[Mention]) -> Node | None:
         """None for a name that is part of another word."""
         words, start, end = self.words, mention.start, mention.end
         if mention.is_common:
@@ -165,7 +80,7 @@ class _Reader:
         is_office = not any(point.kind in ("road", "crossing") for point in points) and (
             any(point.kind in ("government", "area", "community") for point in points) or written.endswith(say.OFFICES)
         )
-        node = _Node(start, end, points, mention.how, written, mention.how, mention.is_common, is_office)
+        node = Node(start, end, points, mention.how, written, mention.how, mention.is_common, is_office)
         if say.PHASE.match(words, end) or say.NAMED_AFTER.match(words, end):
             node.is_uncertain = True
         return node
@@ -187,7 +102,7 @@ class _Reader:
                 continue
             road = next(iter(self.town.roads_in(self.words[second.start : second.end])), None)
             if road is not None and road.start == 0 and self.town.crossing(first.road, road.points[0]):
-                self.nodes[at] = _Node(second.start, second.start + road.end, road.points)
+                self.nodes[at] = Node(second.start, second.start + road.end, road.points)
 
     def _shortened_roads(self) -> None:
         """人民 for 人民路, where a second road and a word for a crossing follow."""
@@ -204,9 +119,9 @@ class _Reader:
             if previous is not None and previous.end > stop - 2:
                 if not previous.is_common and not previous.is_office:
                     continue
-                self.nodes[at - 1] = _Node(stop - 2, stop, tuple(roads))
+                self.nodes[at - 1] = Node(stop - 2, stop, tuple(roads))
             else:
-                self.nodes.insert(at, _Node(stop - 2, stop, tuple(roads)))
+                self.nodes.insert(at, Node(stop - 2, stop, tuple(roads)))
             return
 
     # Two roads
@@ -221,7 +136,7 @@ class _Reader:
             else:
                 at += 1
 
-    def _pair(self, first: _Node, second: _Node, *, needs_word: bool) -> _Node | None:
+    def _pair(self, first: Node, second: Node, *, needs_word: bool) -> Node | None:
         gap, tail = self.words[first.end : second.start], self.words[second.end :]
         if len(gap) > LONGEST_GAP:
             return None
@@ -243,9 +158,9 @@ class _Reader:
         crossings = self._crossings(first.points, second.points) if applies else ()
         how = min((first.how, second.how), key=("slip", "sound", "name").index)
         end = second.end + (word.end() if word else 0)
-        return _Node(first.start, end, crossings, "crossing", heard=how) if crossings else None
+        return Node(first.start, end, crossings, "crossing", heard=how) if crossings else None
 
-    def _at_the_water(self, first: _Node, second: _Node, gap: str, word: re.Match[str] | None) -> _Node | None:
+    def _at_the_water(self, first: Node, second: Node, gap: str, word: re.Match[str] | None) -> Node | None:
         """A road and a river: the bridge there."""
         places = [node.points[0] for node in (first, second) if all(p.kind in ("road", "river") for p in node.points)]
         if sorted(place.kind for place in places) != ["river", "road"]:
@@ -255,7 +170,7 @@ class _Reader:
         road, river = sorted(places, key=lambda place: place.kind == "river")
         bridge = self.town.bridge(road, river)
         end = second.end + (word.end() if word else 0)
-        return _Node(first.start, end, (bridge,), "crossing") if bridge else None
+        return Node(first.start, end, (bridge,), "crossing") if bridge else None
 
     def _crossings(self, first: Iterable[NamedPoint], second: Sequence[NamedPoint]) -> tuple[NamedPoint, ...]:
         found = (self.town.crossing(one, other) for one in first for other in second)
@@ -275,7 +190,7 @@ class _Reader:
                         break
             at += 1
 
-    def _stretch(self, some: Sequence[_Node]) -> _Node | None:
+    def _stretch(self, some: Sequence[Node]) -> Node | None:
         gaps = [self.words[one.end : other.start] for one, other in pairwise(some)]
         if any(len(gap) > LONGEST_GAP for gap in gaps):
             return None
@@ -304,7 +219,7 @@ class _Reader:
             end = some[-1].end + (between.end() if between else tail.end() if tail else 0)
         if found is None:
             return None
-        return _Node(some[0].start, end, (found.place,), "stretch", spot=found)
+        return Node(some[0].start, end, (found.place,), "stretch", spot=found)
 
     def _between(self, places: Sequence[NamedPoint], gap: str, after: str) -> Spot | None:
         """Two crossings of one road, a crossing and a road that crosses one of its roads, or two places."""
@@ -326,7 +241,7 @@ class _Reader:
 
     # What stands behind a name
 
-    def _behind(self, node: _Node) -> None:
+    def _behind(self, node: Node) -> None:
         words, town = self.words, self.town
         if node.how == "crossing" or node.points[0].kind == "crossing":
             self._beside(node)
@@ -353,7 +268,7 @@ class _Reader:
                 node.end, node.is_related, node.is_built = stop.end(), True, True
         self._beside(node)
 
-    def _behind_road(self, node: _Node) -> None:
+    def _behind_road(self, node: Node) -> None:
         words, town = self.words, self.town
         house = say.HOUSES.match(words, node.end) or say.HOUSE.match(words, node.end)
         if house:
@@ -386,7 +301,7 @@ class _Reader:
                 node.points, node.how, node.end = found, "crossing", crossing.end()
                 self._beside(node)
 
-    def _beside(self, node: _Node) -> None:
+    def _beside(self, node: Node) -> None:
         """A distance, a side, the other side of the road, or only a word such as "near"."""
         words, town = self.words, self.town
         node.is_built = node.is_built or bool(say.BUILT.match(words, node.end))
@@ -415,10 +330,10 @@ class _Reader:
             if opposite:
                 self._beside(node)
 
-    def _is_road_side(self, node: _Node) -> bool:
+    def _is_road_side(self, node: Node) -> bool:
         return node.road is not None and node.then is None
 
-    def _then(self, node: _Node, step: Callable[[NamedPoint], Spot | None], end: int) -> None:
+    def _then(self, node: Node, step: Callable[[NamedPoint], Spot | None], end: int) -> None:
         """Do the step after what was to be done before."""
         before = node.then
         if before is None:
@@ -452,6 +367,11 @@ class _Reader:
             if first.is_related and second.road is None and say.BIND.match(gap) and second.how != "crossing":
                 near = any(point.metres_to(other) <= CLOSER_M for point in second.points for other in first.points)
                 first.is_context = near and any(self.town.is_point(point) for point in second.points)
+            up_to = say.UP_TO.match(gap)
+            if up_to and second.how == "crossing" and len(first.points) == 1 and first.road is None:
+                reached = self.town.first_that_way(first.points[0], up_to[1], second.points)
+                if reached is not None:
+                    second.points, first.is_context = (reached,), True
 
     def _assign_part(self, at: int) -> None:
         node = self.nodes[at]
@@ -488,7 +408,7 @@ class _Reader:
         ):
             node.part = Part.ON_THE_WAY
 
-    def _acts(self, node: _Node, before: str, after: str) -> bool:
+    def _acts(self, node: Node, before: str, after: str) -> bool:
         """Whether the name stands for people, who did or are to do something."""
         if node.road is not None or node.how in ("crossing", "stretch"):
             return False
@@ -497,193 +417,16 @@ class _Reader:
                 return False
             named = node.start + len(node.name)
             return bool(say.ACTS.match(after) or say.TO_WHOM.search(before) or say.ACTS.match(self.words, named))
-        if node.points[0].kind in ("compound", "gate", "building", "village", "address"):
-            return bool(say.PERSON_SAYS.match(after))
         return bool(say.PERSON_SAYS.match(after))
 
-    def _is_peopled(self, node: _Node, after: str) -> bool:
+    def _is_peopled(self, node: Node, after: str) -> bool:
         """ "The pupils of the school": it may be where, if nothing better is named."""
         return node.how == "name" and node.points[0].kind != "crossing" and bool(say.PERSON.match(after))
 
-    def _is_trip(self, node: _Node, following: _Node) -> bool:
+    def _is_trip(self, node: Node, following: Node) -> bool:
         """ "From here to there", "here to there by bus"."""
         gap = self.words[node.end : following.start]
         if len(gap) > 8 or (node.is_related and node.is_built) or following.how == "crossing":
             return False
         going = say.TRIP.match(gap)
         return bool(going) and gap not in ("上",)
-
-    # One place, or several to ask about
-
-    def _choose(self) -> Found:
-        meant = [node for node in self.nodes if node.part is not Part.NOT_MEANT]
-        if not meant:
-            return Found()
-        for node in meant:
-            node.options = self._narrow(node, meant)
-        best = min(node.part for node in meant)
-        group = [node for node in meant if node.part is best]
-        if best is Part.HERE and not any(self._has_point(node) or node.road for node in group):
-            group += [node for node in meant if node.part in (Part.PASSED, Part.HOME)]
-        candidates = self._candidates(group, meant)
-        for one, other in pairwise(meant):
-            if one.road and other.road and say.LISTED.match(self.words[one.end : other.start]):
-                # Both roads, or from one to the other: neither of them alone, were it short enough.
-                one.is_uncertain = other.is_uncertain = True
-        travels = any(node.part is Part.ON_THE_WAY for node in meant)
-        if best is Part.ON_THE_WAY or (best is Part.HOME and travels and not say.AT_HOME.search(self.words)):
-            return Found(None, candidates)
-        certain: list[tuple[_Node, Spot]] = []
-        unsure: list[_Node] = []
-        for node in group:
-            if node.is_context:
-                continue
-            spots = self._spots(node)
-            if len(spots) == 1 and not node.is_uncertain:
-                certain.append((node, spots[0]))
-            elif spots:
-                unsure.append(node)
-        if not certain:
-            return Found(None, candidates)
-        said = [one for one in certain if say.SAID_HERE.search(self.words[max(0, one[0].start - 6) : one[0].start])]
-        if len(said) == 1 and not unsure:
-            # "After shopping at the store I fell IN FRONT OF the school".
-            return self._found(*said[0], candidates)
-        node, spot = max(certain, key=lambda one: (_rank(one[0], one[1]), len(one[1].place.name), -one[0].start))
-        apart = any(self._is_apart(node, spot, *other) for other in certain)
-        doubtful = any(all(point.metres_to(spot.place) > TOGETHER_M for point in one.options) for one in unsure)
-        if apart or doubtful:
-            others = [other.place for _, other in certain]
-            return Found(None, tuple(dict.fromkeys((*others, *candidates)))[:MOST_CANDIDATES])
-        return self._found(node, spot, candidates)
-
-    def _found(self, node: _Node, spot: Spot, candidates: Sequence[NamedPoint]) -> Found:
-        place, written = spot.place, self.words[node.start : node.end]
-        how = node.then_how if node.then is not None else node.how
-        confidence = {"sound": 0.75, "slip": 0.65}.get(node.heard, 0.95)
-        if how in ("beside", "stretch", "number", "part"):
-            confidence = round(confidence - 0.1, 2)
-        if node.how in ("sound", "slip") or place not in self.town.rows:
-            # Whoever takes the place's names out of the text finds these words too.
-            place = replace(place, aliases=tuple(dict.fromkeys((*place.aliases, written))))
-        ordered = (place, *(other for other in candidates if other.name != place.name or other.kind != place.kind))
-        span = node.start, node.end
-        return Found(place, ordered[:MOST_CANDIDATES], how, confidence, round(spot.precision_m, 1), span)
-
-    def _is_apart(self, node: _Node, spot: Spot, other: _Node, second: Spot) -> bool:
-        if other is node:
-            return False
-        metres = spot.place.metres_to(second.place)
-        first, last = sorted((node, other), key=lambda one: one.start)
-        gap = self.words[first.end : last.start]
-        listed = len(gap) <= 2 and gap[:1] in ("和", "与", "跟", "、", "及")
-        return metres > (TOGETHER_M if listed else max(CLOSER_M, min(second.precision_m, 400.0)))
-
-    def _has_point(self, node: _Node) -> bool:
-        return node.spot is not None or any(self.town.is_point(point) for point in node.points)
-
-    def _spots(self, node: _Node) -> list[Spot]:
-        """The places a node may stand for; none where it names nothing small enough."""
-        if node.spot is not None:
-            return [node.spot]
-        if node.is_office and not (node.is_built or self._is_house(node)):
-            return []
-        points = [point for point in node.options if node.then is not None or self.town.is_point(point)]
-        # A name for a house and for all the land about it: which of them is not said.
-        is_vague = any(not self.town.is_point(point) for point in node.options) and not node.is_built
-        if is_vague and node.road is None and (node.is_office or not node.is_related):
-            return []
-        found: list[Spot] = []
-        for point in points:
-            if node.then is not None:
-                if node.is_office and not self.town.is_point(point):
-                    continue
-                spot = node.then(point)
-            else:
-                spot = Spot(point, min(self.town.radius(point), 400.0))
-            if spot is not None:
-                found.append(spot)
-        return found
-
-    def _is_house(self, node: _Node) -> bool:
-        """Whether an office's house is meant: it has no land of the same name, and somebody is at it or passes it."""
-        if any(not self.town.is_point(point) for point in node.options):
-            return False
-        before = self.words[max(0, node.start - 4) : node.start]
-        return node.is_related or node.part is Part.PASSED or bool(say.AT.search(before))
-
-    def _narrow(self, node: _Node, meant: Sequence[_Node]) -> tuple[NamedPoint, ...]:
-        """Those of a node's places that fit what else the text names; all when none or every one does."""
-        points = node.points
-        if node.spot is not None:
-            return points
-        attached = next(
-            (
-                other.road
-                for other in meant
-                if other.road is not None
-                and other.end <= node.start
-                and say.ON_ROAD.match(self.words[other.end : node.start])
-            ),
-            None,
-        )
-        small = tuple(point for point in points if self.town.is_point(point)) or points
-        if attached is not None and node.road is None and node.how != "crossing":
-            fitting = tuple(point for point in small if self.town.is_on(point, attached))
-            if not fitting and len(small) > 1:
-                fitting = tuple(point for point in small if self.town.is_named_after(point, attached))
-            if not fitting and (node.is_common or len(points) > 1):
-                node.is_uncertain = True
-            points = fitting or points
-        if len(points) == 1:
-            return points
-        address = tuple(p for p in points if p.kind == "address" and plain(p.name) == node.name)
-        if address:
-            return address
-        others = [other for other in meant if other is not node and other.part < Part.ON_THE_WAY]
-        if any(not self.town.is_point(point) for point in points) and not node.is_built:
-            small = points
-        for test in (self._on_named_road, self._in_named_area, self._near_named_place):
-            fitting = test(small, others)
-            if fitting:
-                small = fitting
-        return small
-
-    def _on_named_road(self, points: Sequence[NamedPoint], others: Sequence[_Node]) -> tuple[NamedPoint, ...]:
-        roads = [other.road for other in others if other.road is not None]
-        return tuple(point for point in points if any(self.town.is_on(point, road) for road in roads))
-
-    def _in_named_area(self, points: Sequence[NamedPoint], others: Sequence[_Node]) -> tuple[NamedPoint, ...]:
-        named = [point for other in others for point in other.points]
-        areas = {point.area_code for point in named if point.kind == "area" and point.area_code}
-        communities = {point.community_code for point in named if point.kind == "community" and point.community_code}
-        return tuple(point for point in points if point.area_code in areas or point.community_code in communities)
-
-    def _near_named_place(self, points: Sequence[NamedPoint], others: Sequence[_Node]) -> tuple[NamedPoint, ...]:
-        """The one nearest to another place named, if it is near and the next is much farther off."""
-        places = [
-            other.points[0]
-            for other in others
-            if other.part is Part.HERE and len(other.points) == 1 and self.town.is_point(other.points[0])
-        ]
-        for place in places:
-            ranked = sorted(points, key=lambda point: point.metres_to(place))
-            if ranked[0].metres_to(place) <= NEARBY_M and (
-                len(ranked) == 1 or ranked[1].metres_to(place) > 2 * ranked[0].metres_to(place) + 50
-            ):
-                return (ranked[0],)
-        return ()
-
-    def _candidates(self, group: Sequence[_Node], meant: Sequence[_Node]) -> tuple[NamedPoint, ...]:
-        small = [point for node in group if self._has_point(node) for point in node.options]
-        rest = [point for node in meant for point in node.options]
-        return tuple(dict.fromkeys((*small, *rest)))[:MOST_CANDIDATES]
-
-
-def _rank(node: _Node, spot: Spot) -> int:
-    """How closely the words say where: a gate or a number more than a crossing, that more than a compound."""
-    if node.then is not None or node.how == "stretch" or spot.place.kind in ("gate", "building", "address"):
-        return 4
-    if spot.place.kind == "crossing":
-        return 2
-    return 1 if spot.place.kind in ("compound", "park", "village", "road", "river") else 3

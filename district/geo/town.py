@@ -190,6 +190,14 @@ class Town:
         rows = [row for row in self.near(made, 120) if row.kind == "bridge"]
         return rows[0] if rows else made
 
+    def first_that_way(self, place: NamedPoint, direction: str, others: Sequence[NamedPoint]) -> NamedPoint | None:
+        """The nearest of the others that lies in that direction, give or take 30 degrees."""
+        x, y = self._xy(place)
+        dx, dy = COMPASS[direction]
+        ways = [(other, ox - x, oy - y) for other in others for ox, oy in (self._xy(other),)]
+        there = [(hypot(ex, ey), other) for other, ex, ey in ways if ex * dx + ey * dy > 0.86 * hypot(ex, ey)]
+        return min(there, key=lambda one: one[0])[1] if there else None
+
     # Places made of others
 
     def stretch(self, road: NamedPoint, start: NamedPoint, end: NamedPoint) -> Spot | None:
