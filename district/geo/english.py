@@ -23,6 +23,7 @@ _COMPASS = {
 }  # fmt: skip
 _NUMERALS = "零一二三四五六七八九"
 _TOKEN = re.compile(r"[a-z][a-z'’]*|\d+|[^\sa-z\d]")
+_SHORT = re.compile(r"\b(rd|st|ave|no)\.")
 _N = "([\ue000-\uf8ff])"
 _D = "(north[- ]?east|north[- ]?west|south[- ]?east|south[- ]?west|north|south|east|west)(?:ern)?"
 _THE = "(?:the )?"
@@ -41,6 +42,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (rf"(?:where|at) {_N} (?:meets|crosses) {_N}", "{0}和{1}路口"),
         (rf"{_N} ?(?:and|&|/|x|-) ?{_N} {_CROSSING}", "{0}和{1}路口"),
         (rf"{_N} {_N} {_CROSSING}", "{0}和{1}路口"),
+        (rf"(?:^|\b(?:at|on) ){_N} (?:and|&|/) {_N}(?= ,|$)", "{0}和{1}路口"),
+        (rf"{_N} ,? ?phase (\d)", "{0}{1}期"),
         (rf"{_N} (?:at|near) {_THE}{_CROSSING} (?:of|with) {_N}", "{0}和{1}路口"),
         (rf"{_N} ?,? ?(?:between|from) {_N} (?:and|to) {_N}", "{0}从{1}到{2}之间"),
         (rf"(?:between|from) {_N} (?:and|to) {_N} (?:on|along) {_N}", "{2}从{0}到{1}之间"),
@@ -71,7 +74,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def in_chinese(text: str, names: Names) -> str:
     """What an English sentence says about where, in Chinese; empty if it names nothing we know."""
-    tokens = _TOKEN.findall(text.lower().replace("’", "'"))
+    tokens = _TOKEN.findall(_SHORT.sub(r"\1", text.lower().replace("’", "'")))
     said: list[str] = []  # what each private character stands for
     line: list[str] = []
     at = 0

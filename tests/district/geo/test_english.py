@@ -23,9 +23,12 @@ NAMES = Names(
     ("text", "said"),
     [
         ("The lamp at Renmin Road and Shengli Road crossing", "人民路和胜利路路口"),
-        ("at the corner of Renmin Rd. and Shengli Rd.", ""),  # a full stop between: not understood, nothing invented
+        ("at the corner of Renmin Rd. and Shengli Rd.", "人民路和胜利路路口"),
         ("corner of Renmin Rd and Shengli Rd", "人民路和胜利路路口"),
         ("on ren min lu between Shengli Road and Jiankang Street", "人民路从胜利路到健康街之间"),
+        ("Renmin Lu and Shengli Lu, light is out", "人民路和胜利路路口"),
+        ("lights on Renmin Road and Shengli Road are out", "人民路，胜利路"),
+        ("Xinyuan Community phase 2", "鑫源小区2期"),
         ("opposite the train station", "火车站对面"),
         ("100 meters north of the intersection of Renmin Road and Shengli Road", "人民路和胜利路路口往北100米"),
         ("the east gate of Xinyuan Community", "鑫源小区东门"),
@@ -37,10 +40,7 @@ NAMES = Names(
     ],
 )
 def test_the_place_is_said_in_chinese(text: str, said: str) -> None:
-    if text == "at the corner of Renmin Rd. and Shengli Rd.":
-        assert "路口" not in in_chinese(text, NAMES)
-    else:
-        assert in_chinese(text, NAMES) == said
+    assert in_chinese(text, NAMES) == said
 
 
 def test_only_sentences_are_english() -> None:
