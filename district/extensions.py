@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -13,6 +14,7 @@ from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, Engine, MetaData, event
@@ -35,7 +37,18 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+# The connection of the unit of work that is open here, if one is.
+held_connection: ContextVar[Connection | None] = ContextVar("held_connection", default=None)
+
+
+class JoiningSession(Session):
+    """Joins the open unit of work's transaction when it is first used in it, and costs nothing before."""
+
+    def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
+        return held_connection.get() or super().get_bind(*args, **kwargs)
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"class_": JoiningSession})
 if TYPE_CHECKING:
     # What `db.Model` is to a reader of types: the base with its typed columns.
     Model = Base

@@ -12,15 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import cast
 
 import redis
 from flask import current_app
 from rq import Queue
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import TimeoutError
 from sqlalchemy.orm import Session
 
-from district.extensions import db, redis_door
+from district.extensions import db, held_connection, redis_door
 
 log = logging.getLogger(__name__)
 
@@ -37,23 +38,21 @@ BELL_HELD_S = 5
 ECHO_S = 0.15
 
 _bells: ContextVar[set[str] | None] = ContextVar("bells", default=None)
-_connection: ContextVar[Connection | None] = ContextVar("connection", default=None)
 
 
 def bell_key(name: str) -> str:
     return f"bihuan:bell:{name}"
 
 
-def _writers_turn(session: Session) -> threading.Lock | None:
+def _writers_turn(engine: Engine) -> threading.Lock | None:
     """SQLite lets one write at a time. A process's threads wait for each other here, where waiting costs
     nothing and is fair; the file's own lock is polled, ever more seldom, and starves whoever waits long.
 
     None for a database that locks rows.
     """
-    extensions = current_app.extensions
-    if "writers_turn" not in extensions:
-        extensions["writers_turn"] = threading.Lock() if session.get_bind().dialect.name == "sqlite" else None
-    turn: threading.Lock | None = extensions["writers_turn"]
+    if engine.dialect.name != "sqlite":
+        return None
+    turn: threading.Lock = current_app.extensions.setdefault("writers_turn", threading.Lock())
     return turn
 
 
@@ -67,29 +66,15 @@ def unit_of_work(*, patience_s: float | None = None) -> Iterator[Session]:
     """
     if _bells.get() is not None:
         raise RuntimeError("a unit of work is already open: verbs must not open their own")
+    engine = db.engine
+    turn = _writers_turn(engine)
+    if turn is not None and not turn.acquire(timeout=15 if patience_s is None else patience_s):
+        raise TimeoutError("another writer of this process holds the database")
     bells: set[str] = set()
     token = _bells.set(bells)
-    session = db.session()
-    turn = _writers_turn(session)
-    if turn is not None and not turn.acquire(timeout=15 if patience_s is None else patience_s):
-        _bells.reset(token)
-        raise TimeoutError("another writer of this process holds the database")
     try:
-        if session.in_transaction():
-            # What was read before (who is logged in) belongs to an older snapshot: read it again inside.
-            session.rollback()
-        options: dict[str, object] = {"sqlite_begin": "IMMEDIATE"}
-        if patience_s is not None:
-            options["sqlite_patience_ms"] = int(patience_s * 1000)
-        held = _connection.set(session.connection(execution_options=options))
-        try:
-            yield session
-        finally:
-            _connection.reset(held)
-        session.commit()
-    except BaseException:
-        session.rollback()
-        raise
+        with _transaction(engine, patience_s):
+            yield cast(Session, db.session)
     finally:
         _bells.reset(token)
         if turn is not None:
@@ -98,12 +83,45 @@ def unit_of_work(*, patience_s: float | None = None) -> Iterator[Session]:
         ring(name)
 
 
+@contextmanager
+def _transaction(engine: Engine, patience_s: float | None) -> Iterator[None]:
+    """A writing transaction on a connection of its own, which the session joins if it is used."""
+    if db.session.registry.has() and db.session().in_transaction():
+        # What was read before (who is logged in) belongs to an older snapshot: read it again inside.
+        db.session.rollback()
+    options: dict[str, object] = {"sqlite_begin": "IMMEDIATE"}
+    if patience_s is not None:
+        options["sqlite_patience_ms"] = int(patience_s * 1000)
+    with engine.connect() as opened:
+        opened = opened.execution_options(**options)
+        transaction = opened.begin()
+        token = held_connection.set(opened)
+        try:
+            yield
+            if _session_is_used():
+                # Flushes; the transaction itself is committed below.
+                db.session.commit()
+            transaction.commit()
+        except BaseException:
+            if _session_is_used():
+                db.session.rollback()
+            if transaction.is_active:
+                transaction.rollback()
+            raise
+        finally:
+            held_connection.reset(token)
+
+
+def _session_is_used() -> bool:
+    return db.session.registry.has() and db.session().in_transaction()
+
+
 def connection() -> Connection:
     """The connection of this unit of work, for statements past the session; outside one, the session's own.
 
     The session finds out anew each time which engine and transaction are meant; a message asks several times.
     """
-    return _connection.get() or db.session.connection()
+    return held_connection.get() or db.session.connection()
 
 
 def hurry(name: str) -> None:
