@@ -29,6 +29,10 @@ district.add_command(staff_group)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
+# How many pairs of confused names are printed.
+MOST_CONFUSED = 15
+
+
 def register(app: Flask) -> None:
     app.cli.add_command(district)
 
@@ -53,6 +57,8 @@ def load(folder: Path, as_json: bool) -> None:
     with unit_of_work():
         result = loading.load_folder(read)
     counts = result.counts
+    if read.utterances and not read.is_trained:
+        click.echo(t("cli.load.not_trained", folder=str(folder)), err=True)
     if as_json:
         click.echo(json.dumps(counts, ensure_ascii=False))
         return
@@ -98,6 +104,58 @@ def route(
     click.echo(t("cli.route.unit", unit=answer["unit"]["name"] if answer["unit"] else "-"))
     click.echo(t("cli.route.triage") if answer["triage"] else t("cli.route.auto"))
     click.echo(answer["reason"])
+
+
+@district.command("evaluate")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_json
+def evaluate(file: Path, as_json: bool) -> None:
+    """Measure on the messages of FILE (CSV) how well residents are understood. Files nothing."""
+    from district.routing import evaluation
+
+    _speak()
+    messages = _or_stop(lambda: evaluation.read(file))
+    found = _or_stop(lambda: evaluation.evaluate(messages, with_places=evaluation.has_points(file)))
+    if as_json:
+        click.echo(json.dumps(asdict(found.figures)))
+        return
+    for name, value in asdict(found.figures).items():
+        shown = "-" if value is None else value if name == "n" else f"{value:.1%}"
+        click.echo(f"{t(f'cli.evaluate.{name}'):<44}{shown:>8}")
+    for title, confused in (
+        ("cli.evaluate.confused_intents", found.confused_intents),
+        ("cli.evaluate.confused_categories", found.confused_categories),
+    ):
+        if confused:
+            click.echo(f"\n{t(title)}")
+        for expected, other, count in confused[:MOST_CONFUSED]:
+            click.echo(f"{count:>6}  {_named(expected)} → {_named(other)}")
+
+
+@district.command("train")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@as_json
+def train(folder: Path, as_json: bool) -> None:
+    """Learn to understand residents from FOLDER's words and utterances; writes FOLDER/understanding.weights."""
+    from district import loading
+    from district.loading.folder import WEIGHTS
+    from district.understanding import training
+
+    _speak()
+    read = loading.read_folder(folder)
+    if read.problems:
+        _print_problems(read.problems, as_json)
+        raise SystemExit(1)
+    if not read.utterances:
+        raise click.UsageError(t("cli.train.nothing"))
+    weights = training.learn(read.material(), lambda part: click.echo(t("cli.train.part", part=part), err=True))
+    (folder / WEIGHTS).write_bytes(weights.pack())
+    if as_json:
+        click.echo(json.dumps({"weights": len(weights)} | weights.figures))
+        return
+    click.echo(t("cli.train.done", count=len(weights), utterances=len(read.utterances), file=str(folder / WEIGHTS)))
+    for name, value in weights.figures.items():
+        click.echo(f"{name:<44}{value:>8.1%}")
 
 
 @district.command("sweep")
@@ -243,6 +301,14 @@ def first_start() -> None:
     """Make the first administrator from ADMIN_PASSWORD, when there is none."""
     if ensure_first_administrator(current_app.config["BIHUAN"]):
         click.echo(t("cli.staff.first_administrator"))
+
+
+def _named(code: str) -> str:
+    """A category's code with its name; anything else as it is."""
+    from district.reference import reference
+
+    category = reference().categories_by_code.get(code)
+    return f"{code} {category.name}" if category else code or "-"
 
 
 def _speak() -> None:

@@ -125,6 +125,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "routing.backstop_unit": (_text, True),
     "places.house_number_metres": (_whole(1), False),
     "places.odd_house_numbers": (_texts, False),
+    "understanding.placeless": (_texts, False),
     "limits.reopen_days": (_whole(0), True),
     "limits.rating_days": (_whole(0), False),
     "limits.dispatch_minutes": (_by_urgency, True),
@@ -203,6 +204,14 @@ def check(
     backstop = tables.get("routing")
     if isinstance(backstop, dict):
         check_unit("routing.backstop_unit", backstop.get("backstop_unit"))
+
+    understanding = tables.get("understanding")
+    placeless = understanding.get("placeless") if isinstance(understanding, dict) else None
+    for code in placeless if categories is not None and isinstance(placeless, list) else ():
+        if isinstance(code, str) and categories is not None and code not in categories:
+            hint = did_you_mean(code, categories)
+            where = "categories.csv"
+            wrong("understanding.placeless", "unknown_reference", value=code, where=where, hint=hint)
 
     if not isinstance(emergencies, list) or not all(isinstance(entry, dict) for entry in emergencies):
         wrong("emergency", "wrong_setting", expected=t("loading.expected.tables"))

@@ -21,10 +21,14 @@ from district.loading.problems import Problem, Report, did_you_mean, listed
 from district.people.roles import Role
 from district.routing import conditions
 from district.routing.models import RULE_MODES, RULE_ROLES
+from district.understanding import INTENTS, store
+from district.understanding.material import Material, Utterance, Written
+from district.understanding.weights import UnreadableWeights, Weights
 
 UNITS, STAFF, CATEGORIES, STANDARDS = "units.csv", "staff.csv", "categories.csv", "case_standards.csv"
 FACILITY_TYPES, FACILITIES, RULES = "facility_types.csv", "facilities.csv", "routing_rules.csv"
 GAZETTEER, CALENDAR, WORDING = "gazetteer.csv", "calendar.csv", "wording.csv"
+UTTERANCES, WEIGHTS = "utterances.csv", "understanding.weights"
 GRIDS, COMPOUNDS, BASEMAP = "grids.geojson", "compounds.geojson", "basemap.geojson"
 
 # Columns a file must have; others may be there too, some of them known.
@@ -49,7 +53,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     GAZETTEER: ("name", "kind", "aliases", "lon", "lat", "area_code", "community_code"),
     CALENDAR: ("date", "kind", "name"),
     WORDING: ("key", "language", "text"),
+    UTTERANCES: ("text", "category", "intent", "urgency"),
 }  # fmt: skip
+
+# A district may do without them.
+OPTIONAL = (WORDING, UTTERANCES)
 
 UNIT_ROLES = ("leader", "supervisor", "dispatcher", "handler", "contractor", "transfer", "observer")
 # Units that see things but are never given a report.
@@ -88,7 +96,39 @@ class Folder:
     calendar: dict[date, Record] = field(default_factory=dict)
     wording: dict[tuple[str, str], str] = field(default_factory=dict)
     layers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    utterances: tuple[Utterance, ...] = ()
+    # The file of trained weights as it is; None where there is none or it cannot be read.
+    weights: bytes | None = None
+    # Whether the words, the utterances and the programme are still those that the weights were trained on.
+    is_trained: bool = False
     problems: list[Problem] = field(default_factory=list)
+
+    def material(self) -> Material:
+        """What understanding learns from this folder: its words and its utterances."""
+        problems: dict[str, list[str]] = {}
+        for kind in (self.facility_types[code] for code in sorted(self.facility_types)):
+            if kind["default_category_code"]:
+                words = problems.setdefault(kind["default_category_code"], [])
+                words += [kind["name"], *(kind["name"] + problem for problem in kind["problems"])]
+        conditions: dict[str, list[str]] = {}
+        for code in sorted(self.standards):
+            standard = self.standards[code]
+            conditions.setdefault(standard["category_code"], []).append(standard["condition"])
+        return Material(
+            tuple(
+                Written(
+                    code,
+                    category["name"],
+                    category["name_en"],
+                    tuple(category["keywords"]),
+                    tuple(conditions.get(code, ())),
+                    tuple(problems.get(code, ())),
+                )
+                for code, category in sorted(self.categories.items())
+            ),
+            store.dangers_in(self.settings.get("emergency", [])),
+            self.utterances,
+        )
 
 
 def read_folder(path: str | Path) -> Folder:
@@ -106,11 +146,13 @@ class _Reader:
 
     def __init__(self, path: Path, report: Report) -> None:
         self.report = report
+        self.path = path
         self.folder = Folder(problems=report.problems)
         self.settings = read_settings(path, district_file.FILE, report)
         self.bounds = district_file.bounds_of(self.settings)
         self.sheets = {
-            name: read_sheet(path, name, columns, report, required=name != WORDING) for name, columns in COLUMNS.items()
+            name: read_sheet(path, name, columns, report, required=name not in OPTIONAL)
+            for name, columns in COLUMNS.items()
         }
         self.layers = {name: read_layer(path, name, report) for name in (GRIDS, COMPOUNDS, BASEMAP)}
         self.unit_codes = self._values(UNITS, "code")
@@ -140,6 +182,7 @@ class _Reader:
         self.read_places()
         self.read_calendar()
         self.read_wording()
+        self.read_utterances()
         if self.settings is not None:
             phones = {code: row["emergency_phone"] for code, row in self.folder.units.items()}
             district_file.check(
@@ -150,6 +193,8 @@ class _Reader:
             )
             self.folder.settings = self.settings.tables
         self.folder.layers = {name: layer.collection for name, layer in self.layers.items() if layer}
+        if not self.report.problems:
+            self.read_weights()
         return self.folder
 
     # Each of the following turns one file into records.
@@ -406,6 +451,32 @@ class _Reader:
             if (tag, key) in self.folder.wording:
                 row.wrong("key", "duplicate", value=key)
             self.folder.wording[tag, key] = text
+
+    def read_utterances(self) -> None:
+        found: dict[str, Utterance] = {}
+        for row in self._sheet(UTTERANCES):
+            category = row.reference("category", self.category_codes, CATEGORIES, required=False) or ""
+            utterance = Utterance(
+                row.text("text", longest=1000),
+                category,
+                row.one_of("intent", INTENTS),
+                row.one_of("urgency", tuple(Urgency)),
+                row.text("writer", longest=40, required=False),
+            )
+            if utterance.text in found:
+                row.wrong("text", "duplicate", value=utterance.text)
+            found[utterance.text] = utterance
+        self.folder.utterances = tuple(found.values())
+
+    def read_weights(self) -> None:
+        """The trained weights, if there are any. Weights of another day's words are still better than none."""
+        try:
+            packed = (self.path / WEIGHTS).read_bytes()
+            made_of = Weights.unpack(packed).made_of
+        except (OSError, UnreadableWeights):
+            return
+        self.folder.weights = packed
+        self.folder.is_trained = made_of == self.folder.material().digest()
 
     # What several files have in common.
 

@@ -29,6 +29,7 @@ from district.people.models import Staff, StaffRole
 from district.people.service import hash_password
 from district.routing.models import RoutingRule
 from district.settings import DistrictSetting
+from district.understanding import store
 from district.units.models import Unit
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "places": ("map",),
     "map": ("map",),
     "wording": ("wording",),
+    "utterances": (),
+    "weights": ("settings",),
 }
 # What the folder brought last time, by kind: {kind: [key, ...]}.
 LOADED = "loaded"
@@ -133,6 +136,7 @@ class _Loader:
         self.load_settings()
         self.load_wording()
         self.load_map()
+        self.load_understanding()
         settings.put(LOADED, self.before | self.loaded)
         stale = {name for kind, counts in self.counts.items() if counts.changed for name in VERSIONS[kind]}
         settings.changed(*sorted(stale))
@@ -281,6 +285,32 @@ class _Loader:
             },
         )
         settings.put(MAP_SOURCE, digest)
+
+    def load_understanding(self) -> None:
+        """The utterances, for later trainings, and the weights when the folder brings others than last time.
+
+        Weights that were trained here since then are kept as long as the folder has nothing new.
+        """
+        old = {row[0]: row for row in settings.get(store.UTTERANCES) or []}
+        new = {row[0]: row for row in map(store.as_row, self.folder.utterances)}
+        same = sum(old.get(text) == row for text, row in new.items())
+        self.counts["utterances"] = Counts(
+            created=len(new.keys() - old.keys()),
+            updated=len(new.keys() & old.keys()) - same,
+            unchanged=same,
+            retired=len(old.keys() - new.keys()),
+        )
+        store.keep_utterances(self.folder.utterances)
+        packed, before = self.folder.weights, self.before.get("weights", [])
+        brought = [store.digest_of(packed)] if packed else []
+        self.counts["weights"] = Counts(unchanged=len(brought))
+        if brought != before:
+            self.counts["weights"] = Counts(created=len(brought), retired=len(before))
+            if packed:
+                store.keep(packed)
+            else:
+                store.drop()
+        self.loaded["weights"] = brought
 
     # The tools.
 

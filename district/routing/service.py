@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +49,17 @@ class Proposal:
     unit_id: int | None
     other_units: tuple[tuple[int, str], ...]
     rule_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A decision about words that are not filed. latitude, longitude: WGS-84, of the place that was taken."""
+
+    understood: Understanding
+    found: Found
+    latitude: float | None
+    longitude: float | None
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +168,36 @@ def decide_for(
     latitude, longitude: WGS-84, else the facility's place, else the place the words name. at: a naive time is the
     district's. Raises NotFound for an unknown facility or category, BadInput for a place outside the district.
     """
+    considered = consider(text, latitude, longitude, facility_code, category_code, at)
+    decision, understood = considered.decision, considered.understood
+    unit = reference().units_by_code.get(decision.unit or "")
+    return {
+        "category": _category_json(category_code, understood),
+        "candidates": [{"code": code, "confidence": sure} for code, sure in understood.candidates],
+        "intent": understood.intent,
+        "urgency": understood.urgency.value,
+        "place": _place_json(considered),
+        "unit": {"code": unit.code, "name": unit.name} if unit else None,
+        "triage": decision.to_triage,
+        "reason": t(decision.reason.key, **decision.reason.params),
+        "trace": list(decision.trace),
+    }
+
+
+def consider(
+    text: str,
+    latitude: float | None = None,
+    longitude: float | None = None,
+    facility_code: str | None = None,
+    category_code: str | None = None,
+    at: datetime | None = None,
+    *,
+    fallback: Mapping[str, float] | None = None,
+) -> Considered:
+    """What would be understood and decided of a report with these words; files nothing. See `decide_for`.
+
+    fallback: `latitude` and `longitude` of the place to assume where the words name none in the district.
+    """
     if at is not None and at.tzinfo is None:
         at = at.replace(tzinfo=ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
     ref = reference()
@@ -173,6 +214,8 @@ def decide_for(
         found = ref.gazetteer.find(text)
         if found.place is not None:
             latitude, longitude = found.place.latitude, found.place.longitude
+        elif fallback:
+            latitude, longitude = fallback["latitude"], fallback["longitude"]
     with clock.frozen_at(at or clock.now()):
         understood = understand(text, ref)
         if category is None:
@@ -195,19 +238,7 @@ def decide_for(
             urgency=understood.urgency,
             has_place=latitude is not None,
         )  # fmt: skip
-        decision = choose(facts, rule_book(ref))
-    unit = ref.units_by_code.get(decision.unit or "")
-    return {
-        "category": _category_json(category_code, understood),
-        "candidates": [{"code": code, "confidence": sure} for code, sure in understood.candidates],
-        "intent": understood.intent,
-        "urgency": understood.urgency.value,
-        "place": _place_json(latitude, longitude, found, given=found == Found()),
-        "unit": {"code": unit.code, "name": unit.name} if unit else None,
-        "triage": decision.to_triage,
-        "reason": t(decision.reason.key, **decision.reason.params),
-        "trace": list(decision.trace),
-    }
+        return Considered(understood, found, latitude, longitude, choose(facts, rule_book(ref)))
 
 
 def rule_book(ref: Reference) -> RuleBook:
@@ -396,8 +427,9 @@ def _category_json(given: str | None, understood: Understanding) -> dict[str, An
     return {"code": code, "confidence": sure}
 
 
-def _place_json(latitude: float | None, longitude: float | None, found: Found, *, given: bool) -> dict[str, Any] | None:
+def _place_json(considered: Considered) -> dict[str, Any] | None:
     """The one place, or the candidates without one, or None. kind `given`: it did not come from the words."""
+    latitude, longitude, found = considered.latitude, considered.longitude, considered.found
     if latitude is None and not found.candidates:
         return None
     place = found.place
@@ -405,7 +437,7 @@ def _place_json(latitude: float | None, longitude: float | None, found: Found, *
         "latitude": latitude,
         "longitude": longitude,
         "name": place.name if place else None,
-        "kind": place.kind if place else ("given" if given else None),
+        "kind": place.kind if place else ("given" if found == Found() else None),
         "candidates": [_point_json(point) for point in found.candidates],
     }
 

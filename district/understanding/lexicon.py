@@ -67,6 +67,10 @@ class Lexicon:
             weight = _KEYWORD_STRENGTH * len(keyword) ** 1.5 / sqrt(len(numbers))
             self._keywords.setdefault(keyword[:2], []).append((keyword, numbers, weight))
 
+    def __len__(self) -> int:
+        """How many categories it knows."""
+        return len(self._codes)
+
     def rank(self, text: str, limit: int = 3) -> tuple[tuple[str, float], ...]:
         """The likeliest categories as (code, confidence 0..1), likeliest first; none when nothing fits."""
         words = plain(text)

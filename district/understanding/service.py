@@ -1,38 +1,69 @@
-"""What a message means: what its writer wants, which category it is about, how urgent it is.
+"""What a message means: what its writer wants, which category it is about, how urgent it is, what it leaves open.
 
-The first version knows only words: the district's own for categories and dangers, the language's for intents.
-Whatever replaces it keeps `understand` and `Understanding`.
+One linear model over groups of letters, trained from the district's own words (`training`), asks three questions of
+the same features; words of danger and the map's names complete it. A district without trained weights is understood
+by its words alone (`lexicon`). The same analysis serves the chat, the pages and routing.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from district.categories.models import Urgency
-from district.geo.gazetteer import plain
+from district.geo.gazetteer import Found, plain
 from district.messages import CHINESE, ENGLISH
-from district.reference import Reference
+from district.reference import CategoryRef, Reference
+from district.understanding.features import features
 from district.understanding.lexicon import Lexicon
+from district.understanding.material import Signs, any_of, intents_in, language
+from district.understanding.store import trained
+from district.understanding.weights import CATEGORY, INTENT, NO_CATEGORY, URGENCY, Weights
 
 # From here on a category may be filed and routed without anybody looking at it first.
 SURE_ENOUGH = 0.7
 # From here on a category's own urgency is believed.
 LIKELY = 0.5
-# Words of danger count whatever the category; this many candidates may confirm a danger by category.
+# From here on a text is critical; with a word of danger in it, from the second on.
+_CRITICAL = 0.35
+_CRITICAL_WITH_WORDS = 0.03
 _CANDIDATES = 3
+# A category below this is not worth naming; a report below the second is not known to be about anything.
+_WORTH_TELLING = 0.02
+_ABOUT_SOMETHING = 0.15
+# What a message may leave open.
+LOCATION, CASE_NUMBER, WHAT = "location", "case_no", "category"
+# A clause shorter than this says no problem of its own.
+_SHORTEST_PART = 4
+# The number of a report, as people copy it (see district.reports.numbers, which a higher storey owns).
+_NUMBER = re.compile(r"BH\d{8}", re.IGNORECASE)
+_PAUSE = re.compile(r"[,，。.;；!！?？\n]+")
 
 
 class Intent:
     """The names an intent may have."""
 
     REPORT = "report"
+    CONSULT = "consult"
+    SUGGEST = "suggest"
+    PRAISE = "praise"
+    COMPLAINT = "complaint"
+    FOLLOWUP = "followup"
+    WITHDRAW = "withdraw"
+    THANKS = "thanks"
+    TRANSFER = "transfer"
+    CHITCHAT = "chitchat"
+    ABUSE = "abuse"
+    SPAM = "spam"
     EMERGENCY = "emergency"
+
+
+INTENTS = tuple(value for name, value in vars(Intent).items() if name.isupper())
+# Somebody may have to go there.
+_NEEDS_SOMEBODY = frozenset({Intent.REPORT, Intent.COMPLAINT, Intent.ABUSE, Intent.EMERGENCY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +71,8 @@ class Understanding:
     """What was understood, with how sure it is.
 
     intent: see design section 5. candidates: (category code, confidence 0..1), likeliest first, at most three.
-    danger: the code of the kind of emergency that was recognised (district.toml), or None.
+    danger: the code of the kind of emergency that was recognised (district.toml), or None. missing: what has to be
+    asked before anybody can act, of LOCATION, CASE_NUMBER and WHAT.
     """
 
     intent: str
@@ -48,6 +80,7 @@ class Understanding:
     candidates: tuple[tuple[str, float], ...]
     language: str
     danger: str | None
+    missing: tuple[str, ...] = ()
 
     @property
     def category(self) -> str | None:
@@ -58,24 +91,47 @@ class Understanding:
     def confidence(self) -> float:
         return self.candidates[0][1] if self.candidates else 0.0
 
+    @property
+    def needs_clarification(self) -> bool:
+        return bool(self.missing)
 
-def understand(text: str, reference: Reference) -> Understanding:
-    """Make out what a resident means; pure but for the words it is given. Empty text is a report of nothing known."""
+
+def understand(text: str, reference: Reference, *, has_place: bool | None = None) -> Understanding:
+    """Make out what a resident means. Empty text is a report of nothing known.
+
+    has_place: whether the place is known from elsewhere; left out, the map's names are looked for in the text.
+    """
+    knowledge = reference.once("understanding.knowledge", _Knowledge)
     words = plain(text)
-    lexicon = reference.once("understanding.lexicon", _make_lexicon)
-    candidates = lexicon.rank(text, _CANDIDATES)
-    best, confidence = candidates[0] if candidates else (None, 0.0)
-    danger = _danger(words, best if confidence >= LIKELY else None, reference)
-    intent = _intent(words)
-    urgency = Urgency.NORMAL
-    if danger is not None:
-        urgency = Urgency.CRITICAL
-        if "phone" in danger and intent == Intent.REPORT:
-            # A national number means that life may depend on it; a unit's own line is for a report that hurries.
-            intent = Intent.EMERGENCY
-    elif best is not None and confidence >= LIKELY:
-        urgency = reference.categories_by_code[best].urgency
-    return Understanding(intent, urgency, candidates, language_of(text), danger["code"] if danger else None)
+    understood = knowledge.understand(text, words)
+    missing = _missing(understood, text, words, reference, has_place)
+    return replace(understood, missing=missing) if missing else understood
+
+
+def parts(text: str, reference: Reference) -> list[tuple[str, Understanding]]:
+    """The problems of a message, each with the words that tell of it; the whole message when it tells of one.
+
+    Careful: a message is split only where its clauses are each sure of a category, and not of the same one. Clauses
+    that say nothing by themselves stay with the one before (a place at the beginning with the one behind it).
+    """
+    whole = understand(text, reference)
+    pieces: list[tuple[str, Understanding]] = []
+    waiting, end = "", 0
+    for match in (*_PAUSE.finditer(text), None):
+        clause = text[end : match.end() if match else len(text)]
+        end = match.end() if match else len(text)
+        told = understand(clause, reference, has_place=True) if len(plain(clause)) >= _SHORTEST_PART else None
+        is_problem = told is not None and told.category is not None and told.intent in _NEEDS_SOMEBODY
+        if is_problem and told is not None and (not pieces or pieces[-1][1].category != told.category):
+            pieces.append((waiting + clause, told))
+            waiting = ""
+        elif pieces:
+            pieces[-1] = (pieces[-1][0] + clause, pieces[-1][1])
+        else:
+            waiting += clause
+    if len({told.category for _, told in pieces}) < 2:
+        return [(text, whole)]
+    return [(part.strip(), understand(part, reference)) for part, _ in pieces]
 
 
 def language_of(text: str) -> str:
@@ -85,47 +141,119 @@ def language_of(text: str) -> str:
     return ENGLISH if sum(letter.isascii() and letter.isalpha() for letter in text) >= 3 else CHINESE
 
 
-def _make_lexicon(reference: Reference) -> Lexicon:
-    return Lexicon(reference.categories_by_code.values(), reference.facility_types_by_code.values())
+class _Knowledge:
+    """All that one state of the district knows about words, made once."""
 
+    def __init__(self, reference: Reference) -> None:
+        self.categories = reference.categories_by_code
+        self.kinds: list[dict[str, Any]] = reference.setting("emergency", [])
+        self.dangers = [(kind, any_of((*kind.get("words", ()), *kind.get("words_en", ())))) for kind in self.kinds]
+        self.weights = trained(reference)
+        unknown: Iterable[CategoryRef] = self.categories.values()
+        if self.weights is not None:
+            known = set(self.weights.heads[CATEGORY].classes)
+            unknown = [category for category in unknown if category.code not in known]
+        types = reference.facility_types_by_code.values()
+        self.lexicon = Lexicon(unknown, types)
+        self.signs = Signs(
+            (word for category in self.categories.values() for word in category.keywords),
+            ((kind["code"], (*kind.get("words", ()), *kind.get("words_en", ()))) for kind in self.kinds),
+        )
 
-def _danger(words: str, category: str | None, reference: Reference) -> dict[str, Any] | None:
-    """The first kind of emergency whose words are in the text, else the one that the category itself means."""
-    kinds = reference.once("understanding.dangers", _make_dangers)
-    for kind, signs in kinds:
-        if signs.search(words):
-            return kind
-    return next((kind for kind, _ in kinds if category is not None and category in kind.get("categories", ())), None)
+    def understand(self, text: str, words: str) -> Understanding:
+        danger = next((kind for kind, signs in self.dangers if signs.search(words)), None)
+        if self.weights is None:
+            return self._by_words(text, words, danger)
+        return self._by_weights(text, words, danger, self.weights)
 
+    def _by_weights(self, text: str, words: str, danger: dict[str, Any] | None, weights: Weights) -> Understanding:
+        odds = weights.answers(features(text, self.signs.of(words)))
+        candidates = self._candidates(weights.heads[CATEGORY].classes, odds[CATEGORY], text)
+        intents = dict(zip(weights.heads[INTENT].classes, odds[INTENT], strict=True))
+        intent = max(intents, key=intents.__getitem__)
+        urgencies = dict(zip(weights.heads[URGENCY].classes, odds[URGENCY], strict=True))
+        critical = urgencies.pop(Urgency.CRITICAL, 0.0)
+        if critical >= (_CRITICAL if danger is None else _CRITICAL_WITH_WORDS):
+            urgency = Urgency.CRITICAL
+            danger = danger or self._danger_of(candidates)
+        else:
+            urgency = Urgency(max(urgencies, key=urgencies.__getitem__)) if urgencies else Urgency.NORMAL
+            danger = None
+        return Understanding(intent, urgency, candidates, language_of(text), danger["code"] if danger else None)
 
-def _make_dangers(reference: Reference) -> list[tuple[dict[str, Any], re.Pattern[str]]]:
-    """Each kind of emergency of district.toml with its words as texts are compared."""
-    return [
-        (kind, _any_of(plain(word) for word in (*kind.get("words", ()), *kind.get("words_en", ()))))
-        for kind in reference.setting("emergency", [])
-    ]
+    def _candidates(self, classes: Sequence[str], odds: Sequence[float], text: str) -> tuple[tuple[str, float], ...]:
+        """The likeliest categories in use. Those the weights have never heard of are judged by their words."""
+        found = [
+            (code, round(sure, 3))
+            for sure, code in sorted(zip(odds, classes, strict=True), reverse=True)[: _CANDIDATES + 2]
+            if code != NO_CATEGORY and code in self.categories and sure >= _WORTH_TELLING
+        ]
+        if self.lexicon:
+            new = [(code, sure) for code, sure in self.lexicon.rank(text, _CANDIDATES) if sure >= LIKELY]
+            rest = 1.0 - max((sure for _, sure in new), default=0.0)
+            found = sorted([*new, *((code, round(sure * rest, 3)) for code, sure in found)], key=lambda one: -one[1])
+        return tuple(found[:_CANDIDATES])
 
+    def _by_words(self, text: str, words: str, danger: dict[str, Any] | None) -> Understanding:
+        candidates = self.lexicon.rank(text, _CANDIDATES)
+        best, confidence = candidates[0] if candidates else (None, 0.0)
+        intent = _intent(words)
+        urgency = Urgency.NORMAL
+        danger = danger or self._danger_of(candidates)
+        if danger is not None:
+            urgency = Urgency.CRITICAL
+            if "phone" in danger and intent == Intent.REPORT:
+                # A national number means that life may depend on it; a unit's own line is for a report that hurries.
+                intent = Intent.EMERGENCY
+        elif best is not None and confidence >= LIKELY:
+            urgency = self.categories[best].urgency
+        return Understanding(intent, urgency, candidates, language_of(text), danger["code"] if danger else None)
 
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """One pattern that finds any of `words`, in a fifth of the time of looking for each."""
-    return re.compile("|".join(re.escape(word) for word in words if word) or r"(?!)")
-
-
-@cache
-def _intents() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    return tuple((entry["name"], _any_of(plain(word) for word in entry["words"])) for entry in _language()["intent"])
-
-
-@cache
-def _language() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
+    def _danger_of(self, candidates: Sequence[tuple[str, float]]) -> dict[str, Any] | None:
+        """The kind of emergency that the likeliest category itself means."""
+        if not candidates or candidates[0][1] < LIKELY:
+            return None
+        return next((kind for kind in self.kinds if candidates[0][0] in kind.get("categories", ())), None)
 
 
 def _intent(words: str) -> str:
-    polite, longest = _language()["limits"]["polite"], _language()["limits"]["polite_longest"]
-    for name, signs in _intents():
-        if name in polite and len(words) > longest:
-            continue
-        if signs.search(words):
+    """The intent by words alone. Words of politeness count only when hardly anything else is said."""
+    limits = language()["limits"]
+    for name in intents_in(words):
+        if name not in limits["polite"] or len(words) <= limits["polite_longest"]:
             return name
     return Intent.REPORT
+
+
+def _missing(
+    understood: Understanding, text: str, words: str, reference: Reference, has_place: bool | None
+) -> tuple[str, ...]:
+    """What has to be asked: the place where somebody may have to go, the number of a report, or what it is about."""
+    intent, sure = understood.intent, understood.confidence
+    if intent in (Intent.FOLLOWUP, Intent.WITHDRAW):
+        is_open = has_place is None and not _NUMBER.search(text) and reference.gazetteer.find(text) == Found()
+        return (CASE_NUMBER,) if is_open else ()
+    missing: list[str] = []
+    if intent in _NEEDS_SOMEBODY:
+        is_about = sure >= _ABOUT_SOMETHING
+        if intent in (Intent.REPORT, Intent.COMPLAINT) and not is_about:
+            missing.append(WHAT)
+        elif not is_about:
+            return ()
+    elif intent != Intent.CONSULT or sure < LIKELY:
+        return ()
+    code = understood.candidates[0][0] if understood.candidates else ""
+    if intent == Intent.CONSULT and reference.categories_by_code[code].urgency == Urgency.NORMAL:
+        # A question about what is out of order is a report in other words; other questions need no place.
+        return ()
+    if code in reference.setting("understanding.placeless", ()) and sure >= LIKELY:
+        return tuple(missing)
+    if has_place is None:
+        has_place = bool(_scanned().search(words)) or reference.gazetteer.find(text) != Found()
+    return tuple(missing) if has_place else (LOCATION, *missing)
+
+
+@cache
+def _scanned() -> re.Pattern[str]:
+    """Words of somebody who scanned a facility's code, which says where it is."""
+    return any_of(language()["scanned"]["words"])

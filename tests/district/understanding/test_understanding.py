@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from district.categories.models import LimitUnit, Urgency
+from district.geo.gazetteer import Gazetteer, NamedPoint
 from district.reference import CategoryRef, FacilityTypeRef, Reference, StandardRef
 from district.understanding import SURE_ENOUGH, language_of, understand
 from district.understanding.lexicon import Lexicon
@@ -38,6 +39,7 @@ EMERGENCIES = [
     {"code": "fire", "phone": "119", "words": ["着火"], "words_en": ["on fire"], "categories": []},
     {"code": "gas", "unit": "RQ", "words": ["燃气味"], "words_en": ["Gas Leak"], "categories": ["21003"]},
 ]
+MAP = Gazetteer([NamedPoint("兴安街", "road", 50.4, 124.1), NamedPoint("民悦园", "compound", 50.42, 124.12)])
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def district() -> Reference:
         versions={}, units_by_id={}, units_by_code={}, categories_by_id={c.id: c for c in ALL},
         categories_by_code={c.code: c for c in ALL}, facility_types_by_id={1: TYPES[0]},
         facility_types_by_code={"03005": TYPES[0]}, compounds_by_id={}, areas_by_code={}, rules=(),
-        settings=MappingProxyType({"emergency": EMERGENCIES}), calendar=(),
+        settings=MappingProxyType({"emergency": EMERGENCIES}), calendar=(), _made={"map.gazetteer": MAP},
     )  # fmt: skip
 
 
@@ -141,7 +143,7 @@ def test_the_answer_is_in_the_writers_language(text: str, language: str) -> None
 
 def test_the_words_are_read_once_for_each_state_of_the_district(district: Reference) -> None:
     understand("路灯不亮", district)
-    renamed = replace(district, categories_by_code={"06010": RUBBISH}, _made={})
+    renamed = replace(district, categories_by_code={"06010": RUBBISH}, _made={"map.gazetteer": MAP})
     assert understand("路灯不亮", renamed).category is None
     assert understand("路灯不亮", district).category == "01037"
 

@@ -1,0 +1,111 @@
+"""What a district has written: the words of its categories and dangers, and how its residents talk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from district.geo.gazetteer import plain
+from district.understanding import features
+
+# Signs are told from groups of letters by this mark, which no text can hold: it is a separator there.
+_MARK = "|"
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One message as a resident might write it, and what it means.
+
+    category: a code, or "" when it is about none. writer: whose hand it is, for cross-validation.
+    """
+
+    text: str
+    category: str
+    intent: str
+    urgency: str
+    writer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the district has written about one category."""
+
+    code: str
+    name: str
+    name_en: str
+    keywords: tuple[str, ...]
+    conditions: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that understanding learns from. dangers: (code, its words), as in district.toml."""
+
+    categories: tuple[Written, ...]
+    dangers: tuple[tuple[str, tuple[str, ...]], ...]
+    utterances: tuple[Utterance, ...] = ()
+
+    def digest(self) -> str:
+        """The same for the same material, read by the same programme."""
+        whole = json.dumps(
+            [features.FORMAT, language(), self.dangers, list(map(astuple, self.categories)),
+             list(map(astuple, self.utterances))],
+            ensure_ascii=False, sort_keys=True,
+        )  # fmt: skip
+        return hashlib.sha256(whole.encode()).hexdigest()
+
+
+class Signs:
+    """Immutable: what is looked for in every text, whole: keywords, words of intent, words of danger."""
+
+    def __init__(self, keywords: Iterable[str], dangers: Iterable[tuple[str, Iterable[str]]]) -> None:
+        self._keywords: dict[str, list[str]] = {}
+        for keyword in sorted({plain(word) for word in keywords} - {""}):
+            self._keywords.setdefault(keyword[:2], []).append(keyword)
+        self._dangers = [(code, any_of(words)) for code, words in dangers]
+
+    def of(self, words: str) -> list[str]:
+        """The names of the signs in a text (as `plain` makes it), always in the same order."""
+        found = [f"{_MARK}{keyword}" for keyword in self.keywords(words)]
+        found += [f"{_MARK}i:{name}" for name in intents_in(words)]
+        found += [f"{_MARK}d:{code}" for code, signs in self._dangers if signs.search(words)]
+        return found
+
+    def keywords(self, words: str) -> list[str]:
+        """The keywords in a text, each once."""
+        found: dict[str, None] = {}
+        for start in range(len(words)):
+            for head in (words[start : start + 2], words[start : start + 1]):
+                for keyword in self._keywords.get(head, ()):
+                    if words.startswith(keyword, start):
+                        found[keyword] = None
+        return list(found)
+
+
+def any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """One pattern that finds any of `words`, in a fifth of the time of looking for each."""
+    return re.compile("|".join(re.escape(known) for word in words if (known := plain(word))) or r"(?!)")
+
+
+@cache
+def language() -> Mapping[str, Any]:
+    """The words of the language, not of one district."""
+    return tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _intents() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((entry["name"], any_of(entry["words"])) for entry in language()["intent"])
+
+
+def intents_in(words: str) -> list[str]:
+    """The intents with a word in the text, in the order of words.toml."""
+    return [name for name, signs in _intents() if signs.search(words)]

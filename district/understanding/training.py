@@ -1,0 +1,242 @@
+"""Train the weights from a district's material, in plain Python and about a minute, with nothing to install.
+
+Softmax regression by gradient steps over sparse features. Gradients of classes that are as good as ruled out are
+left away, which keeps the rows of weights short and every step cheap. The same material gives the same weights.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log, sqrt
+from typing import Any
+
+from district.geo.gazetteer import plain
+from district.understanding import weights as weighing
+from district.understanding.features import features
+from district.understanding.material import Material, Signs, Utterance
+from district.understanding.weights import CATEGORY, HEADS, INTENT, NO_CATEGORY, URGENCY, Head, Weights
+
+# A class is pushed down only where the model still gives it at least this much.
+_WORTH_A_STEP = 0.02
+_ROUNDS = 5
+_RATE = 8.0
+# How much a line counts by where it comes from.
+_NAME, _KEYWORD, _PROBLEM, _STANDARD = 1.0, 1.0, 0.5, 0.5
+# Without writers' names the utterances are held back in this many parts.
+_PARTS = 5
+_SEED = 1
+_TEMPERATURES = tuple(0.3 * 1.1**n for n in range(24))
+
+Rows = list[dict[int, float]]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text to learn from. features: numbers, each once. weight: how much it counts."""
+
+    features: tuple[int, ...]
+    label: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What weights that have not seen an utterance say about it: the probability of each class of each head."""
+
+    utterance: Utterance
+    odds: dict[str, dict[str, float]]
+
+    def truth(self, head: str) -> str:
+        said: str = getattr(self.utterance, head)
+        return said
+
+
+def train(
+    examples: Sequence[Example], features: int, classes: int, *, rounds: int = _ROUNDS, rate: float = _RATE
+) -> Rows:
+    """Weights by feature and class; the same examples give the same weights."""
+    rows: Rows = [{} for _ in range(features)]
+    speeds = _speeds(examples, features)
+    order = list(range(len(examples)))
+    shuffle = random.Random(_SEED).shuffle
+    steps, step = rounds * max(1, len(examples)), 0
+    for _ in range(rounds):
+        shuffle(order)
+        for place in order:
+            example = examples[place]
+            length = 1.0 / sqrt(len(example.features) or 1)
+            pace = rate * (1.0 - step / steps) * example.weight * length
+            step += 1
+            scores = [0.0] * classes
+            mine = [rows[feature] for feature in example.features]
+            for row in mine:
+                for label, weight in row.items():
+                    scores[label] += weight
+            highest = max(scores)
+            odds = [exp((score - highest) * length) for score in scores]
+            total = sum(odds)
+            label = example.label
+            wrong = 1.0 - odds[label] / total
+            if wrong < _WORTH_A_STEP:
+                continue
+            least, unit = _WORTH_A_STEP * total, pace / total
+            changes = [(other, -unit * odd) for other, odd in enumerate(odds) if odd > least and other != label]
+            changes.append((label, pace * wrong))
+            for feature, row in zip(example.features, mine, strict=True):
+                speed = speeds[feature]
+                for other, change in changes:
+                    row[other] = row.get(other, 0.0) + change * speed
+    return rows
+
+
+def _speeds(examples: Sequence[Example], features: int) -> list[float]:
+    """How fast each feature is learned: the square of its rarity, as if features were weighted by it."""
+    seen = Counter(feature for example in examples for feature in example.features)
+    rarest = log(1 + len(examples)) + 1
+    return [((log((1 + len(examples)) / (1 + seen[feature])) + 1) / rarest) ** 2 for feature in range(features)]
+
+
+class _Numbers(dict[str, int]):
+    """Numbers each new feature as it is asked for."""
+
+    def __missing__(self, feature: str) -> int:
+        number = self[feature] = len(self)
+        return number
+
+
+def learn(material: Material, tell: Progress = lambda part: None) -> Weights:
+    """Weights trained on all of the material, honest about how sure they are.
+
+    How sure is measured on utterances held back. tell: is told the name of each part of the work as it begins.
+    """
+    answers = held_back(material, tell)
+    known = {written.code for written in material.categories}
+    temperatures = {name: _temperature(answers, name, known) for name in HEADS}
+    tell("*")
+    return fit(material, material.utterances, temperatures, _figures(answers))
+
+
+def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mapping[str, float] | None = None,
+        figures: Mapping[str, Any] | None = None) -> Weights:  # fmt: skip
+    """Weights trained on the district's words and these utterances."""
+    known = {written.code for written in material.categories}
+    classes: dict[str, tuple[str, ...]] = {
+        CATEGORY: (NO_CATEGORY, *sorted(known)),
+        INTENT: tuple(sorted({utterance.intent for utterance in utterances})) or ("report",),
+        URGENCY: tuple(sorted({utterance.urgency for utterance in utterances})) or ("normal",),
+    }
+    look = signs_of(material)
+    number = _Numbers()
+
+    def numbered(text: str) -> tuple[int, ...]:
+        return tuple(number[feature] for feature in features(text, look.of(plain(text))))
+
+    texts = [numbered(utterance.text) for utterance in utterances]
+    examples: dict[str, list[Example]] = {name: [] for name in HEADS}
+    places = {name: {label: place for place, label in enumerate(classes[name])} for name in HEADS}
+    for code, text, weight in _written(material):
+        examples[CATEGORY].append(Example(numbered(text), places[CATEGORY][code], weight))
+    for utterance, row in zip(utterances, texts, strict=True):
+        category = utterance.category if utterance.category in known else NO_CATEGORY
+        for name, label in ((CATEGORY, category), (INTENT, utterance.intent), (URGENCY, utterance.urgency)):
+            examples[name].append(Example(row, places[name][label]))
+    whole: list[list[tuple[int, int]]] = [[] for _ in number]
+    offset = 0
+    for name in HEADS:
+        rows = train(examples[name], len(number), len(classes[name]))
+        for one, more in zip(whole, weighing.packed_rows(rows, offset), strict=True):
+            one += more
+        offset += len(classes[name])
+    heads = {name: Head(classes[name], (temperatures or {}).get(name, 1.0)) for name in HEADS}
+    made_of = Material(material.categories, material.dangers, tuple(utterances)).digest()
+    return Weights(heads, zip(number, whole, strict=True), made_of=made_of, figures=figures or {})
+
+
+def held_back(material: Material, tell: Progress = lambda text: None) -> list[Answer]:
+    """What weights say about utterances they were not trained on: each writer by those trained on the others."""
+    found: list[Answer] = []
+    look = signs_of(material)
+    for name, inside, outside in _folds(material.utterances):
+        tell(name)
+        made = fit(material, inside)
+        for utterance in outside:
+            odds = made.answers(features(utterance.text, look.of(plain(utterance.text))))
+            named = {head: dict(zip(made.heads[head].classes, odds[head], strict=True)) for head in HEADS}
+            found.append(Answer(utterance, named))
+    return found
+
+
+def _temperature(answers: Sequence[Answer], head: str, known: set[str]) -> float:
+    """What makes the probabilities of utterances held back as honest as one number can."""
+
+    def surprise(temperature: float) -> float:
+        total = 0.0
+        for answer in answers:
+            odds = answer.odds[head]
+            truth = answer.truth(head)
+            if truth not in odds:
+                truth = NO_CATEGORY if head == CATEGORY else ""
+            if truth in odds:
+                whole = sum(sure ** (1.0 / temperature) for sure in odds.values())
+                total -= log(max(odds[truth] ** (1.0 / temperature) / whole, 1e-9))
+        return total
+
+    return min(_TEMPERATURES, key=surprise) if answers else 1.0
+
+
+def _figures(answers: Sequence[Answer]) -> dict[str, float]:
+    """What held-back utterances say of the weights: shares of right answers."""
+    about = [answer for answer in answers if answer.utterance.category]
+    best = {id(answer): sorted(answer.odds[CATEGORY], key=lambda code: -answer.odds[CATEGORY][code])[:3]
+            for answer in about}  # fmt: skip
+    return {
+        "category_top1": _share(answer.utterance.category == best[id(answer)][0] for answer in about),
+        "category_top3": _share(answer.utterance.category in best[id(answer)] for answer in about),
+        "intent": _share(
+            max(answer.odds[INTENT], key=answer.odds[INTENT].__getitem__) == answer.utterance.intent
+            for answer in answers
+        ),
+    }
+
+
+def _share(hits: Iterable[bool]) -> float:
+    found = list(hits)
+    return round(sum(found) / max(1, len(found)), 4)
+
+
+def signs_of(material: Material) -> Signs:
+    """What is looked for in a text, by the words of this material."""
+    return Signs((word for written in material.categories for word in written.keywords), material.dangers)
+
+
+def _folds(utterances: Sequence[Utterance]) -> Iterable[tuple[str, list[Utterance], list[Utterance]]]:
+    writers = sorted({utterance.writer for utterance in utterances})
+    if len(writers) > 1:
+        for writer in writers:
+            yield (
+                writer,
+                [utterance for utterance in utterances if utterance.writer != writer],
+                [utterance for utterance in utterances if utterance.writer == writer],
+            )
+        return
+    for part in range(_PARTS):
+        inside = [utterance for place, utterance in enumerate(utterances) if place % _PARTS != part]
+        yield f"{part + 1}/{_PARTS}", inside, list(utterances[part::_PARTS])
+
+
+def _written(material: Material) -> Iterable[tuple[str, str, float]]:
+    """(category, text, how much it counts) of everything the district has written about its categories."""
+    for written in material.categories:
+        yield written.code, written.name, _NAME
+        yield written.code, written.name_en.replace("_", " "), _NAME
+        for texts, weight in (
+            (written.keywords, _KEYWORD),
+            (written.problems, _PROBLEM),
+            (written.conditions, _STANDARD),
+        ):
+            for text in texts:
+                yield written.code, text, weight

@@ -1,0 +1,152 @@
+"""Trained weights: packed small, read fast, asked for scores. Immutable, no library needed.
+
+A score is a sum over the features of a text; which class each weight belongs to and the weight itself stand in two
+flat arrays, so that a quarter of a million weights take a few megabytes and not tens.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, sqrt
+from typing import Any
+
+FORMAT = 1
+# The heads: three questions asked of the same features.
+CATEGORY, INTENT, URGENCY = HEADS = ("category", "intent", "urgency")
+# The name of the class of texts that are about no category.
+NO_CATEGORY = ""
+# Weights are kept as whole multiples of this; those below the least change nothing and are left away.
+_STEP = 0.02
+_LEAST = 0.15
+
+
+class UnreadableWeights(ValueError):
+    """These bytes are no weights, or of another version of this programme."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One question. classes: its answers in order; temperature: what makes its scores honest probabilities."""
+
+    classes: tuple[str, ...]
+    temperature: float = 1.0
+
+
+class Weights:
+    """made_of: the digest of everything they were trained on. figures: what training measured by cross-validation."""
+
+    def __init__(
+        self,
+        heads: Mapping[str, Head],
+        rows: Iterable[tuple[str, Sequence[tuple[int, int]]]],
+        *,
+        made_of: str,
+        figures: Mapping[str, Any],
+    ) -> None:
+        """rows: for each feature its (class, whole-number weight) pairs; classes are counted through all heads."""
+        self.heads = dict(heads)
+        self.made_of = made_of
+        self.figures = dict(figures)
+        self._spans: dict[str, tuple[int, int]] = {}
+        at = 0
+        for name in HEADS:
+            self._spans[name] = (at, at + len(self.heads[name].classes))
+            at += len(self.heads[name].classes)
+        self._count = at
+        self._index: dict[str, int] = {}
+        starts, classes, values = array("I", [0]), array("H"), array("h")
+        for feature, row in rows:
+            if row:
+                self._index[feature] = len(self._index)
+                classes.extend(label for label, _ in row)
+                values.extend(max(-32768, min(32767, value)) for _, value in row)
+                starts.append(len(classes))
+        self._starts, self._classes, self._values = starts, classes, values
+
+    def __len__(self) -> int:
+        """How many weights there are."""
+        return len(self._values)
+
+    def answers(self, features: Sequence[str]) -> dict[str, list[float]]:
+        """The probability of each class of each head."""
+        scores = [0] * self._count
+        index, starts, classes, values = self._index, self._starts, self._classes, self._values
+        for feature in features:
+            number = index.get(feature)
+            if number is not None:
+                begin, end = starts[number], starts[number + 1]
+                for label, value in zip(classes[begin:end], values[begin:end], strict=True):
+                    scores[label] += value
+        length = _STEP / sqrt(len(features) or 1)
+        found = {}
+        for name, (begin, end) in self._spans.items():
+            found[name] = odds([score * length for score in scores[begin:end]], self.heads[name].temperature)
+        return found
+
+    def pack(self) -> bytes:
+        """The same weights give the same bytes."""
+        content = {
+            "format": FORMAT,
+            "made_of": self.made_of,
+            "figures": self.figures,
+            "heads": {name: [list(head.classes), head.temperature] for name, head in self.heads.items()},
+            "features": "\n".join(self._index),
+            "starts": _written(self._starts),
+            "classes": _written(self._classes),
+            "values": _written(self._values),
+        }
+        return zlib.compress(json.dumps(content, ensure_ascii=False).encode(), 9)
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> Weights:
+        """Raises UnreadableWeights."""
+        try:
+            content = json.loads(zlib.decompress(packed))
+            if content["format"] != FORMAT:
+                raise UnreadableWeights(f"format {content['format']}, not {FORMAT}")
+            heads = {name: Head(tuple(classes), warmth) for name, (classes, warmth) in content["heads"].items()}
+            made = cls(heads, (), made_of=content["made_of"], figures=content["figures"])
+            made._index = {feature: at for at, feature in enumerate(content["features"].split("\n"))}
+            made._starts = _read("I", content["starts"])
+            made._classes = _read("H", content["classes"])
+            made._values = _read("h", content["values"])
+        except (zlib.error, ValueError, KeyError, TypeError) as error:
+            raise UnreadableWeights(str(error)) from error
+        return made
+
+
+def odds(scores: Sequence[float], temperature: float) -> list[float]:
+    """Softmax: scores to probabilities. A temperature below one makes them surer."""
+    highest = max(scores)
+    parts = [exp((score - highest) / temperature) for score in scores]
+    total = sum(parts)
+    return [part / total for part in parts]
+
+
+def packed_rows(rows: Sequence[Mapping[int, float]], offset: int) -> list[list[tuple[int, int]]]:
+    """Trained rows as whole numbers, the negligible left away, classes counted on from `offset`."""
+    return [
+        [(label + offset, round(weight / _STEP)) for label, weight in sorted(row.items()) if abs(weight) >= _LEAST]
+        for row in rows
+    ]
+
+
+def _written(numbers: array[int]) -> str:
+    turned = array(numbers.typecode, numbers)
+    if sys.byteorder == "big":
+        turned.byteswap()
+    return base64.b64encode(turned.tobytes()).decode()
+
+
+def _read(typecode: str, written: str) -> array[int]:
+    numbers = array(typecode)
+    numbers.frombytes(base64.b64decode(written))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
