@@ -154,6 +154,7 @@ EMERGENCY: Mapping[str, tuple[Check, bool]] = {
     "name": (_words, True),
     "words": (_texts, True),
     "words_en": (_texts, False),
+    "signs": (_texts, False),
     "categories": (_texts, False),
 }
 

@@ -17,6 +17,8 @@ from district.understanding import features
 
 # Signs are told from groups of letters by this mark, which no text can hold: it is a separator there.
 _MARK = "|"
+# What `*` stands for: a few letters of the same sentence.
+_GAP = r"[^。！？!?;；]{0,8}?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +48,50 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Danger:
+    """A kind of emergency of district.toml. words mean it; signs (with `*` for a gap) may, weighed with the rest."""
+
+    code: str
+    words: tuple[str, ...]
+    signs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
-    """All that understanding learns from. dangers: (code, its words), as in district.toml."""
+    """All that understanding learns from."""
 
     categories: tuple[Written, ...]
-    dangers: tuple[tuple[str, tuple[str, ...]], ...]
+    dangers: tuple[Danger, ...]
     utterances: tuple[Utterance, ...] = ()
 
     def digest(self) -> str:
         """The same for the same material, read by the same programme."""
-        whole = json.dumps(
-            [features.FORMAT, language(), self.dangers, list(map(astuple, self.categories)),
-             list(map(astuple, self.utterances))],
-            ensure_ascii=False, sort_keys=True,
-        )  # fmt: skip
+        parts: tuple[Written | Danger | Utterance, ...] = (*self.categories, *self.dangers, *self.utterances)
+        content = [features.FORMAT, language(), [astuple(part) for part in parts]]
+        whole = json.dumps(content, ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
 
 class Signs:
     """Immutable: what is looked for in every text, whole: keywords, words of intent, words of danger."""
 
-    def __init__(self, keywords: Iterable[str], dangers: Iterable[tuple[str, Iterable[str]]]) -> None:
+    def __init__(self, keywords: Iterable[str], dangers: Iterable[Danger]) -> None:
         self._keywords: dict[str, list[str]] = {}
         for keyword in sorted({plain(word) for word in keywords} - {""}):
             self._keywords.setdefault(keyword[:2], []).append(keyword)
-        self._dangers = [(code, any_of(words)) for code, words in dangers]
+        self._dangers = [(one.code, any_of(one.words), any_of((*one.words, *one.signs))) for one in dangers]
 
     def of(self, words: str) -> list[str]:
         """The names of the signs in a text (as `plain` makes it), always in the same order."""
         found = [f"{_MARK}{keyword}" for keyword in self.keywords(words)]
         found += [f"{_MARK}i:{name}" for name in intents_in(words)]
-        found += [f"{_MARK}d:{code}" for code, signs in self._dangers if signs.search(words)]
+        found += [f"{_MARK}h:{name}" for name, hints in _hints() if hints.search(words)]
+        for code, said, meant in self._dangers:
+            if surely(said, words):
+                found.append(f"{_MARK}d:{code}")
+            if surely(meant, words):
+                # All kinds share a sign: what one kind teaches helps the rarer ones.
+                found += [f"{_MARK}s:{code}", f"{_MARK}s"]
         return found
 
     def keywords(self, words: str) -> list[str]:
@@ -91,8 +106,24 @@ class Signs:
 
 
 def any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """One pattern that finds any of `words`, in a fifth of the time of looking for each."""
-    return re.compile("|".join(re.escape(known) for word in words if (known := plain(word))) or r"(?!)")
+    """One pattern that finds any of `words`, in a fifth of the time of looking for each. `*` in a word is a gap."""
+    known = dict.fromkeys(plain(word) for word in words)
+    return re.compile("|".join(re.escape(word).replace(r"\*", _GAP) for word in known if word) or r"(?!)")
+
+
+def surely(signs: re.Pattern[str], words: str) -> bool:
+    """Whether a sign is in the text without a word of doubt right before it."""
+    return any(
+        not _doubts().search(words[max(0, found.start() - 8) : found.start()]) for found in signs.finditer(words)
+    )
+
+
+def mended(text: str) -> str:
+    """The text with frequent slips of the pen put right."""
+    if _slips().search(text):
+        slips = language()["typos"]
+        return _slips().sub(lambda found: slips[found[0]], text)
+    return text
 
 
 @cache
@@ -102,8 +133,23 @@ def language() -> Mapping[str, Any]:
 
 
 @cache
+def _doubts() -> re.Pattern[str]:
+    return re.compile("(?:" + "|".join(re.escape(plain(word)) for word in language()["doubt"]["before"]) + ")$")
+
+
+@cache
+def _slips() -> re.Pattern[str]:
+    return any_of(language()["typos"])
+
+
+@cache
 def _intents() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((entry["name"], any_of(entry["words"])) for entry in language()["intent"])
+
+
+@cache
+def _hints() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((entry["name"], any_of(entry["hints"])) for entry in language()["intent"])
 
 
 def intents_in(words: str) -> list[str]:

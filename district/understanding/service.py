@@ -19,17 +19,16 @@ from district.messages import CHINESE, ENGLISH
 from district.reference import CategoryRef, Reference
 from district.understanding.features import features
 from district.understanding.lexicon import Lexicon
-from district.understanding.material import Signs, any_of, intents_in, language
-from district.understanding.store import trained
+from district.understanding.material import Signs, any_of, intents_in, language, mended, surely
+from district.understanding.store import dangers_in, trained
 from district.understanding.weights import CATEGORY, INTENT, NO_CATEGORY, URGENCY, Weights
 
 # From here on a category may be filed and routed without anybody looking at it first.
 SURE_ENOUGH = 0.7
 # From here on a category's own urgency is believed.
 LIKELY = 0.5
-# From here on a text is critical; with a word of danger in it, from the second on.
-_CRITICAL = 0.35
-_CRITICAL_WITH_WORDS = 0.03
+# A word of danger makes this part of the probability that a text is critical enough.
+_WITH_WORDS = 0.2
 _CANDIDATES = 3
 # A category below this is not worth naming; a report below the second is not known to be about anything.
 _WORTH_TELLING = 0.02
@@ -102,6 +101,7 @@ def understand(text: str, reference: Reference, *, has_place: bool | None = None
     has_place: whether the place is known from elsewhere; left out, the map's names are looked for in the text.
     """
     knowledge = reference.once("understanding.knowledge", _Knowledge)
+    text = mended(text)
     words = plain(text)
     understood = knowledge.understand(text, words)
     missing = _missing(understood, text, words, reference, has_place)
@@ -147,7 +147,10 @@ class _Knowledge:
     def __init__(self, reference: Reference) -> None:
         self.categories = reference.categories_by_code
         self.kinds: list[dict[str, Any]] = reference.setting("emergency", [])
-        self.dangers = [(kind, any_of((*kind.get("words", ()), *kind.get("words_en", ())))) for kind in self.kinds]
+        dangers = dangers_in(self.kinds)
+        by_code = {kind["code"]: kind for kind in self.kinds}
+        self.dangers = [(by_code[one.code], any_of(one.words)) for one in dangers]
+        self.hints = [(by_code[one.code], any_of(one.signs)) for one in dangers if one.signs]
         self.weights = trained(reference)
         unknown: Iterable[CategoryRef] = self.categories.values()
         if self.weights is not None:
@@ -157,11 +160,11 @@ class _Knowledge:
         self.lexicon = Lexicon(unknown, types)
         self.signs = Signs(
             (word for category in self.categories.values() for word in category.keywords),
-            ((kind["code"], (*kind.get("words", ()), *kind.get("words_en", ()))) for kind in self.kinds),
+            dangers,
         )
 
     def understand(self, text: str, words: str) -> Understanding:
-        danger = next((kind for kind, signs in self.dangers if signs.search(words)), None)
+        danger = next((kind for kind, signs in self.dangers if surely(signs, words)), None)
         if self.weights is None:
             return self._by_words(text, words, danger)
         return self._by_weights(text, words, danger, self.weights)
@@ -170,15 +173,18 @@ class _Knowledge:
         odds = weights.answers(features(text, self.signs.of(words)))
         candidates = self._candidates(weights.heads[CATEGORY].classes, odds[CATEGORY], text)
         intents = dict(zip(weights.heads[INTENT].classes, odds[INTENT], strict=True))
-        intent = max(intents, key=intents.__getitem__)
         urgencies = dict(zip(weights.heads[URGENCY].classes, odds[URGENCY], strict=True))
         critical = urgencies.pop(Urgency.CRITICAL, 0.0)
-        if critical >= (_CRITICAL if danger is None else _CRITICAL_WITH_WORDS):
+        if critical >= weights.critical_from * (1.0 if danger is None else _WITH_WORDS):
             urgency = Urgency.CRITICAL
-            danger = danger or self._danger_of(candidates)
+            hinted = next((kind for kind, signs in self.hints if surely(signs, words)), None)
+            danger = danger or self._danger_of(candidates) or hinted
         else:
             urgency = Urgency(max(urgencies, key=urgencies.__getitem__)) if urgencies else Urgency.NORMAL
             danger = None
+            # What is not critical is no emergency, however it is put.
+            intents.pop(Intent.EMERGENCY, None)
+        intent = max(intents, key=intents.__getitem__, default=Intent.REPORT)
         return Understanding(intent, urgency, candidates, language_of(text), danger["code"] if danger else None)
 
     def _candidates(self, classes: Sequence[str], odds: Sequence[float], text: str) -> tuple[tuple[str, float], ...]:

@@ -19,7 +19,7 @@ from district import settings
 from district.extensions import db
 from district.reference import Reference
 from district.settings import DistrictSetting
-from district.understanding.material import Material, Utterance, Written
+from district.understanding.material import Danger, Material, Utterance, Written
 from district.understanding.weights import UnreadableWeights, Weights
 
 log = logging.getLogger(__name__)
@@ -90,13 +90,16 @@ def written_of(reference: Reference) -> tuple[Written, ...]:
     )
 
 
-def dangers_of(reference: Reference) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def dangers_of(reference: Reference) -> tuple[Danger, ...]:
     return dangers_in(reference.setting("emergency", []))
 
 
-def dangers_in(emergencies: list[dict[str, Any]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(code, words) of each kind of emergency of district.toml."""
-    return tuple((kind["code"], (*kind.get("words", ()), *kind.get("words_en", ()))) for kind in emergencies)
+def dangers_in(emergencies: list[dict[str, Any]]) -> tuple[Danger, ...]:
+    """The words of each kind of emergency of district.toml."""
+    return tuple(
+        Danger(kind["code"], (*kind.get("words", ()), *kind.get("words_en", ())), tuple(kind.get("signs", ())))
+        for kind in emergencies
+    )
 
 
 def trained(reference: Reference) -> Weights | None:

@@ -16,18 +16,24 @@ from typing import Any
 from district.geo.gazetteer import plain
 from district.understanding import weights as weighing
 from district.understanding.features import features
-from district.understanding.material import Material, Signs, Utterance
+from district.understanding.material import Material, Signs, Utterance, mended
 from district.understanding.weights import CATEGORY, HEADS, INTENT, NO_CATEGORY, URGENCY, Head, Weights
 
 # A class is pushed down only where the model still gives it at least this much.
 _WORTH_A_STEP = 0.02
-_ROUNDS = 5
-_RATE = 8.0
+_ROUNDS = {CATEGORY: 5, INTENT: 5, URGENCY: 10}
+_RATE = {CATEGORY: 8.0, INTENT: 8.0, URGENCY: 2.0}
+# Rarity tells categories apart; what people want they say in frequent words.
+_RARITY = {CATEGORY: 2.0, INTENT: 0.5, URGENCY: 1.0}
+# Rare intents and urgencies count more than their number, by this root of their share.
+_BALANCE = {CATEGORY: 0.0, INTENT: 0.5, URGENCY: 0.5}
 # How much a line counts by where it comes from.
 _NAME, _KEYWORD, _PROBLEM, _STANDARD = 1.0, 1.0, 0.5, 0.5
-# Without writers' names the utterances are held back in this many parts.
+# One part in this many is held back to learn how sure the answers are.
 _PARTS = 5
 _SEED = 1
+# The share of held-back critical utterances that must be recognised, whatever that costs in false alarms.
+_RECALL = 0.97
 _TEMPERATURES = tuple(0.3 * 1.1**n for n in range(24))
 
 Rows = list[dict[int, float]]
@@ -55,12 +61,13 @@ class Answer:
         return said
 
 
-def train(
-    examples: Sequence[Example], features: int, classes: int, *, rounds: int = _ROUNDS, rate: float = _RATE
-) -> Rows:
-    """Weights by feature and class; the same examples give the same weights."""
+def train(examples: Sequence[Example], features: int, classes: int, *, rounds: int, rate: float, rarity: float) -> Rows:
+    """Weights by feature and class; the same examples give the same weights.
+
+    rarity: how much faster rare features are learned than frequent ones.
+    """
     rows: Rows = [{} for _ in range(features)]
-    speeds = _speeds(examples, features)
+    speeds = _speeds(examples, features, rarity)
     order = list(range(len(examples)))
     shuffle = random.Random(_SEED).shuffle
     steps, step = rounds * max(1, len(examples)), 0
@@ -93,11 +100,11 @@ def train(
     return rows
 
 
-def _speeds(examples: Sequence[Example], features: int) -> list[float]:
-    """How fast each feature is learned: the square of its rarity, as if features were weighted by it."""
+def _speeds(examples: Sequence[Example], features: int, rarity: float) -> list[float]:
+    """How fast each feature is learned: a power of its rarity, as if features were weighted by it."""
     seen = Counter(feature for example in examples for feature in example.features)
     rarest = log(1 + len(examples)) + 1
-    return [((log((1 + len(examples)) / (1 + seen[feature])) + 1) / rarest) ** 2 for feature in range(features)]
+    return [((log((1 + len(examples)) / (1 + seen[feature])) + 1) / rarest) ** rarity for feature in range(features)]
 
 
 class _Numbers(dict[str, int]):
@@ -113,15 +120,16 @@ def learn(material: Material, tell: Progress = lambda part: None) -> Weights:
 
     How sure is measured on utterances held back. tell: is told the name of each part of the work as it begins.
     """
-    answers = held_back(material, tell)
+    answers = held_back(material, tell=tell)
     known = {written.code for written in material.categories}
     temperatures = {name: _temperature(answers, name, known) for name in HEADS}
     tell("*")
-    return fit(material, material.utterances, temperatures, _figures(answers))
+    critical_from = _critical_from(answers, temperatures[URGENCY])
+    return fit(material, material.utterances, temperatures, figures_of(answers), critical_from)
 
 
 def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mapping[str, float] | None = None,
-        figures: Mapping[str, Any] | None = None) -> Weights:  # fmt: skip
+        figures: Mapping[str, Any] | None = None, critical_from: float = 0.5) -> Weights:  # fmt: skip
     """Weights trained on the district's words and these utterances."""
     known = {written.code for written in material.categories}
     classes: dict[str, tuple[str, ...]] = {
@@ -133,6 +141,7 @@ def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mappi
     number = _Numbers()
 
     def numbered(text: str) -> tuple[int, ...]:
+        text = mended(text)
         return tuple(number[feature] for feature in features(text, look.of(plain(text))))
 
     texts = [numbered(utterance.text) for utterance in utterances]
@@ -140,31 +149,52 @@ def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mappi
     places = {name: {label: place for place, label in enumerate(classes[name])} for name in HEADS}
     for code, text, weight in _written(material):
         examples[CATEGORY].append(Example(numbered(text), places[CATEGORY][code], weight))
+    balance = {name: _balance(name, utterances) for name in HEADS}
     for utterance, row in zip(utterances, texts, strict=True):
         category = utterance.category if utterance.category in known else NO_CATEGORY
         for name, label in ((CATEGORY, category), (INTENT, utterance.intent), (URGENCY, utterance.urgency)):
-            examples[name].append(Example(row, places[name][label]))
+            examples[name].append(Example(row, places[name][label], balance[name].get(label, 1.0)))
     whole: list[list[tuple[int, int]]] = [[] for _ in number]
     offset = 0
     for name in HEADS:
-        rows = train(examples[name], len(number), len(classes[name]))
+        rows = train(
+            examples[name],
+            len(number),
+            len(classes[name]),
+            rounds=_ROUNDS[name],
+            rate=_RATE[name],
+            rarity=_RARITY[name],
+        )
         for one, more in zip(whole, weighing.packed_rows(rows, offset), strict=True):
             one += more
         offset += len(classes[name])
     heads = {name: Head(classes[name], (temperatures or {}).get(name, 1.0)) for name in HEADS}
     made_of = Material(material.categories, material.dangers, tuple(utterances)).digest()
-    return Weights(heads, zip(number, whole, strict=True), made_of=made_of, figures=figures or {})
+    return Weights(heads, zip(number, whole, strict=True), made_of=made_of, figures=figures or {},
+                   critical_from=critical_from)  # fmt: skip
 
 
-def held_back(material: Material, tell: Progress = lambda text: None) -> list[Answer]:
-    """What weights say about utterances they were not trained on: each writer by those trained on the others."""
+def _balance(head: str, utterances: Sequence[Utterance]) -> dict[str, float]:
+    """How much an utterance of each class counts."""
+    counts = Counter(getattr(utterance, head) for utterance in utterances)
+    most = max(counts.values(), default=1)
+    return {label: (most / count) ** _BALANCE[head] for label, count in counts.items()}
+
+
+def held_back(material: Material, *, by_writer: bool = False, tell: Progress = lambda part: None) -> list[Answer]:
+    """What weights say about utterances they were not trained on.
+
+    One part in five, by weights trained on the others; or by_writer: each writer's, by those trained on the other
+    writers', which says more about a hand that nobody has seen, and takes a training for each.
+    """
     found: list[Answer] = []
     look = signs_of(material)
-    for name, inside, outside in _folds(material.utterances):
+    for name, inside, outside in _folds(material.utterances, by_writer=by_writer):
         tell(name)
         made = fit(material, inside)
         for utterance in outside:
-            odds = made.answers(features(utterance.text, look.of(plain(utterance.text))))
+            text = mended(utterance.text)
+            odds = made.answers(features(text, look.of(plain(text))))
             named = {head: dict(zip(made.heads[head].classes, odds[head], strict=True)) for head in HEADS}
             found.append(Answer(utterance, named))
     return found
@@ -181,14 +211,30 @@ def _temperature(answers: Sequence[Answer], head: str, known: set[str]) -> float
             if truth not in odds:
                 truth = NO_CATEGORY if head == CATEGORY else ""
             if truth in odds:
-                whole = sum(sure ** (1.0 / temperature) for sure in odds.values())
-                total -= log(max(odds[truth] ** (1.0 / temperature) / whole, 1e-9))
+                total -= log(max(_warmed(odds, temperature)[truth], 1e-9))
         return total
 
     return min(_TEMPERATURES, key=surprise) if answers else 1.0
 
 
-def _figures(answers: Sequence[Answer]) -> dict[str, float]:
+def _critical_from(answers: Sequence[Answer], temperature: float) -> float:
+    """From which probability on a text is taken as critical: low enough for _RECALL of those that are."""
+    sure = sorted(
+        _warmed(answer.odds[URGENCY], temperature).get("critical", 0.0)
+        for answer in answers
+        if answer.utterance.urgency == "critical"
+    )
+    return round(sure[int(len(sure) * (1.0 - _RECALL))], 4) if sure else 0.5
+
+
+def _warmed(odds: Mapping[str, float], temperature: float) -> dict[str, float]:
+    """Probabilities as another temperature would have made them of the same scores."""
+    raised = {label: sure ** (1.0 / temperature) for label, sure in odds.items()}
+    total = sum(raised.values())
+    return {label: sure / total for label, sure in raised.items()}
+
+
+def figures_of(answers: Sequence[Answer]) -> dict[str, float]:
     """What held-back utterances say of the weights: shares of right answers."""
     about = [answer for answer in answers if answer.utterance.category]
     best = {id(answer): sorted(answer.odds[CATEGORY], key=lambda code: -answer.odds[CATEGORY][code])[:3]
@@ -213,19 +259,19 @@ def signs_of(material: Material) -> Signs:
     return Signs((word for written in material.categories for word in written.keywords), material.dangers)
 
 
-def _folds(utterances: Sequence[Utterance]) -> Iterable[tuple[str, list[Utterance], list[Utterance]]]:
+def _folds(
+    utterances: Sequence[Utterance], *, by_writer: bool
+) -> Iterable[tuple[str, list[Utterance], list[Utterance]]]:
+    """(name, to learn from, to ask about)."""
     writers = sorted({utterance.writer for utterance in utterances})
-    if len(writers) > 1:
+    if by_writer and len(writers) > 1:
         for writer in writers:
-            yield (
-                writer,
-                [utterance for utterance in utterances if utterance.writer != writer],
-                [utterance for utterance in utterances if utterance.writer == writer],
-            )
-        return
-    for part in range(_PARTS):
-        inside = [utterance for place, utterance in enumerate(utterances) if place % _PARTS != part]
-        yield f"{part + 1}/{_PARTS}", inside, list(utterances[part::_PARTS])
+            others = [utterance for utterance in utterances if utterance.writer != writer]
+            yield writer, others, [utterance for utterance in utterances if utterance.writer == writer]
+    elif len(utterances) >= _PARTS:
+        mixed = list(utterances)
+        random.Random(_SEED).shuffle(mixed)
+        yield f"{_PARTS - 1}/{_PARTS}", [one for at, one in enumerate(mixed) if at % _PARTS], mixed[::_PARTS]
 
 
 def _written(material: Material) -> Iterable[tuple[str, str, float]]:

@@ -39,7 +39,10 @@ class Head:
 
 
 class Weights:
-    """made_of: the digest of everything they were trained on. figures: what training measured by cross-validation."""
+    """made_of: the digest of everything they were trained on. figures: what training measured on utterances held back.
+
+    critical_from: the probability from which on a text is to be taken as critical.
+    """
 
     def __init__(
         self,
@@ -48,11 +51,13 @@ class Weights:
         *,
         made_of: str,
         figures: Mapping[str, Any],
+        critical_from: float = 0.5,
     ) -> None:
         """rows: for each feature its (class, whole-number weight) pairs; classes are counted through all heads."""
         self.heads = dict(heads)
         self.made_of = made_of
         self.figures = dict(figures)
+        self.critical_from = critical_from
         self._spans: dict[str, tuple[int, int]] = {}
         at = 0
         for name in HEADS:
@@ -95,6 +100,7 @@ class Weights:
             "format": FORMAT,
             "made_of": self.made_of,
             "figures": self.figures,
+            "critical_from": self.critical_from,
             "heads": {name: [list(head.classes), head.temperature] for name, head in self.heads.items()},
             "features": "\n".join(self._index),
             "starts": _written(self._starts),
@@ -111,7 +117,10 @@ class Weights:
             if content["format"] != FORMAT:
                 raise UnreadableWeights(f"format {content['format']}, not {FORMAT}")
             heads = {name: Head(tuple(classes), warmth) for name, (classes, warmth) in content["heads"].items()}
-            made = cls(heads, (), made_of=content["made_of"], figures=content["figures"])
+            made = cls(
+                heads, (), made_of=content["made_of"], figures=content["figures"],
+                critical_from=content["critical_from"],
+            )  # fmt: skip
             made._index = {feature: at for at, feature in enumerate(content["features"].split("\n"))}
             made._starts = _read("I", content["starts"])
             made._classes = _read("H", content["classes"])
