@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import faults, messages, routing
+from bench import faults, messages, routing, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
@@ -21,13 +21,13 @@ AIMS = {"messages": 1.5, "routing": 0.7}
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=("messages", "routing", "faults"), action="append")
+    parser.add_argument("--only", choices=("messages", "routing", "faults", "understanding"), action="append")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     parser.add_argument("--conversations", type=int, default=600, help="residents; each sends 3 or 4 messages")
     parser.add_argument("--reports", type=int, default=3000, help="reports to route")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
-    wanted = given.only or ["messages", "routing", "faults"]
+    wanted = given.only or ["messages", "routing", "faults", "understanding"]
     kinds = given.database or ["sqlite"] + (["postgresql"] if postgres_answers() else [])
     if given.database is None and "postgresql" not in kinds:
         print("PostgreSQL does not answer (BENCH_DATABASE_URL): only SQLite is measured.")
@@ -48,6 +48,8 @@ def main() -> int:
                 figures.setdefault("routing", {})[kind] = _told(routing.measure, folder, kind, given.reports)
         if "faults" in wanted:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
+        if "understanding" in wanted:
+            figures["understanding"] = _told(understanding.measure, folder, "sqlite")
     finally:
         if given.keep:
             print(f"kept: {folder}")
@@ -102,6 +104,16 @@ def _print(figures: dict[str, Any]) -> None:
         print(
             f"  worker killed with {killed['left_when_killed']} of {killed['reports']} reports left: all routed "
             f"{killed['seconds_to_routed']} s later, {killed['routed_twice']} twice"
+        )
+    if found := figures.get("understanding"):
+        print(f"\nUnderstanding one message ({found['messages']} messages)")
+        _table(
+            ["", "processor µs each"],
+            [["Bihuan, trained weights", found["ours_us"]], ["floor: words alone", found["words_us"]]],
+        )
+        print(
+            f"  {found['weights']} weights, read in {found['load_ms']} ms of processor time, "
+            f"{found['memory_mb']} MB kept"
         )
 
 

@@ -271,7 +271,7 @@ def _decide(report: Report, facility: _FacilityFacts | None, ref: Reference) -> 
     category = ref.categories_by_id.get(report.category_id) if report.category_id is not None else None
     intent, urgency = report.intent, Urgency(report.urgency)
     if category is None:
-        understood = understand(report.description, ref) if report.description else None
+        understood = understand(report.description, ref, has_place=True) if report.description else None
         category = ref.categories_by_code.get(understood.category or "") if understood else None
         source = UNDERSTOOD if category else NONE
     if understood is not None:

@@ -94,6 +94,16 @@ class Signs:
                 found += [f"{_MARK}s:{code}", f"{_MARK}s"]
         return found
 
+    @staticmethod
+    def dangers(signs: Iterable[str]) -> list[str]:
+        """The codes of the dangers whose words are among the signs `of` a text, in the district's order."""
+        return [sign[3:] for sign in signs if sign.startswith(f"{_MARK}d:")]
+
+    @staticmethod
+    def hints(signs: Iterable[str]) -> list[str]:
+        """The codes of the dangers of which there is any sign at all, in the district's order."""
+        return [sign[3:] for sign in signs if sign.startswith(f"{_MARK}s:")]
+
     def keywords(self, words: str) -> list[str]:
         """The keywords in a text, each once."""
         found: dict[str, None] = {}

@@ -19,7 +19,7 @@ from district.messages import CHINESE, ENGLISH
 from district.reference import CategoryRef, Reference
 from district.understanding.features import features
 from district.understanding.lexicon import Lexicon
-from district.understanding.material import Signs, any_of, intents_in, language, mended, surely
+from district.understanding.material import Signs, any_of, intents_in, language, mended
 from district.understanding.store import dangers_in, trained
 from district.understanding.weights import CATEGORY, INTENT, NO_CATEGORY, URGENCY, Weights
 
@@ -27,8 +27,11 @@ from district.understanding.weights import CATEGORY, INTENT, NO_CATEGORY, URGENC
 SURE_ENOUGH = 0.7
 # From here on a category's own urgency is believed.
 LIKELY = 0.5
-# A word of danger makes this part of the probability that a text is critical enough.
-_WITH_WORDS = 0.2
+# How likely a text must be to be critical: a danger that is missed weighs about seven false alarms. Less is asked of
+# a text with a word of danger in it, more of one without the least sign (exclamation marks alone are none).
+_CRITICAL = 0.12
+_WITH_WORDS = 0.5
+_WITHOUT_SIGNS = 2.0
 _CANDIDATES = 3
 # A category below this is not worth naming; a report below the second is not known to be about anything.
 _WORTH_TELLING = 0.02
@@ -146,11 +149,8 @@ class _Knowledge:
 
     def __init__(self, reference: Reference) -> None:
         self.categories = reference.categories_by_code
-        self.kinds: list[dict[str, Any]] = reference.setting("emergency", [])
-        dangers = dangers_in(self.kinds)
-        by_code = {kind["code"]: kind for kind in self.kinds}
-        self.dangers = [(by_code[one.code], any_of(one.words)) for one in dangers]
-        self.hints = [(by_code[one.code], any_of(one.signs)) for one in dangers if one.signs]
+        emergencies: list[dict[str, Any]] = reference.setting("emergency", [])
+        self.kinds = {kind["code"]: kind for kind in emergencies}
         self.weights = trained(reference)
         unknown: Iterable[CategoryRef] = self.categories.values()
         if self.weights is not None:
@@ -160,24 +160,26 @@ class _Knowledge:
         self.lexicon = Lexicon(unknown, types)
         self.signs = Signs(
             (word for category in self.categories.values() for word in category.keywords),
-            dangers,
+            dangers_in(emergencies),
         )
 
     def understand(self, text: str, words: str) -> Understanding:
-        danger = next((kind for kind, signs in self.dangers if surely(signs, words)), None)
         if self.weights is None:
-            return self._by_words(text, words, danger)
-        return self._by_weights(text, words, danger, self.weights)
+            return self._by_words(text, words)
+        return self._by_weights(text, words, self.weights)
 
-    def _by_weights(self, text: str, words: str, danger: dict[str, Any] | None, weights: Weights) -> Understanding:
-        odds = weights.answers(features(text, self.signs.of(words)))
+    def _by_weights(self, text: str, words: str, weights: Weights) -> Understanding:
+        signs = self.signs.of(words)
+        odds = weights.answers(features(text, signs))
         candidates = self._candidates(weights.heads[CATEGORY].classes, odds[CATEGORY], text)
         intents = dict(zip(weights.heads[INTENT].classes, odds[INTENT], strict=True))
         urgencies = dict(zip(weights.heads[URGENCY].classes, odds[URGENCY], strict=True))
         critical = urgencies.pop(Urgency.CRITICAL, 0.0)
-        if critical >= weights.critical_from * (1.0 if danger is None else _WITH_WORDS):
+        danger = next((self.kinds[code] for code in self.signs.dangers(signs)), None)
+        hinted = danger or next((self.kinds[code] for code in self.signs.hints(signs)), None)
+        share = _WITH_WORDS if danger else 1.0 if hinted else _WITHOUT_SIGNS
+        if critical >= _CRITICAL * share:
             urgency = Urgency.CRITICAL
-            hinted = next((kind for kind, signs in self.hints if surely(signs, words)), None)
             danger = danger or self._danger_of(candidates) or hinted
         else:
             urgency = Urgency(max(urgencies, key=urgencies.__getitem__)) if urgencies else Urgency.NORMAL
@@ -200,12 +202,13 @@ class _Knowledge:
             found = sorted([*new, *((code, round(sure * rest, 3)) for code, sure in found)], key=lambda one: -one[1])
         return tuple(found[:_CANDIDATES])
 
-    def _by_words(self, text: str, words: str, danger: dict[str, Any] | None) -> Understanding:
+    def _by_words(self, text: str, words: str) -> Understanding:
         candidates = self.lexicon.rank(text, _CANDIDATES)
         best, confidence = candidates[0] if candidates else (None, 0.0)
         intent = _intent(words)
         urgency = Urgency.NORMAL
-        danger = danger or self._danger_of(candidates)
+        said = self.signs.dangers(self.signs.of(words))
+        danger = self.kinds[said[0]] if said else self._danger_of(candidates)
         if danger is not None:
             urgency = Urgency.CRITICAL
             if "phone" in danger and intent == Intent.REPORT:
@@ -219,7 +222,7 @@ class _Knowledge:
         """The kind of emergency that the likeliest category itself means."""
         if not candidates or candidates[0][1] < LIKELY:
             return None
-        return next((kind for kind in self.kinds if candidates[0][0] in kind.get("categories", ())), None)
+        return next((kind for kind in self.kinds.values() if candidates[0][0] in kind.get("categories", ())), None)
 
 
 def _intent(words: str) -> str:

@@ -32,8 +32,6 @@ _NAME, _KEYWORD, _PROBLEM, _STANDARD = 1.0, 1.0, 0.5, 0.5
 # One part in this many is held back to learn how sure the answers are.
 _PARTS = 5
 _SEED = 1
-# The share of held-back critical utterances that must be recognised, whatever that costs in false alarms.
-_RECALL = 0.97
 _TEMPERATURES = tuple(0.3 * 1.1**n for n in range(24))
 
 Rows = list[dict[int, float]]
@@ -124,12 +122,11 @@ def learn(material: Material, tell: Progress = lambda part: None) -> Weights:
     known = {written.code for written in material.categories}
     temperatures = {name: _temperature(answers, name, known) for name in HEADS}
     tell("*")
-    critical_from = _critical_from(answers, temperatures[URGENCY])
-    return fit(material, material.utterances, temperatures, figures_of(answers), critical_from)
+    return fit(material, material.utterances, temperatures, figures_of(answers))
 
 
 def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mapping[str, float] | None = None,
-        figures: Mapping[str, Any] | None = None, critical_from: float = 0.5) -> Weights:  # fmt: skip
+        figures: Mapping[str, Any] | None = None) -> Weights:  # fmt: skip
     """Weights trained on the district's words and these utterances."""
     known = {written.code for written in material.categories}
     classes: dict[str, tuple[str, ...]] = {
@@ -170,8 +167,7 @@ def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mappi
         offset += len(classes[name])
     heads = {name: Head(classes[name], (temperatures or {}).get(name, 1.0)) for name in HEADS}
     made_of = Material(material.categories, material.dangers, tuple(utterances)).digest()
-    return Weights(heads, zip(number, whole, strict=True), made_of=made_of, figures=figures or {},
-                   critical_from=critical_from)  # fmt: skip
+    return Weights(heads, zip(number, whole, strict=True), made_of=made_of, figures=figures or {})  # fmt: skip
 
 
 def _balance(head: str, utterances: Sequence[Utterance]) -> dict[str, float]:
@@ -215,16 +211,6 @@ def _temperature(answers: Sequence[Answer], head: str, known: set[str]) -> float
         return total
 
     return min(_TEMPERATURES, key=surprise) if answers else 1.0
-
-
-def _critical_from(answers: Sequence[Answer], temperature: float) -> float:
-    """From which probability on a text is taken as critical: low enough for _RECALL of those that are."""
-    sure = sorted(
-        _warmed(answer.odds[URGENCY], temperature).get("critical", 0.0)
-        for answer in answers
-        if answer.utterance.urgency == "critical"
-    )
-    return round(sure[int(len(sure) * (1.0 - _RECALL))], 4) if sure else 0.5
 
 
 def _warmed(odds: Mapping[str, float], temperature: float) -> dict[str, float]:

@@ -23,7 +23,7 @@ CATEGORY, INTENT, URGENCY = HEADS = ("category", "intent", "urgency")
 NO_CATEGORY = ""
 # Weights are kept as whole multiples of this; those below the least change nothing and are left away.
 _STEP = 0.02
-_LEAST = 0.15
+_LEAST = 0.2
 
 
 class UnreadableWeights(ValueError):
@@ -39,10 +39,7 @@ class Head:
 
 
 class Weights:
-    """made_of: the digest of everything they were trained on. figures: what training measured on utterances held back.
-
-    critical_from: the probability from which on a text is to be taken as critical.
-    """
+    """made_of: the digest of all they were trained on. figures: what training measured on utterances held back."""
 
     def __init__(
         self,
@@ -51,13 +48,11 @@ class Weights:
         *,
         made_of: str,
         figures: Mapping[str, Any],
-        critical_from: float = 0.5,
     ) -> None:
         """rows: for each feature its (class, whole-number weight) pairs; classes are counted through all heads."""
         self.heads = dict(heads)
         self.made_of = made_of
         self.figures = dict(figures)
-        self.critical_from = critical_from
         self._spans: dict[str, tuple[int, int]] = {}
         at = 0
         for name in HEADS:
@@ -100,7 +95,6 @@ class Weights:
             "format": FORMAT,
             "made_of": self.made_of,
             "figures": self.figures,
-            "critical_from": self.critical_from,
             "heads": {name: [list(head.classes), head.temperature] for name, head in self.heads.items()},
             "features": "\n".join(self._index),
             "starts": _written(self._starts),
@@ -119,7 +113,6 @@ class Weights:
             heads = {name: Head(tuple(classes), warmth) for name, (classes, warmth) in content["heads"].items()}
             made = cls(
                 heads, (), made_of=content["made_of"], figures=content["figures"],
-                critical_from=content["critical_from"],
             )  # fmt: skip
             made._index = {feature: at for at, feature in enumerate(content["features"].split("\n"))}
             made._starts = _read("I", content["starts"])

@@ -101,7 +101,8 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("trimmed") / "district"
     shutil.copytree(DEMO, path)
     small = SpoiltFolder(path)
-    for file in ("facilities.csv", "gazetteer.csv"):
+    (path / "understanding.weights").unlink()
+    for file in ("facilities.csv", "gazetteer.csv", "utterances.csv"):
         small.write(file, small.rows(file)[:31])
     grids = {row[small.rows("facilities.csv")[0].index("grid_code")] for row in small.rows("facilities.csv")}
     small.keep_features("grids.geojson", lambda n, feature: feature["level"] != "grid" or feature["code"] in grids)

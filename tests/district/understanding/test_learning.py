@@ -1,0 +1,157 @@
+"""Weights learn from a handful of utterances, travel as bytes, and are asked for answers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from district.geo.gazetteer import plain
+from district.understanding.features import features, units
+from district.understanding.material import Danger, Material, Signs, Utterance, Written, any_of, mended, surely
+from district.understanding.training import fit, held_back, learn, signs_of
+from district.understanding.weights import (
+    CATEGORY,
+    INTENT,
+    NO_CATEGORY,
+    URGENCY,
+    UnreadableWeights,
+    Weights,
+)
+
+LAMP = Written("01", "路灯异常", "street_light", ("路灯不亮", "灯不亮"), ("路灯不亮",), ())
+COVER = Written("02", "井盖异常", "manhole_cover", ("井盖",), ("井盖丢失",), ())
+LINES = [
+    ("楼下路灯不亮了", "01", "report", "normal"),
+    ("路灯坏了三盏", "01", "report", "normal"),
+    ("灯一闪一闪的", "01", "report", "normal"),
+    ("路灯黑了好几天", "01", "report", "normal"),
+    ("井盖响得睡不着", "02", "report", "normal"),
+    ("井盖裂了一道缝", "02", "report", "normal"),
+    ("井盖没了，是个窟窿", "02", "report", "critical"),
+    ("井上没有盖，孩子差点掉下去", "02", "report", "critical"),
+    ("井盖让人偷走了", "02", "report", "critical"),
+    ("谢谢你们", "", "thanks", "normal"),
+    ("多谢了", "", "thanks", "normal"),
+    ("太感谢了", "", "thanks", "normal"),
+    ("the lamp is dark", "01", "report", "normal"),
+    ("a manhole cover is missing", "02", "report", "critical"),
+]
+UTTERANCES = tuple(Utterance(*line, writer="one" if at % 2 else "other") for at, line in enumerate(LINES))
+DANGERS = (Danger("cover", ("井盖没了",), ("井*没*盖", "cover * missing")),)
+MATERIAL = Material((LAMP, COVER), DANGERS, UTTERANCES)
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return fit(MATERIAL, UTTERANCES)
+
+
+def best(weights: Weights, text: str, head: str) -> str:
+    text = mended(text)
+    odds = weights.answers(features(text, signs_of(MATERIAL).of(plain(text))))[head]
+    return weights.heads[head].classes[odds.index(max(odds))]
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "intent"),
+    [
+        ("门口的路灯又不亮", "01", "report"),
+        ("井盖破了", "02", "report"),
+        ("井该破了", "02", "report"),
+        ("真是太谢谢了", NO_CATEGORY, "thanks"),
+        ("this lamp is broken", "01", "report"),
+    ],
+)
+def test_what_was_learnt_holds_for_other_words(weights: Weights, text: str, category: str, intent: str) -> None:
+    assert (best(weights, text, CATEGORY), best(weights, text, INTENT)) == (category, intent)
+
+
+def test_the_same_object_is_critical_only_when_it_is_a_trap(weights: Weights) -> None:
+    assert best(weights, "路口的井盖没了", URGENCY) == "critical"
+    assert best(weights, "路口的井盖响", URGENCY) == "normal"
+
+
+def test_probabilities_add_up_to_one(weights: Weights) -> None:
+    for odds in weights.answers(features("完全没见过的话")).values():
+        assert sum(odds) == pytest.approx(1.0)
+
+
+def test_the_same_material_gives_the_same_bytes_and_they_come_back_whole(weights: Weights) -> None:
+    packed = weights.pack()
+    assert fit(MATERIAL, UTTERANCES).pack() == packed
+    again = Weights.unpack(packed)
+    assert again.pack() == packed
+    told = features("井盖没了")
+    assert again.answers(told) == weights.answers(told)
+    assert again.made_of == MATERIAL.digest()
+
+
+@pytest.mark.parametrize("packed", [b"", b"nothing of the kind", b"x\x9c\x03\x00\x00\x00\x00\x01"])
+def test_other_bytes_are_refused(packed: bytes) -> None:
+    with pytest.raises(UnreadableWeights):
+        Weights.unpack(packed)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(MATERIAL, utterances=UTTERANCES[1:]),
+        replace(MATERIAL, categories=(LAMP, replace(COVER, keywords=("盖子",)))),
+        replace(MATERIAL, dangers=()),
+    ],
+)
+def test_weights_know_that_their_material_has_changed(other: Material) -> None:
+    assert other.digest() != MATERIAL.digest()
+
+
+def test_how_sure_is_measured_on_utterances_held_back() -> None:
+    asked = held_back(MATERIAL, by_writer=True)
+    assert sorted(answer.utterance.text for answer in asked) == sorted(one.text for one in UTTERANCES)
+    made = learn(MATERIAL)
+    assert set(made.figures) == {"category_top1", "category_top3", "intent"}
+    assert all(head.temperature > 0 for head in made.heads.values())
+
+
+def test_nothing_to_learn_from_is_no_failure() -> None:
+    empty = fit(Material((), ()), ())
+    assert empty.answers(features("路灯"))[CATEGORY] == [1.0]
+
+
+def test_words_and_letters_are_units_and_numbers_have_no_value() -> None:
+    assert units("Street LAMPS 3号杆，不亮！") == ["street", "lamp", "0", "号", "杆", "", "不", "亮", "!"]
+    assert features("灯3") == features("灯７７")
+
+
+def test_groups_do_not_reach_over_a_pause() -> None:
+    assert "灯路" not in features("坏了灯，路破了")
+    assert "坏了" in features("坏了灯，路破了")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sure"),
+    [
+        ("楼道着火了", True),
+        ("就怕着火", False),
+        ("万一着火往哪跑", False),
+        ("没着火", False),
+        ("怕着火，真的着火了", True),
+        ("no fire here, on fire", True),
+    ],
+)
+def test_a_feared_danger_is_not_a_danger(text: str, is_sure: bool) -> None:
+    assert surely(any_of(["着火", "on fire"]), plain(text)) is is_sure
+
+
+@pytest.mark.parametrize(
+    ("text", "signs"),
+    [
+        ("井盖没了", ["cover"]),
+        ("井上的盖子没有盖回去", ["cover"]),
+        ("井在那边。没有盖被子", []),
+        ("the cover of this is missing", ["cover"]),
+    ],
+)
+def test_a_gap_stays_within_a_sentence(text: str, signs: list[str]) -> None:
+    look = Signs((), DANGERS)
+    assert look.hints(look.of(plain(text))) == signs
