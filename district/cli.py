@@ -134,8 +134,9 @@ def evaluate(file: Path, as_json: bool) -> None:
 
 @district.command("train")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--by-writer", is_flag=True, help="Only measure: each writer's utterances by what the others teach.")
 @as_json
-def train(folder: Path, as_json: bool) -> None:
+def train(folder: Path, by_writer: bool, as_json: bool) -> None:
     """Learn to understand residents from FOLDER's words and utterances; writes FOLDER/understanding.weights."""
     from district import loading
     from district.loading.folder import WEIGHTS
@@ -148,14 +149,24 @@ def train(folder: Path, as_json: bool) -> None:
         raise SystemExit(1)
     if not read.utterances:
         raise click.UsageError(t("cli.train.nothing"))
-    weights = training.learn(read.material(), lambda part: click.echo(t("cli.train.part", part=part), err=True))
-    (folder / WEIGHTS).write_bytes(weights.pack())
+
+    def tell(part: str) -> None:
+        click.echo(t("cli.train.part", part=part), err=True)
+
+    if by_writer:
+        figures = training.figures_of(training.held_back(read.material(), by_writer=True, tell=tell))
+    else:
+        weights = training.learn(read.material(), tell)
+        (folder / WEIGHTS).write_bytes(weights.pack())
+        figures = weights.figures
     if as_json:
-        click.echo(json.dumps({"weights": len(weights)} | weights.figures))
+        click.echo(json.dumps(figures))
         return
-    click.echo(t("cli.train.done", count=len(weights), utterances=len(read.utterances), file=str(folder / WEIGHTS)))
-    for name, value in weights.figures.items():
-        click.echo(f"{name:<44}{value:>8.1%}")
+    if not by_writer:
+        file = str(folder / WEIGHTS)
+        click.echo(t("cli.train.done", count=len(weights), utterances=len(read.utterances), file=file))
+    for name, value in figures.items():
+        click.echo(f"{t(f'cli.evaluate.{name}'):<44}{value:>8.1%}")
 
 
 @district.command("sweep")

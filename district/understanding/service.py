@@ -32,6 +32,8 @@ LIKELY = 0.5
 _CRITICAL = 0.12
 _WITH_WORDS = 0.5
 _WITHOUT_SIGNS = 2.0
+# Whoever asks, suggests, thanks or takes back talks of a danger more often than from one.
+_CRITICAL_ALL_THE_SAME = 0.9
 _CANDIDATES = 3
 # A category below this is not worth naming; a report below the second is not known to be about anything.
 _WORTH_TELLING = 0.02
@@ -64,6 +66,9 @@ class Intent:
 
 
 INTENTS = tuple(value for name, value in vars(Intent).items() if name.isupper())
+_NOT_HAPPENING = frozenset(
+    {Intent.CONSULT, Intent.SUGGEST, Intent.PRAISE, Intent.THANKS, Intent.WITHDRAW, Intent.SPAM, Intent.CHITCHAT}
+)
 # Somebody may have to go there.
 _NEEDS_SOMEBODY = frozenset({Intent.REPORT, Intent.COMPLAINT, Intent.ABUSE, Intent.EMERGENCY})
 
@@ -178,7 +183,8 @@ class _Knowledge:
         danger = next((self.kinds[code] for code in self.signs.dangers(signs)), None)
         hinted = danger or next((self.kinds[code] for code in self.signs.hints(signs)), None)
         share = _WITH_WORDS if danger else 1.0 if hinted else _WITHOUT_SIGNS
-        if critical >= _CRITICAL * share:
+        wanted = max(intents, key=intents.__getitem__)
+        if critical >= (_CRITICAL_ALL_THE_SAME if wanted in _NOT_HAPPENING else _CRITICAL * share):
             urgency = Urgency.CRITICAL
             danger = danger or self._danger_of(candidates) or hinted
         else:

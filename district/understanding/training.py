@@ -1,4 +1,4 @@
-"""Train the weights from a district's material, in plain Python and about a minute, with nothing to install.
+"""Train the weights from a district's material, in plain Python, with nothing to install.
 
 Softmax regression by gradient steps over sparse features. Gradients of classes that are as good as ruled out are
 left away, which keeps the rows of weights short and every step cheap. The same material gives the same weights.
