@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from district import messages
 from district.errors import BadInput
 from district.routing import evaluation
 
@@ -72,13 +73,15 @@ def test_a_file_that_cannot_be_judged_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_prints_json_and_a_table(app: Flask, tmp_path: Path) -> None:
     path = write(tmp_path, *ROWS)
-    run = app.test_cli_runner().invoke(args=["district", "evaluate", str(path), "--json"])
+    # Commands speak the terminal's language; the tests after this one do not.
+    with messages.speaking("en"):
+        run = app.test_cli_runner().invoke(args=["district", "evaluate", str(path), "--json"])
+        table = app.test_cli_runner().invoke(args=["district", "evaluate", str(path)])
     assert run.exit_code == 0, run.output
     printed = json.loads(run.stdout.strip().splitlines()[-1])
     assert list(printed) == [
         "n", "intent", "category_top1", "category_top3", "critical_recall", "critical_precision", "clarification_f1",
         "unit_accuracy", "wrong_unit_rate", "place_accuracy", "place_wrong_rate",
     ]  # fmt: skip
-    table = app.test_cli_runner().invoke(args=["district", "evaluate", str(path)])
     assert table.exit_code == 0
     assert "06042" in table.stdout
