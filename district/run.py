@@ -809,6 +809,7 @@ def prepare() -> int:
     Prints one line of JSON: what was found and done, and the demo's logins (never in production).
     """
     import flask_migrate
+    from sqlalchemy import select
 
     from district import loading
     from district.cli import ensure_first_administrator
@@ -839,7 +840,8 @@ def prepare() -> int:
         }
         if not config.is_production:
             answer["password"], logins = demo_logins(DEMO)
-            hashes: dict[str, str | None] = dict(db.session.query(Staff.username, Staff.password_hash).tuples())
+            rows = db.session.execute(select(Staff.username, Staff.password_hash))
+            hashes: dict[str, str | None] = {row.username: row.password_hash for row in rows}
             answer["logins"] = [one for one in logins if _opens(hashes.get(one["username"]), answer["password"])]
         if config.admin_password:
             admin = db.session.query(Staff.password_hash).filter(Staff.username == "admin").scalar()

@@ -18,7 +18,6 @@ from district.routing.rules import AUTO, Decision
 from district.routing.service import Considered, consider
 from district.understanding import Intent
 
-COLUMNS = ("text", "expected_category", "intent", "urgency", "needs_clarification")
 ACCEPTABLE = "also_acceptable_or_secondary"
 # The two mean the same to whoever reads the figures: nothing is wanted.
 _ALIKE = {Intent.CHITCHAT: Intent.THANKS}
@@ -27,14 +26,17 @@ _CRITICAL = "critical"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message with its meaning. category: a code or a word for none; point: (longitude, latitude, metres)."""
+    """One message with its meaning. category: a code or a word for none; point: (longitude, latitude, metres).
+
+    intent "", is_critical and needs_clarification None: the file does not say.
+    """
 
     text: str
     category: str
     acceptable: frozenset[str]
     intent: str
-    is_critical: bool
-    needs_clarification: bool
+    is_critical: bool | None
+    needs_clarification: bool | None
     point: tuple[float, float, float] | None
 
 
@@ -73,11 +75,13 @@ class _Judged:
 
 
 def read(path: Path) -> list[Message]:
-    """The messages of a CSV file. Raises BadInput for a file without the columns, or with a point that is none."""
+    """The messages of a CSV file. What it has no column for is not judged.
+
+    Raises BadInput for a file without texts, or with a point that is none.
+    """
     with path.open(encoding="utf-8-sig", newline="") as opened:
         reader = csv.DictReader(opened)
-        missing = [column for column in COLUMNS if column not in (reader.fieldnames or ())]
-        if missing:
+        if "text" not in (reader.fieldnames or ()):
             raise BadInput(fields={"file": "errors.evaluation_columns"})
         return [_message(row) for row in reader]
 
@@ -97,20 +101,30 @@ def evaluate(messages: Sequence[Message], *, with_places: bool) -> Evaluation:
     judged = [_judge(message, ref) for message in messages]
     figures = Figures(
         n=len(judged),
-        intent=_share(_alike(one.considered.understood.intent) == _alike(one.message.intent) for one in judged),
+        intent=_share(
+            _alike(one.considered.understood.intent) == _alike(one.message.intent)
+            for one in judged
+            if one.message.intent
+        ),
         category_top1=_share(_hit(one, 1) for one in judged if one.unit),
         category_top3=_share(_hit(one, 3) for one in judged if one.unit),
         critical_recall=_share(_is_critical(one) for one in judged if one.message.is_critical),
-        critical_precision=_share(one.message.is_critical for one in judged if _is_critical(one)),
+        critical_precision=_share(
+            one.message.is_critical for one in judged if one.message.is_critical is not None and _is_critical(one)
+        ),
         clarification_f1=_f1(
-            (one.message.needs_clarification, one.considered.understood.needs_clarification) for one in judged
+            (one.message.needs_clarification, one.considered.understood.needs_clarification)
+            for one in judged
+            if one.message.needs_clarification is not None
         ),
         unit_accuracy=_share(one.unit[0] for one in judged if one.unit),
         wrong_unit_rate=_share(one.unit[1] for one in judged if one.unit),
         place_accuracy=_share(_is_placed(one) for one in judged if with_places and one.message.point),
         place_wrong_rate=_share(_is_misplaced(one) for one in judged) if with_places else None,
     )
-    intents = Counter((_alike(one.message.intent), _alike(one.considered.understood.intent)) for one in judged)
+    intents = Counter(
+        (_alike(one.message.intent), _alike(one.considered.understood.intent)) for one in judged if one.message.intent
+    )
     categories = Counter(
         (one.message.category, next(iter(one.considered.understood.candidates), ("", 0.0))[0])
         for one in judged
@@ -126,13 +140,16 @@ def _message(row: dict[str, str]) -> Message:
             point = (float(row["lon"]), float(row["lat"]), float(row["tolerance_m"]))
         except (KeyError, ValueError) as error:
             raise BadInput(fields={"file": "errors.evaluation_point"}) from error
+    category, intent, urgency, unclear = (
+        (row.get(name) or "").strip() for name in ("expected_category", "intent", "urgency", "needs_clarification")
+    )
     return Message(
         row["text"],
-        row["expected_category"].strip(),
+        category,
         frozenset(code.strip() for code in (row.get(ACCEPTABLE) or "").split(";") if code.strip()),
-        row["intent"].strip(),
-        row["urgency"].strip() == _CRITICAL,
-        row["needs_clarification"].strip() == "1",
+        intent,
+        urgency == _CRITICAL if urgency else None,
+        unclear == "1" if unclear else None,
         point,
     )
 
@@ -149,7 +166,7 @@ def _judge(message: Message, ref: Reference) -> _Judged:
 
 def _judge_unit(message: Message, found: Decision, expected: Decision) -> tuple[bool, bool]:
     if found.to_triage:
-        return expected.mode != AUTO or message.needs_clarification, False
+        return expected.mode != AUTO or bool(message.needs_clarification), False
     is_same = found.unit == expected.unit
     return is_same, not is_same
 

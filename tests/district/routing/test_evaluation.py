@@ -64,9 +64,16 @@ def test_nothing_to_judge_by_is_null_and_not_zero(app: Flask, tmp_path: Path) ->
     assert (figures.category_top1, figures.critical_recall, figures.unit_accuracy) == (None, None, None)
 
 
+def test_a_file_of_places_alone_is_judged_by_its_places_alone(app: Flask, tmp_path: Path) -> None:
+    path = write(tmp_path, "知青广场太吵,124.0,50.4,50", header="text,lon,lat,tolerance_m")
+    figures = evaluation.evaluate(evaluation.read(path), with_places=True).figures
+    assert (figures.place_accuracy, figures.place_wrong_rate) == (0.0, 1.0)
+    assert (figures.intent, figures.critical_precision, figures.clarification_f1) == (None, None, None)
+
+
 def test_a_file_that_cannot_be_judged_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput):
-        evaluation.read(write(tmp_path, "1,a", header="id,text"))
+        evaluation.read(write(tmp_path, "1,a", header="id,words"))
     with pytest.raises(BadInput):
         evaluation.read(write(tmp_path, f"{ROWS[0]},x,y,z", header=f"{HEADER},lon,lat,tolerance_m"))
 
