@@ -15,7 +15,7 @@ import xmltodict
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from bot import dialogue, world
+from bot import dialogue, notices, world
 from bot import talk as wishes
 from bot.ledger import Ledger
 from bot.protocol.inbound import Inbound
@@ -26,6 +26,8 @@ from district import clock, links
 from district.categories.models import Urgency
 from district.errors import DistrictError
 from district.messages import speaking, t
+from district.notifications import service as notifications
+from district.people import leaving
 from district.people.models import Resident
 from district.people.service import MESSAGE_GRANT, NOTICE_VERSION, TAP_GRANT
 from district.reports import photos
@@ -69,6 +71,9 @@ def answer(message: Inbound) -> Answered:
 
     Raises whatever the database raises: the caller keeps the message and tries again.
     """
+    if notices.concern(message):
+        notices.note(message)
+        return Answered("")
     if dialogue.is_silent(message):
         return Answered("")
     now = clock.now()
@@ -95,13 +100,15 @@ def _handle(session: Session, message: Inbound, now: datetime, *, instead: list[
 
 def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, instead: list[Say] | None) -> str:
     is_tap = message.kind == "event"
+    if message.event == "subscribe":
+        leaving.come_back(message.openid)
     count, length = TAP_GRANT if is_tap else MESSAGE_GRANT
     writer = ledger.meet(
         message.openid,
         now,
         follows=message.event != "unsubscribe",
-        renews=not is_tap,
-        until=now + length,
+        is_tap=is_tap,
+        until=(min(message.created_at, now) if message.created_at else now) + length,
         messages=count,
     )
     memory = ledger.recall(message.key, writer.id)
@@ -124,6 +131,8 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
         if notice:
             says = [*says, Say("bot.privacy.first", {"address": f"{links.base_url()}/privacy"})]
         words = _words(says, doing.known)
+        if writer.has_unheard and words:
+            words = "\n".join([*notifications.say_unheard(writer.id), words])
     reply = text_reply(message, words, now=now) if words else ""
     if notice or tag != writer.language:
         ledger.note(writer.id, tag, NOTICE_VERSION if notice else writer.notice_version)

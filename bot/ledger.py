@@ -16,16 +16,19 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-# WeChat's longer grant (a message's) is renewed by every message; a tap's short one never cuts it.
+# A message and a tap each renew a grant of their own. One handled late never shortens what a newer one gave.
 _MEET = """
-insert into resident (openid, language, notice_version, is_follower, window_until, window_left,
-                      first_seen_at, last_seen_at)
-values (?, 'zh-Hans', 0, ?, ?, ?, ?, ?)
+insert into resident (openid, language, notice_version, is_follower, {grant}_until, {grant}_left, {other}_left,
+                      has_unheard, web_epoch, first_seen_at, last_seen_at)
+values (?, 'zh-Hans', 0, ?, ?, ?, 0, false, 0, ?, ?)
 on conflict (openid) do update set
-    last_seen_at = excluded.last_seen_at, is_follower = excluded.is_follower{renewed}
-returning id, language, notice_version
+    last_seen_at = excluded.last_seen_at, is_follower = excluded.is_follower,
+    {grant}_left = case when resident.{grant}_until > excluded.{grant}_until then resident.{grant}_left
+                   else excluded.{grant}_left end,
+    {grant}_until = case when resident.{grant}_until > excluded.{grant}_until then resident.{grant}_until
+                    else excluded.{grant}_until end
+returning id, language, notice_version, has_unheard
 """
-_RENEWED = ", window_until = excluded.window_until, window_left = excluded.window_left"
 _RECALL = """
 select i.reply, i.resident_id, c.step, c.draft, c.updated_at
 from (select 1 as one) as start
@@ -46,11 +49,12 @@ _KEEP_AND_MOVE = f"with kept as ({_KEEP}) {_MOVE.lstrip()}"
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """The resident who wrote."""
+    """The resident who wrote. has_unheard: something could not be delivered to them; it is said now."""
 
     id: int
     language: str
     notice_version: int
+    has_unheard: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +78,11 @@ class Ledger:
         self._cursor.close()
 
     def meet(
-        self, openid: str, now: datetime, *, follows: bool, renews: bool, until: datetime, messages: int
+        self, openid: str, now: datetime, *, follows: bool, is_tap: bool, until: datetime, messages: int
     ) -> Writer:
-        """The resident, made at the first contact, locked until the commit. renews: the sending grant, too."""
+        """The resident, made at the first contact, locked until the commit, with what WeChat now lets us send."""
         moment = self._moment(now)
-        self._run(_meet_statement(renews), (openid, follows, self._moment(until), messages, moment, moment))
+        self._run(_meet_statement(is_tap), (openid, follows, self._moment(until), messages, moment, moment))
         return Writer(*self._only_row())
 
     def recall(self, key: str, resident_id: int) -> Memory:
@@ -130,8 +134,9 @@ class Ledger:
 
 
 @cache
-def _meet_statement(renews: bool) -> str:
-    return _MEET.format(renewed=_RENEWED if renews else "")
+def _meet_statement(is_tap: bool) -> str:
+    grant, other = ("tap", "window") if is_tap else ("window", "tap")
+    return _MEET.format(grant=grant, other=other)
 
 
 @cache

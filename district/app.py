@@ -19,10 +19,11 @@ def create_core(config: Config) -> Flask:
     """An application that jobs and commands can use; `wsgi.create_app` adds the doors."""
     app = Flask("bihuan", root_path=str(ROOT), static_folder="static", template_folder="district/frame/templates")
     logs.set_up_logging()
-    templates = dict(config.wechat_templates)
+    templates, subscriptions = dict(config.wechat_templates), dict(config.wechat_subscriptions)
     if config.uses_stand_in:
-        # The stand-in knows this template, so that later steps arrive in the chat window too.
+        # The stand-in knows these templates, so that later steps arrive in the chat window too.
         templates.setdefault("progress", "STAND_IN_PROGRESS")
+        subscriptions.setdefault("progress", "STAND_IN_NOTICE")
     app.config.update(
         BIHUAN=config,
         SECRET_KEY=config.secret_key,
@@ -31,6 +32,7 @@ def create_core(config: Config) -> Flask:
         DISTRICT_TIMEZONE=config.timezone,
         TILE_URL=config.tile_url,
         WECHAT_TEMPLATES=templates,
+        WECHAT_SUBSCRIPTIONS=subscriptions,
         SQLALCHEMY_DATABASE_URI=config.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=_engine_options(config),
         SESSION_COOKIE_HTTPONLY=True,

@@ -11,6 +11,7 @@ import binascii
 import fcntl
 import json
 import os
+import re
 import secrets
 import string
 from collections.abc import Mapping
@@ -30,10 +31,45 @@ PRODUCTION_SECRETS = (
 )
 STAND_IN_PREFIX = "/_wechat"
 TEMPLATE_PREFIX = "WECHAT_TEMPLATE_"
+SUBSCRIBE_PREFIX = "WECHAT_SUBSCRIBE_"
+# The steps that may have a template of their own; PROGRESS serves for every step that has none.
+TEMPLATE_NAMES = ("PROGRESS", "QUESTION", "DONE")
+# What a message tells, and the template's keyword it goes into where the setting names no other.
+TEMPLATE_FIELDS = {"number": "character_string1", "step": "thing2", "time": "time3"}
+LASTING = "lasting"
+_TEMPLATE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_KEYWORD = re.compile(r"[a-z_]{1,30}[0-9]{1,3}")
 
 
 class ConfigError(Exception):
     """The environment cannot be used; the message names every variable at fault."""
+
+
+@dataclass(frozen=True)
+class NoticeTemplate:
+    """A template of the account's. keywords: its keyword for `number`, `step` and `time`, those that it has.
+
+    is_lasting: one consent holds for any number of subscription notices (WeChat grants that to public services).
+    """
+
+    id: str
+    keywords: Mapping[str, str]
+    is_lasting: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> NoticeTemplate:
+        """`ID`, then where it differs from the usual `number=character_string1 step=thing2 time=time3`, then `lasting`.
+
+        Raises ValueError for anything else.
+        """
+        template_id, *more = text.split()
+        if not _TEMPLATE_ID.fullmatch(template_id):
+            raise ValueError(template_id)
+        is_lasting = LASTING in more
+        named = dict(one.split("=") for one in more if one != LASTING)
+        if not set(named) <= set(TEMPLATE_FIELDS) or not all(_KEYWORD.fullmatch(one) for one in named.values()):
+            raise ValueError(text)
+        return cls(template_id, named or TEMPLATE_FIELDS, is_lasting)
 
 
 @dataclass(frozen=True)
@@ -62,6 +98,7 @@ class Config:
     tile_url: str
     admin_password: str
     wechat_templates: dict[str, str] = field(default_factory=dict)
+    wechat_subscriptions: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_production(self) -> bool:
@@ -81,7 +118,7 @@ class Config:
         """Read the settings.
 
         Raises ConfigError with one line a problem: a missing production secret, a number that is none,
-        an unknown time zone, an AES key that is not 43 base64 characters.
+        an unknown time zone, an AES key that is not 43 base64 characters, a template that cannot be read.
         """
         given = {key: value.strip() for key, value in (os.environ if env is None else env).items()}
         problems: list[str] = []
@@ -122,6 +159,8 @@ class Config:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):
             problems.append(f"DISTRICT_TIMEZONE {zone!r} is not a known time zone")
+        templates = _templates(given, TEMPLATE_PREFIX, problems)
+        subscriptions = _templates(given, SUBSCRIBE_PREFIX, problems)
         if problems:
             raise ConfigError("\n".join(problems))
 
@@ -150,11 +189,8 @@ class Config:
             wechat_mode=mode,
             wechat_api_base_url=api_base.rstrip("/"),
             wechat_oauth_base_url=oauth_base.rstrip("/"),
-            wechat_templates={
-                name.removeprefix(TEMPLATE_PREFIX).lower(): value
-                for name, value in given.items()
-                if name.startswith(TEMPLATE_PREFIX) and value
-            },
+            wechat_templates=templates,
+            wechat_subscriptions=subscriptions,
             timezone=zone,
             tile_url=given.get("TILE_URL", ""),
             admin_password=given.get("ADMIN_PASSWORD", ""),
@@ -169,6 +205,26 @@ def _number(given: Mapping[str, str], name: str, default: int, problems: list[st
         problems.append(f"{name} must be a whole number, not {text!r}")
         return default
     return int(text)
+
+
+def _templates(given: Mapping[str, str], prefix: str, problems: list[str]) -> dict[str, str]:
+    """Template settings by the small name of their step: {"progress": "ID ..."}."""
+    found = {}
+    for name, value in given.items():
+        if not name.startswith(prefix) or not value:
+            continue
+        if name.removeprefix(prefix) not in TEMPLATE_NAMES:
+            problems.append(f"{name} is not known: there are {', '.join(prefix + one for one in TEMPLATE_NAMES)}")
+            continue
+        try:
+            NoticeTemplate.read(value)
+        except ValueError:
+            problems.append(
+                f"{name} must be a template id, then keywords where they differ, such as "
+                "'ID number=character_string1 step=thing2 time=time3'"
+            )
+        found[name.removeprefix(prefix).lower()] = value
+    return found
 
 
 def _reachable(host: str) -> str:

@@ -111,11 +111,16 @@ def deliver_notifications() -> None:
 def _send(message: notifications.Outgoing) -> Callable[[], None]:
     """Ask WeChat; give back what to write down."""
     client = wechat.client_for(_app())
+    message_id = ""
     try:
         if message.channel == notifications.CUSTOM:
             client.send_text(message.openid, message.text)
+        elif message.channel == notifications.SUBSCRIPTION:
+            message_id = client.send_subscription_notice(
+                message.openid, message.template_id, message.address, message.template_data
+            )
         else:
-            client.send_template(
+            message_id = client.send_template(
                 message.openid,
                 message.template_id,
                 message.address,
@@ -125,19 +130,27 @@ def _send(message: notifications.Outgoing) -> Callable[[], None]:
     except wechat_errors.WindowClosed as error:
         reason = str(error)
         return lambda: notifications.window_closed(message.id, reason)
-    except (wechat_errors.NotFollower, wechat_errors.BadRecipient, wechat_errors.NoGrant) as error:
+    except wechat_errors.NotFollower as error:
+        reason = str(error)
+        return lambda: notifications.not_follower(message.id, reason)
+    except wechat_errors.NoGrant as error:
+        reason = str(error)
+        return lambda: notifications.no_consent(message.id, message.template_id, reason)
+    except wechat_errors.BadRecipient as error:
         reason = str(error)
         return lambda: notifications.not_sent(message.id, reason, final=True)
     except wechat_errors.WeChatError as error:
         reason = str(error)
         log.warning("message not sent", extra={"notification": message.id, "code": error.code})
-        return lambda: notifications.not_sent(message.id, reason)
+        # Without an answer it may have arrived all the same; then the grant is used up.
+        grant_back = not message.by_tap and error.reason != wechat_errors.NO_ANSWER
+        return lambda: notifications.not_sent(message.id, reason, grant_back=grant_back)
     except Exception as error:
         # What nobody foresaw about one message must not lose what WeChat said about the others.
         reason = type(error).__name__
         log.exception("message not sent", extra={"notification": message.id})
         return lambda: notifications.not_sent(message.id, reason)
-    return lambda: notifications.sent(message.id)
+    return lambda: notifications.sent(message.id, message_id)
 
 
 def fetch_photos() -> None:

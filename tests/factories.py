@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -144,7 +143,7 @@ def make_resident(openid: str = "", **given: Any) -> Resident:
         language="zh-Hans",
         first_seen_at=now,
         last_seen_at=now,
-        **given,
+        **({"is_follower": True} | given),
     )
     db.session.add(resident)
     db.session.flush()
@@ -152,7 +151,7 @@ def make_resident(openid: str = "", **given: Any) -> Resident:
 
 
 def give_window(resident: Resident) -> None:
-    people.grant_window(resident, messages=5, length=timedelta(hours=48))
+    people.grant_sending(resident)
 
 
 class SmallDistrict:

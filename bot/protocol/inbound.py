@@ -56,6 +56,29 @@ class AuthorizationRevokeEvent(BaseEvent):  # type: ignore[misc]
     event = "user_authorization_revoke"
 
 
+@register_event("user_authorization_cancellation")
+class AuthorizationCancellationEvent(BaseEvent):  # type: ignore[misc]
+    event = "user_authorization_cancellation"
+
+
+@register_event("user_info_modified")
+class UserInfoModifiedEvent(BaseEvent):  # type: ignore[misc]
+    event = "user_info_modified"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeAnswer:
+    """One line of a subscription event: what became of a template's consent, or of one notice sent.
+
+    status: `accept`, `reject`, or for a notice `success` and its like. error: WeChat's number of what went wrong.
+    """
+
+    template_id: str
+    status: str = ""
+    message_id: str = ""
+    error: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """One message or event. Every text is a str or None, never empty; nothing is trusted but its type.
@@ -63,6 +86,7 @@ class Inbound:
     kind: WeChat's MsgType in small letters (`text`, `image`, `location`, `event`, ...), whatever it may be.
     key: the same for every delivery of one message, at most 200 characters, without the openid itself.
     latitude, longitude: as received, that is GCJ-02 for `location` and `location_select`; within the globe.
+    answers: the lines of a subscription event. about_openid: whom an event is about when it is not its sender.
     event: small letters. event_key: without the `qrscene_` prefix; `scanned` says there was a scene.
     """
 
@@ -86,6 +110,8 @@ class Inbound:
     scan_result: str | None = None
     message_id: str | None = None
     status: str | None = None
+    answers: tuple[NoticeAnswer, ...] = ()
+    about_openid: str | None = None
 
     @property
     def point(self) -> tuple[float, float] | None:
@@ -120,12 +146,13 @@ def read(xml: str) -> Inbound:
         scene, event = True, "subscribe"
     elif event == "scan":
         scene = True
+    answers = _answers(data)
     latitude, longitude, label = _place(_texts(data.get("SendLocationInfo")) or texts)
     return Inbound(
         kind=kind[:40],
         openid=openid,
         account=account,
-        key=_key(texts, kind, openid, event),
+        key=_key(texts, kind, openid, event, answers),
         created_at=_moment(texts.get("CreateTime")),
         text=texts.get("Content"),
         media_id=texts.get("MediaId"),
@@ -142,7 +169,30 @@ def read(xml: str) -> Inbound:
         scan_result=_texts(data.get("ScanCodeInfo")).get("ScanResult"),
         message_id=texts.get("MsgId") or texts.get("MsgID"),
         status=texts.get("Status"),
+        answers=answers,
+        about_openid=about if (about := texts.get("OpenID")) and _OPENID.fullmatch(about) else None,
     )
+
+
+_ANSWERS = ("SubscribeMsgPopupEvent", "SubscribeMsgChangeEvent", "SubscribeMsgSentEvent")
+MOST_ANSWERS = 20
+
+
+def _answers(data: dict[str, Any]) -> tuple[NoticeAnswer, ...]:
+    """The `List` elements of a subscription event: none, one or many."""
+    found = []
+    for name in _ANSWERS:
+        box = data.get(name)
+        rows = box.get("List") if isinstance(box, dict) else None
+        for row in rows if isinstance(rows, list) else [rows]:
+            texts = _texts(row)
+            template_id = texts.get("TemplateId", "")[:64]
+            if template_id:
+                status = texts.get("SubscribeStatusString") or texts.get("ErrorStatus") or ""
+                error = texts.get("ErrorCode", "")
+                message_id = texts.get("MsgID") or texts.get("MsgId") or ""
+                found.append(NoticeAnswer(template_id, status.lower()[:80], message_id[:64], error[:20]))
+    return tuple(found[:MOST_ANSWERS])
 
 
 def _texts(box: Any) -> dict[str, str]:
@@ -180,7 +230,11 @@ def _digest(*parts: str | None) -> str:
     return hashlib.sha256("\0".join(part or "" for part in parts).encode()).hexdigest()[:16]
 
 
-def _key(texts: dict[str, str], kind: str, openid: str, event: str | None) -> str:
+def _digest_of(answers: tuple[NoticeAnswer, ...]) -> str:
+    return _digest(*(f"{one.template_id} {one.status} {one.message_id}" for one in answers)) if answers else ""
+
+
+def _key(texts: dict[str, str], kind: str, openid: str, event: str | None, answers: tuple[NoticeAnswer, ...]) -> str:
     """The same for every delivery of one message.
 
     Messages have a MsgId. Events have none: sender, second, event and its key together, because two events
@@ -191,7 +245,7 @@ def _key(texts: dict[str, str], kind: str, openid: str, event: str | None) -> st
     if kind != "event" and message_id:
         key = f"msg:{message_id}:{who}"
     elif kind == "event":
-        detail = texts.get("EventKey") or texts.get("MsgID") or ""
+        detail = texts.get("EventKey") or texts.get("MsgID") or _digest_of(answers)
         key = f"evt:{who}:{created}:{event}:{detail}"
     else:
         content = texts.get("Content") or texts.get("MediaId") or texts.get("Location_X")

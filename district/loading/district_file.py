@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from district.categories.models import LimitUnit, Urgency
-from district.loading.files import HOURS, PHONE, Bounds, Settings
+from district.loading.files import HOURS, PHONE, TIME, Bounds, Settings
 from district.loading.problems import Report, did_you_mean
 from district.messages import LANGUAGES, t
 
@@ -34,6 +34,10 @@ def _phone(value: Any) -> str | None:
 def _hours(value: Any) -> str | None:
     whole = isinstance(value, str) and all(HOURS.fullmatch(part) for part in value.split(";"))
     return None if whole else "hours"
+
+
+def _time(value: Any) -> str | None:
+    return None if isinstance(value, str) and TIME.fullmatch(value) else "time"
 
 
 def _whole(least: int) -> Check:
@@ -122,6 +126,8 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "telephones.duty": (_phone, True),
     "telephones.office": (_phone, False),
     "telephones.duty_hours": (_hours, False),
+    "notifications.quiet_from": (_time, False),
+    "notifications.quiet_to": (_time, False),
     "routing.backstop_unit": (_text, True),
     "places.house_number_metres": (_whole(1), False),
     "places.odd_house_numbers": (_texts, False),

@@ -19,6 +19,7 @@ _FEATURES = re.compile(r'"features"\s*:\s*\[')
 _TABLE = re.compile(r"^\s*(\[\[?)\s*([^\[\]#]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_-]+)\s*=")
 PHONE = re.compile(r"\+?[0-9][0-9 -]{1,30}")
+TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
 
 

@@ -23,7 +23,9 @@ class Notification(Model):
     """Something a resident should know about a report. The page shows it whatever the delivery says.
 
     kind: a catalogue key's last part, e.g. `assigned`. params: what the sentence needs, no personal data.
-    channel: `custom`, `template` or null while none was tried.
+    channel: `custom`, `subscription`, `template` or null while none was tried.
+    message_id: WeChat's own id of what it accepted, to which a later word about the delivery refers.
+    read_at: when the resident was told of what could not be delivered.
     """
 
     __tablename__ = "notification"
@@ -36,6 +38,15 @@ class Notification(Model):
             "ix_notification_due", "next_try_at",
             sqlite_where=text("delivery in ('queued', 'sending')"),
             postgresql_where=text("delivery in ('queued', 'sending')"),
+        ),
+        Index(
+            "ix_notification_unheard", "resident_id", "id",
+            sqlite_where=text("delivery in ('failed', 'not_possible') and read_at is null"),
+            postgresql_where=text("delivery in ('failed', 'not_possible') and read_at is null"),
+        ),
+        Index(
+            "ix_notification_message", "message_id",
+            sqlite_where=text("message_id is not null"), postgresql_where=text("message_id is not null"),
         ),
     )  # fmt: skip
 
@@ -52,3 +63,26 @@ class Notification(Model):
     last_error: Mapped[str] = mapped_column(String(200), default="")
     sent_at: Mapped[Moment | None]
     read_at: Mapped[Moment | None]
+    message_id: Mapped[str | None] = mapped_column(String(64))
+
+
+class SubscriptionGrant(Model):
+    """How many subscription notices of one template a resident still agreed to (WeChat: one for each consent)."""
+
+    __tablename__ = "subscription_grant"
+    __table_args__ = (CheckConstraint("left_over >= 0", name="left_over_whole"),)
+
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id", ondelete="CASCADE"), primary_key=True)
+    template_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    left_over: Mapped[int] = mapped_column(Integer)
+    changed_at: Mapped[Moment]
+
+
+class EarlyVerdict(Model):
+    """WeChat said that a message was not delivered before we had written down its id."""
+
+    __tablename__ = "early_verdict"
+
+    message_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(200))
+    at: Mapped[Moment]

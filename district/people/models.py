@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flask_login import UserMixin
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.columns import JsonDict, Key, Moment, Name, one_of
@@ -18,10 +18,21 @@ class Resident(Model):
     language: `zh-Hans` or `en`. notice_version: the privacy notice this person was shown, 0 for none.
     window_until, window_left: until when and how often WeChat lets us send customer-service messages
     (48 h and five after a message; WeChat: custom message rules since June 2023).
+    tap_until, tap_left: the same after a tap on the menu, a follow or a scan (one minute and three). Two grants,
+    because neither makes the other longer.
+    has_unheard: something could not be delivered; it is said at the next contact.
+    web_epoch: counts up to end this person's logins on the pages.
+    left_digest: of the openid of somebody who left the account, by which they are known again if they come back.
     """
 
     __tablename__ = "resident"
-    __table_args__ = (UniqueConstraint("openid"),)
+    __table_args__ = (
+        UniqueConstraint("openid"),
+        Index(
+            "ix_resident_left", "left_digest",
+            sqlite_where=text("left_digest is not null"), postgresql_where=text("left_digest is not null"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[Key]
     openid: Mapped[str | None] = mapped_column(String(64))
@@ -30,6 +41,11 @@ class Resident(Model):
     is_follower: Mapped[bool] = mapped_column(default=False)
     window_until: Mapped[Moment | None]
     window_left: Mapped[int] = mapped_column(Integer, default=0)
+    tap_until: Mapped[Moment | None]
+    tap_left: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    has_unheard: Mapped[bool] = mapped_column(default=False, server_default=false())
+    web_epoch: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    left_digest: Mapped[str | None] = mapped_column(String(64))
     first_seen_at: Mapped[Moment]
     last_seen_at: Mapped[Moment]
 

@@ -25,6 +25,8 @@ NOTICE_VERSION = 1
 # WeChat lets us send this many customer-service messages this long after each act (wechat.md 3.2).
 MESSAGE_GRANT = (5, timedelta(hours=48))
 TAP_GRANT = (3, timedelta(minutes=1))
+# A grant that ends sooner is not used any more: the message would arrive too late.
+GRANT_MARGIN = timedelta(seconds=5)
 
 _hasher = PasswordHasher()
 # Checked when the name is unknown, so that a wrong name takes as long as a wrong password.
@@ -47,19 +49,40 @@ def know_resident(openid: str, *, language: str = "zh-Hans") -> Resident:
     return resident
 
 
-def grant_window(resident: Resident, *, messages: int, length: timedelta, at: datetime | None = None) -> None:
-    """Note that WeChat now lets us send `messages` customer-service messages for `length`.
+def grant_sending(resident: Resident, *, tap: bool = False, at: datetime | None = None) -> None:
+    """Note that WeChat lets us send customer-service messages from `at` (now) on, after a message or a tap.
 
-    A short grant (a tap on the menu) never cuts a longer one that still holds.
+    A grant is renewed by the next act of its kind, not added up, and never makes the other kind's longer.
     """
-    now = at or clock.now()
-    until = now + length
-    if resident.window_until is None or resident.window_until <= now:
-        # Whatever was left of an older grant ended with it.
-        resident.window_until, resident.window_left = until, messages
+    begins = at or clock.now()
+    messages, length = TAP_GRANT if tap else MESSAGE_GRANT
+    if tap:
+        resident.tap_until, resident.tap_left = begins + length, messages
     else:
-        resident.window_until = max(until, resident.window_until)
-        resident.window_left = max(messages, resident.window_left)
+        resident.window_until, resident.window_left = begins + length, messages
+
+
+def take_grant(resident: Resident, now: datetime, *, keeps: int = 0) -> bool | None:
+    """Use up one customer-service message of a locked resident's, of the grant that ends first.
+
+    keeps: as many must be left in the long grant afterwards. None when none can be sent; else whether it was a tap's.
+    """
+    if _tap_left(resident, now) > 0:
+        resident.tap_left -= 1
+        return True
+    if _window_left(resident, now) > keeps:
+        resident.window_left -= 1
+        return False
+    return None
+
+
+def _tap_left(resident: Resident, now: datetime) -> int:
+    return resident.tap_left if resident.tap_until is not None and resident.tap_until > now + GRANT_MARGIN else 0
+
+
+def _window_left(resident: Resident, now: datetime) -> int:
+    held = resident.window_until is not None and resident.window_until > now + GRANT_MARGIN
+    return resident.window_left if held else 0
 
 
 def log_in(username: str, password: str) -> Staff | None:

@@ -267,6 +267,7 @@ def accept(report: Report, *, by: Staff) -> Report:
     report.status, report.accepted_at = Status.IN_PROGRESS, clock.now()
     _record(report, EventKind.ACCEPTED, by, from_status=before, unit_id=report.unit_id)
     audit.record(by, "report.accept", f"report:{report.id}")
+    notifications.tell(report, "accepted", unit=_unit_name(report), due=_moment(report.handling_due_at))
     return report
 
 
@@ -354,9 +355,9 @@ def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = 
     if category is not None and category.close_without_verification:
         report.status, report.closed_at, report.verification_waived = Status.CLOSED, now, True
         _record(report, EventKind.VERIFIED, SYSTEM, from_status=Status.RESOLVED)
-        notifications.tell(report, "closed", note=note)
+        notifications.tell(report, "closed", note=note, photos=bool(photo_ids))
     else:
-        notifications.tell(report, "resolved", unit=_unit_name(report), note=note)
+        notifications.tell(report, "resolved", unit=_unit_name(report), note=note, photos=bool(photo_ids))
     return report
 
 
@@ -449,7 +450,9 @@ def reopen(
     _record(report, EventKind.REOPENED, by, from_status=before, unit_id=unit_id, note=clean(text)[:LONGEST_NOTE])
     if isinstance(by, Staff):
         audit.record(by, "report.reopen", f"report:{report.id}")
-    notifications.tell(report, "reopened", unit=_unit_name(report), due=_moment(report.handling_due_at))
+    # Whoever reopened it has seen so where they did it.
+    but = None if isinstance(by, Staff) else report.resident_id
+    notifications.tell(report, "reopened", but=but, unit=_unit_name(report), due=_moment(report.handling_due_at))
     return report
 
 

@@ -48,6 +48,9 @@ class BadRecipient(WeChatError):
     """The openid is wrong or belongs to another account."""
 
 
+# The reason of a Retryable when the request went out and nothing came back: requests' own name for it.
+NO_ANSWER = "ReadTimeout"
+
 TOKEN_REFUSED = frozenset({40001, 40014, 42001})
 # The account's own set-up is at fault. Asking again within the minute would only make it worse.
 SET_UP_WRONG = frozenset({40013, 40125, 40164, 41002, 41004, 48004, 50002, 50007, 61004, 61024})

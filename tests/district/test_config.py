@@ -154,5 +154,19 @@ def test_the_embedded_queue_servers_address_is_found_where_it_was_written(tmp_pa
 
 
 def test_templates_are_known_by_their_names(tmp_path: Path) -> None:
-    config = read(tmp_path, WECHAT_TEMPLATE_PROGRESS="T1", WECHAT_TEMPLATE_OTHER="")
+    config = read(
+        tmp_path,
+        WECHAT_TEMPLATE_PROGRESS="T1",
+        WECHAT_TEMPLATE_OTHER="",
+        WECHAT_SUBSCRIBE_DONE="S1 lasting step=thing4",
+    )
     assert config.wechat_templates == {"progress": "T1"}
+    assert config.wechat_subscriptions == {"done": "S1 lasting step=thing4"}
+
+
+@pytest.mark.parametrize(
+    "name, value", [("WECHAT_TEMPLATE_PROGES", "T1"), ("WECHAT_SUBSCRIBE_DONE", "S 1"), ("WECHAT_TEMPLATE_DONE", "T!")]
+)
+def test_a_template_nobody_could_use_is_named(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read(tmp_path, **{name: value})

@@ -117,3 +117,30 @@ class Migration0002(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         self._nothing_is_lost(connection)
+
+
+class Migration0003(Rows):
+    """Old rows take no grant, no consent; who was never told of something is told at the next contact."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        insert(connection, "resident", id=2, openid="o2", language="en", notice_version=1, is_follower=True,
+               window_left=4, window_until=NOW, first_seen_at=NOW, last_seen_at=NOW)  # fmt: skip
+        report(connection, 1, "submitted")
+        for delivery in ("failed", "not_possible"):
+            insert(connection, "notification", resident_id=2, report_id=1, kind="assigned", params="{}",
+                   created_at=NOW, delivery=delivery, tries=1, last_error="no channel")  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "resident", "tap_left = 0 and tap_until is null and web_epoch = 0") == 2
+        assert count(connection, "resident", "has_unheard and id = 2") == 1
+        assert count(connection, "resident", "has_unheard") == 1
+        # The code before this migration goes on writing rows.
+        insert(connection, "resident", id=3, openid="o3", language="en", notice_version=1, is_follower=True,
+               window_left=0, first_seen_at=NOW, last_seen_at=NOW)  # fmt: skip
+        insert(connection, "subscription_grant", resident_id=2, template_id="T", left_over=1, changed_at=NOW)
+        insert(connection, "early_verdict", message_id="7", reason="failed:user block", at=NOW)
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "resident", "window_left = 4 and openid = 'o2'") == 1
+        assert count(connection, "notification") == 3

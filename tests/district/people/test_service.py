@@ -63,12 +63,9 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
     "what_happens, left, lasts",
     [
         ("message", 5, 48 * HOUR),
-        ("tap", 3, MINUTE),
         ("message, sent 2, message", 5, 48 * HOUR),
         ("message, sent 1, tap", 4, 48 * HOUR),
-        ("message, sent 5, tap", 3, 48 * HOUR),
         ("tap, message", 5, 48 * HOUR),
-        ("message, sent 1, wait 49, tap", 3, 49 * HOUR + MINUTE),
         ("message, sent 1, wait 49, message", 5, (49 + 48) * HOUR),
         ("message, wait 24, tap", 5, 48 * HOUR),
     ],
@@ -79,18 +76,62 @@ def test_a_grant_is_as_wechat_gives_it(app: Flask, what_happens: str, left: int,
         resident = factories.make_resident()
         for step in what_happens.split(", "):
             act, _, count = step.partition(" ")
-            if act == "message":
-                messages, length = people.MESSAGE_GRANT
-                people.grant_window(resident, messages=messages, length=length, at=moment)
-            elif act == "tap":
-                messages, length = people.TAP_GRANT
-                people.grant_window(resident, messages=messages, length=length, at=moment)
+            if act in ("message", "tap"):
+                people.grant_sending(resident, tap=act == "tap", at=moment)
             elif act == "sent":
                 resident.window_left -= int(count)
             else:
                 moment += int(count) * HOUR
         assert resident.window_left == left
         assert resident.window_until == start + lasts
+
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    "what_happens, taken",
+    [
+        ("", []),
+        ("message", [False] * 5),
+        ("tap", [True] * 3),
+        # A tap's grant ends first and is used first; it makes the other neither longer nor larger.
+        ("message, tap", [True] * 3 + [False] * 5),
+        ("message, sent 5, tap", [True] * 3),
+        ("message, sent 5, tap, wait 50", [True] * 3),
+        ("message, sent 5, tap, wait 56", []),
+        ("tap, tap", [True] * 3),
+        ("message, wait 172790", [False] * 5),
+        ("message, wait 172796", []),
+        ("message, wait 172796, tap", [True] * 3),
+    ],
+)
+def test_what_can_be_sent_is_what_wechat_takes(app: Flask, what_happens: str, taken: list[bool]) -> None:
+    """Seconds; five before its end a grant is not trusted any more."""
+    moment = clock.now()
+    with unit_of_work():
+        resident = factories.make_resident()
+        for step in what_happens.split(", ") if what_happens else ():
+            act, _, count = step.partition(" ")
+            if act in ("message", "tap"):
+                people.grant_sending(resident, tap=act == "tap", at=moment)
+            elif act == "sent":
+                resident.window_left -= int(count)
+            else:
+                moment += int(count) * SECOND
+        got = []
+        while (by_tap := people.take_grant(resident, moment)) is not None:
+            got.append(by_tap)
+        assert got == taken
+
+
+def test_a_step_of_little_weight_leaves_the_last_messages_to_others(app: Flask) -> None:
+    with unit_of_work():
+        resident = factories.make_resident()
+        people.grant_sending(resident)
+        now = clock.now()
+        assert [people.take_grant(resident, now, keeps=2) for _ in range(5)] == [False] * 3 + [None] * 2
+        assert people.take_grant(resident, now) is False
 
 
 # Logging in
