@@ -9,7 +9,7 @@ from bot import models as models
 
 def register(app: Flask) -> None:
     """Add this door to the application: the callback, and in development the chat window."""
-    from bot import again, chat, views
+    from bot import again, chat, conversation, views
     from bot.protocol.crypto import Seal
     from district.config import Config
 
@@ -21,5 +21,5 @@ def register(app: Flask) -> None:
         mode=config.wechat_mode,
     )
     app.wsgi_app = views.Callback(app, app.wsgi_app, seal)  # type: ignore[method-assign]
-    app.extensions.setdefault("sweeps", []).append(again.try_again)
+    app.extensions.setdefault("sweeps", []).extend([again.try_again, conversation.finish_unanswered])
     chat.register(app, config)

@@ -12,19 +12,22 @@ from datetime import datetime
 from typing import Any
 
 import xmltodict
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from bot import dialogue, notices, world
 from bot import talk as wishes
+from bot.corrections import mend
 from bot.ledger import Ledger
+from bot.models import Conversation
 from bot.protocol.inbound import Inbound
 from bot.protocol.reply import text_reply
-from bot.talk import Action, Say, Talk, Turn
+from bot.talk import Action, Say, Step, Talk, Turn
 from bot.words import language_of
 from district import clock, links
 from district.categories.models import Urgency
 from district.errors import DistrictError
+from district.extensions import db
 from district.messages import speaking, t
 from district.notifications import service as notifications
 from district.people import leaving
@@ -34,10 +37,14 @@ from district.reports import photos
 from district.reports import service as reports
 from district.reports.models import Photo, PlaceSource, Source
 from district.reports.service import LONGEST_NOTE
+from district.reports.states import BY_ACTION, Status
+from district.reports.states import Action as Deed
 from district.work import connection, hurry, unit_of_work
 
 log = logging.getLogger(__name__)
 
+# Written out as the index over them is: with bound values SQLite cannot see that it applies.
+_IS_UNFINISHED = text("conversation.step in ('choose_parts','choose_similar','danger_place')")
 # WeChat waits five seconds; a locked database must not use them all up.
 PATIENCE_S = 2.5
 
@@ -141,18 +148,59 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
     return reply
 
 
+# Questions nobody answered
+
+
+def finish_unanswered(limit: int = 50) -> int:
+    """File what was as good as reported when its resident went away from a question of ours; how many.
+
+    For the sweep. The unit's message tells the resident that it was filed.
+    """
+    now = clock.now()
+    waiting = db.session.scalars(
+        select(Conversation.resident_id)
+        .where(_IS_UNFINISHED, Conversation.updated_at < now - dialogue.SOONEST_UNFINISHED)
+        .order_by(Conversation.resident_id)
+        .limit(limit)
+    ).all()
+    db.session.rollback()
+    return sum(_finish(resident_id, now) for resident_id in waiting)
+
+
+def _finish(resident_id: int, now: datetime) -> bool:
+    try:
+        with unit_of_work() as session:
+            # The same lock as a message's: an answer that comes this moment is handled before or after.
+            resident = session.get_one(Resident, resident_id, with_for_update=True, populate_existing=True)
+            row = session.get_one(Conversation, resident_id, populate_existing=True)
+            with speaking(resident.language):
+                talk = Talk.from_json(row.step, row.draft)
+                turn = dialogue.let_go(talk, world.DistrictWorld(resident_id, now), updated_at=row.updated_at)
+                if turn is None:
+                    return False
+                _Doing(session, resident_id, resident.language).all(turn)
+            row.step, row.draft, row.updated_at = str(turn.talk.step), turn.talk.to_json(), now
+            return True
+    except _Refused:
+        # It cannot be filed as it is (its place was taken out of the map, say): not tried again for ever.
+        with unit_of_work() as session:
+            row = session.get_one(Conversation, resident_id, with_for_update=True)
+            row.step = str(Step.IDLE)
+        return False
+
+
 # What the dialogue wants done
 
 
 class _Doing:
-    """Carries out a turn's actions in order. known: numbers and links for the sentences."""
+    """Carries out a turn's actions in order. known: number and link of each report filed, for the sentences."""
 
     def __init__(self, session: Session, resident_id: int, tag: str) -> None:
         self._session = session
         self._resident_id = resident_id
         self._tag = tag
         self._kept: list[int] = []
-        self.known: dict[str, Any] = {}
+        self.known: list[dict[str, Any]] = []
 
     def all(self, turn: Turn) -> None:
         """Do everything the turn wants. Raises _Refused when the district does not do it."""
@@ -174,7 +222,16 @@ class _Doing:
         elif isinstance(action, wishes.AddPhoto):
             reports.add_media(action.report_id, action.media_id, by=self._resident())
         elif isinstance(action, wishes.AddWords):
-            reports.comment(reports.lock(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE])
+            loose = self._loose(action.photo_ids)
+            reports.comment(
+                reports.lock(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE],
+                photo_ids=(*loose, *self._kept), reason=action.reason,
+            )  # fmt: skip
+            self._kept.clear()
+        elif isinstance(action, wishes.Fix):
+            self._fix(action)
+        elif isinstance(action, wishes.Support):
+            reports.support(reports.lock(action.report_id), by=self._resident())
         elif isinstance(action, wishes.Rate):
             report = reports.lock(action.report_id)
             reports.rate(report, by=self._resident(), solved=action.solved, stars=action.stars)
@@ -194,6 +251,7 @@ class _Doing:
             reports.NewReport(
                 source=Source.QR if action.scanned else Source.BOT,
                 description=action.description,
+                category_code=action.category or "",
                 facility_id=action.facility_id,
                 latitude=place.latitude if place else None,
                 longitude=place.longitude if place else None,
@@ -208,13 +266,34 @@ class _Doing:
         )
         self._kept.clear()
         talk.last_id, talk.last_number = report.id, report.number
-        self.known |= {"number": report.number, "link": links.private_report_page(report)}
+        self.known.append({"number": report.number, "link": links.private_report_page(report)})
+
+    def _fix(self, action: wishes.Fix) -> None:
+        """Changed while it waits for dispatch; afterwards somebody works by it, and is told what was said."""
+        report = reports.lock(action.report_id)
+        place, correction = action.place, action.correction
+        if Status(report.status) not in BY_ACTION[Deed.CORRECT].sources:
+            reports.comment(report, by=self._resident(), text=action.said[:LONGEST_NOTE])
+            return
+        reports.correct(
+            report,
+            by=self._resident(),
+            category_code=action.category,
+            latitude=place.latitude if place else None,
+            longitude=place.longitude if place else None,
+            address=place.address if place else None,
+            place_source=PlaceSource(place.source) if place else PlaceSource.PICKED,
+            description=mend(report.description, correction, action.said) if correction else None,
+            said=action.said,
+        )
 
     def _still_loose(self, action: wishes.FileReport) -> Sequence[int]:
         """Photos that no report has yet: those of a draft of yesterday may have been tidied away."""
-        photo_ids = action.photo_ids
-        if not photo_ids or not action.is_old:
-            return photo_ids
+        return self._loose(action.photo_ids) if action.is_old else action.photo_ids
+
+    def _loose(self, photo_ids: Sequence[int]) -> Sequence[int]:
+        if not photo_ids:
+            return ()
         query = select(Photo.id).where(
             Photo.id.in_(photo_ids), Photo.report_id.is_(None), Photo.resident_id == self._resident_id
         )
@@ -225,20 +304,34 @@ class _Doing:
         return Resident(id=self._resident_id)
 
 
-def _words(says: list[Say], known: dict[str, Any]) -> str:
-    """The sentences in the language now spoken, a line each."""
-    common = {
-        "hotline": world.hotline,
-        "service": world.service_name,
-        "advice": world.outside_advice,
-    }
+def _words(says: list[Say], known: Sequence[dict[str, Any]]) -> str:
+    """The sentences in the language now spoken, a line each. known: what fills those about a report just filed."""
     lines: list[str] = []
     for say in says:
-        params = {**known, **say.params}
-        sentence = t(say.key, **params, **{name: _Lazy(make) for name, make in common.items() if name not in params})
-        lines.append(sentence.strip())
+        lines.append(_sentence(say, known[say.filed] if say.filed < len(known) else {}))
         lines += say.lines
     return "\n".join(line for line in lines if line)
+
+
+_COMMON: dict[str, Callable[[], str]] = {
+    "hotline": world.hotline,
+    "service": world.service_name,
+    "advice": world.outside_advice,
+}
+
+
+def _sentence(say: Say, known: dict[str, Any]) -> str:
+    params = {**known, **{name: _said(value) for name, value in say.params.items()}}
+    return t(say.key, **params, **{name: _Lazy(make) for name, make in _COMMON.items() if name not in params}).strip()
+
+
+def _said(value: Any) -> Any:
+    """A parameter that is a sentence, or several of them."""
+    if isinstance(value, Say):
+        return _sentence(value, {})
+    if isinstance(value, list | tuple):
+        return " · ".join(str(_said(one)) for one in value)
+    return value
 
 
 def words_of(reply: str) -> str:

@@ -2,7 +2,8 @@
 
 It knows no database, no clock and no WeChat. What it may ask is in `World`; what it wants done comes back as
 actions, in order; what it says are catalogue keys, put into words once the actions have brought numbers and
-links. Residents send words, photos and a place in any order: only what is missing is asked for, at most twice.
+links. Residents send words, photos and a place in any order. Here a message is told apart; `draft` asks for what is
+missing and files, `fixing` sets right what was understood wrongly, `afterwards` is about reports already filed.
 """
 
 from __future__ import annotations
@@ -11,45 +12,32 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from bot import afterwards, draft, fixing, place_link
+from bot.afterwards import last_is_recent, takes_more, touch
+from bot.draft import LONGEST_ADDRESS, MOST_ASKED, MOST_CHOICES, SAME_BREATH, go_on, has_place, remind, shown, within
 from bot.protocol.inbound import Inbound
 from bot.talk import (
     AddPhoto,
     AddWords,
     FacilityCard,
-    FileReport,
     Follow,
     KeepPhoto,
     Place,
     PlaceFrom,
-    Rate,
     Reading,
-    Reopen,
-    ReportCard,
-    Say,
     Step,
     Talk,
     Turn,
-    Withdraw,
     World,
 )
 from bot.words import is_only_pictures
 
 DRAFT_LIVES = timedelta(hours=24)
-# How long after filing more photos and words still belong to the same report.
-ADDING = timedelta(minutes=30)
-# Loose photos are tidied away after a day; up to this age nobody has to look whether they are still there.
-LOOSE_PHOTOS_SAFE = timedelta(hours=12)
-# Photos chosen together arrive as one message each, within this time.
-SAME_BREATH = timedelta(seconds=60)
 MOST_PHOTOS = 9
-MOST_ASKED = 2
-# What these are about has often no place at all.
-NEED_NO_PLACE = frozenset({"consult", "suggest", "praise", "complaint"})
-MOST_CHOICES = 5
-LONGEST_DESCRIPTION = 1900
-LONGEST_ADDRESS = 190
 # Two places closer than this are the same place, sent twice.
 SAME_PLACE_DEGREES = 0.0005
+SOONEST_UNFINISHED = draft.SOONEST_UNFINISHED
+let_go = draft.let_go
 
 
 # Events that bring an answer; every other is only acknowledged.
@@ -69,7 +57,9 @@ def advance(talk: Talk, message: Inbound, world: World, *, updated_at: datetime 
     """One message further. updated_at: when this talk last moved on, None for a new one. Changes `talk`."""
     turn = Turn(talk)
     if updated_at is not None and world.now - updated_at > DRAFT_LIVES and (talk.is_open or talk.step != Step.IDLE):
-        if talk.is_open:
+        if talk.words:
+            turn.say("bot.draft.expired_words", words=shown(talk.words[0]))
+        elif talk.is_open:
             turn.say("bot.draft.expired")
         talk.clear()
     text = message.text if message.kind == "text" else message.recognition if message.kind == "voice" else None
@@ -79,8 +69,15 @@ def advance(talk: Talk, message: Inbound, world: World, *, updated_at: datetime 
         _text(turn, text.strip(), world)
     elif message.kind == "image" and message.media_id:
         _photo(turn, message.media_id, world)
+    elif message.kind in ("video", "shortvideo") and message.thumb_media_id:
+        # The film itself is too large to fetch; its first picture says what it is about.
+        _photo(turn, message.thumb_media_id, world, is_film=True)
     elif message.kind == "location":
-        _location(turn, message, world)
+        _location(turn, message.point, message.label or "", world)
+    elif message.kind == "link" and (linked := place_link.read(message.url or "")):
+        _location(turn, (linked.latitude, linked.longitude), linked.name or message.title or "", world)
+    elif message.kind == "voice":
+        _unheard(turn, world)
     else:
         _cannot(turn, message.kind)
     return turn
@@ -106,11 +103,11 @@ def _event(turn: Turn, message: Inbound, world: World) -> None:
     elif message.event == "scancode_waitmsg":
         _scanned(turn, message.scan_result or "", world)
     elif message.event == "click" and message.event_key == KEY_MINE:
-        _list_mine(turn, world)
+        afterwards.list_mine(turn, world)
     elif message.event == "click" and message.event_key == KEY_HELP:
         turn.say("bot.help.all")
     elif talk.is_open:
-        _next(turn, world)
+        go_on(turn, world)
     else:
         talk.step = Step.NEED_WHAT
         turn.say("bot.report.how")
@@ -130,11 +127,11 @@ def _about_facility(turn: Turn, card: FacilityCard, world: World, *, scanned: bo
     talk.facility = asdict(card)
     talk.scanned = talk.scanned or scanned
     talk.place, talk.choices = None, []
+    if talk.words:
+        go_on(turn, world)
+        return
     if card.open_number:
         turn.say("bot.facility.already", number=card.open_number)
-    if talk.words:
-        _next(turn, world)
-        return
     talk.step = Step.CHOOSE_PROBLEM
     lines = tuple(f"{index}. {problem}" for index, problem in enumerate(card.problems[:MOST_CHOICES], 1))
     key = "bot.facility.choose" if lines else "bot.facility.say"
@@ -149,49 +146,98 @@ def _about_facility(turn: Turn, card: FacilityCard, world: World, *, scanned: bo
 def _text(turn: Turn, text: str, world: World) -> None:
     talk, words = turn.talk, world.words
     if is_only_pictures(text) or words.means("sticker", text):
-        turn.say("bot.cannot.sticker")
-        _remind(turn)
+        turn.say("bot.cannot.sticker" if talk.step == Step.IDLE else "bot.cannot.sticker_now")
+        remind(turn)
         return
-    if talk.step == Step.CONFIRM_WITHDRAWAL and _withdrawal_answered(turn, text, world):
+    if talk.step != Step.IDLE and _answered(turn, text, world):
         return
     if _command(turn, text, world):
         return
-    if talk.step in (Step.CHOOSE_PLACE, Step.CHOOSE_PROBLEM) and _chosen(turn, text, world):
-        return
-    if not talk.is_open and _rated(turn, text, world):
+    if not talk.is_open and afterwards.rated(turn, text, world):
         return
     if words.means("thanks", text):
         turn.say("bot.chat.thanks")
-        _remind(turn)
+        remind(turn)
         return
     if words.means("hello", text):
-        turn.say("bot.chat.hello")
-        _remind(turn)
+        turn.say("bot.chat.hello" if talk.step == Step.IDLE else "bot.chat.here")
+        remind(turn)
         return
     if words.means("no", text) and talk.step == Step.NEED_WHAT and talk.photo_count:
         talk.asked["photo"] = MOST_ASKED
-        _next(turn, world)
+        go_on(turn, world)
+        return
+    if _linked_place(turn, text, world):
+        return
+    if fixing.corrected(turn, text, world, last_is_recent=last_is_recent(talk, world)):
         return
     reading = world.read(text)
-    if reading.number and _about_number(turn, reading.number, text, world):
+    if reading.number and afterwards.about_number(turn, reading.number, text, world):
         return
     mistyped = words.number_in(text)
     if mistyped and not reading.number and words.is_little(words.without_number(text)):
-        turn.say("bot.status.unknown", number=mistyped)
+        turn.say("bot.status.unknown", number=shown(mistyped))
         return
     if not reading.category and not reading.dangers and not talk.is_open and _aside(turn, text, reading, world):
         return
     _content(turn, text, reading, world)
 
 
+def _answered(turn: Turn, text: str, world: World) -> bool:
+    """The answer to what was asked last, by number or in words."""
+    step = turn.talk.step
+    if step == Step.CONFIRM_WITHDRAWAL:
+        return afterwards.withdrawal_answered(turn, text, world)
+    if step == Step.CHOOSE_REASON:
+        return afterwards.reason_answered(turn, text, world)
+    if step == Step.CHOOSE_SIMILAR:
+        return draft.similar_answered(turn, text, world)
+    if step == Step.CHOOSE_PARTS:
+        return draft.parts_answered(turn, text, world)
+    if step in (Step.FIX_PLACE, Step.FIX_WHAT):
+        words = world.words
+        if words.means("cancel", text) or words.means("no", text):
+            turn.talk.step = Step.IDLE
+            turn.say("bot.fix.kept", number=turn.talk.last_number)
+            return True
+        if _is_order(text, world) or place_link.address_in(text):
+            return False
+        return fixing.filed_answered(turn, text, world)
+    if step in (Step.CHOOSE_PLACE, Step.CHOOSE_PROBLEM):
+        return _chosen(turn, text, world)
+    return False
+
+
+def _is_order(text: str, world: World) -> bool:
+    orders = ("progress", "withdraw", "help", "person", "report", "thanks", "hello")
+    return any(world.words.means(order, text) for order in orders)
+
+
+def _linked_place(turn: Turn, text: str, world: World) -> bool:
+    """A map's address among the words is a place; the words around it count as words."""
+    address = place_link.address_in(text)
+    linked = place_link.read(address) if address else None
+    if address is None or linked is None:
+        return False
+    rest = text.replace(address, " ").strip()
+    talk = turn.talk
+    if rest and not world.words.is_little(rest) and not takes_more(talk, world) and not world.words.correction(rest):
+        draft.add_words(talk, rest)
+        talk.category = talk.category or world.read(rest).category
+    _location(turn, (linked.latitude, linked.longitude), linked.name, world)
+    return True
+
+
 def _aside(turn: Turn, text: str, reading: Reading, world: World) -> bool:
     """Whole sentences that report nothing: about an earlier report, a kind word, a coarse one."""
     if reading.intent == "followup":
-        return _follow_up(turn, text, world)
+        return afterwards.follow_up(turn, text, world)
     if reading.intent == "withdraw":
-        _ask_withdrawal(turn, next((one for one in world.my_reports() if one.can_withdraw), None))
+        afterwards.ask_withdrawal(turn, afterwards.latest_to_withdraw(world.my_reports()))
     elif reading.intent in ("thanks", "chitchat"):
         turn.say(f"bot.chat.{'thanks' if reading.intent == 'thanks' else 'hello'}")
+    elif reading.intent in ("complaint", "abuse") and not reading.places and afterwards.complained(turn, text, world):
+        pass
     elif reading.intent in ("abuse", "spam"):
         turn.say(f"bot.chat.{reading.intent}")
     else:
@@ -199,39 +245,23 @@ def _aside(turn: Turn, text: str, reading: Reading, world: World) -> bool:
     return True
 
 
-def _follow_up(turn: Turn, text: str, world: World) -> bool:
-    """ "What about the light I reported?" Show it; to the only open one the words are passed on."""
-    mine = [one for one in world.my_reports() if one.is_mine]
-    if not mine:
-        return False
-    going_on = [one for one in mine if not one.is_ended and not one.is_closed]
-    if len(going_on) == 1:
-        turn.actions.append(AddWords(going_on[0].id, text))
-        _show(turn, going_on[0])
-        turn.say("bot.added.passed_on")
-        _touch(turn.talk, going_on[0].id, going_on[0].number, world)
-    else:
-        _list_mine(turn, world)
-    return True
-
-
 def _command(turn: Turn, text: str, world: World) -> bool:
     """Short orders: where is my report, take it back, help, a person."""
     talk, words = turn.talk, world.words
     if words.means("progress", text):
-        _list_mine(turn, world)
+        afterwards.list_mine(turn, world)
     elif words.means("withdraw", text):
         if talk.is_open:
             talk.clear()
             turn.say("bot.draft.dropped")
         else:
-            _ask_withdrawal(turn, next((one for one in world.my_reports() if one.can_withdraw), None))
+            afterwards.ask_withdrawal(turn, afterwards.latest_to_withdraw(world.my_reports()))
     elif words.means("cancel", text) and (talk.is_open or talk.step != Step.IDLE):
         talk.clear()
         turn.say("bot.draft.dropped")
     elif words.means("help", text):
         turn.say("bot.help.all")
-        _remind(turn)
+        remind(turn)
     elif words.means("person", text):
         turn.say("bot.help.person")
     elif words.means("report", text):
@@ -239,7 +269,7 @@ def _command(turn: Turn, text: str, world: World) -> bool:
             talk.step = Step.NEED_WHAT
             turn.say("bot.report.how")
         else:
-            _next(turn, world)
+            go_on(turn, world)
     else:
         return False
     return True
@@ -250,86 +280,35 @@ def _chosen(turn: Turn, text: str, world: World) -> bool:
     talk = turn.talk
     number = world.words.choice(text)
     if talk.step == Step.CHOOSE_PROBLEM:
-        problems = (talk.facility or {}).get("problems", [])[:MOST_CHOICES]
+        facility = talk.facility or {}
+        if facility.get("open_id") and world.words.means("same", text):
+            known = {"id": facility["open_id"], "number": facility["open_number"], "is_mine": facility["open_is_mine"]}
+            card = world.report(str(known["number"]))
+            draft.join(turn, known | {"link": card.link if card else ""}, world)
+            return True
+        problems = facility.get("problems", [])[:MOST_CHOICES]
         if number is None:
             return False
         if not 1 <= number <= len(problems):
             turn.say("bot.choose.again", count=len(problems))
             return True
         talk.words.append(problems[number - 1])
-        _next(turn, world)
+        go_on(turn, world)
         return True
     if number is not None:
         if not 1 <= number <= len(talk.choices):
             turn.say("bot.choose.again", count=len(talk.choices))
             return True
         talk.place = talk.choices[number - 1]
-        _next(turn, world)
+        go_on(turn, world)
         return True
     return False
-
-
-def _rated(turn: Turn, text: str, world: World) -> bool:
-    """An answer to "is it solved?": stars, content, or not solved. Only after a report was closed."""
-    words = world.words
-    stars = words.stars(text)
-    solved = words.means("solved", text)
-    unsolved = words.means("unsolved", text)
-    if stars is None and not solved and not unsolved:
-        return False
-    report = world.to_rate()
-    if report is None:
-        turn.say("bot.rate.nothing")
-        return True
-    if unsolved:
-        turn.actions.append(Reopen(report.id) if report.is_rated else Rate(report.id, False, None))
-        turn.say("bot.rate.reopened", number=report.number)
-        _touch(turn.talk, report.id, report.number, world)
-        return True
-    if report.is_rated:
-        turn.say("bot.rate.already", number=report.number)
-        return True
-    turn.actions.append(Rate(report.id, True, stars))
-    low = stars is not None and stars <= 2
-    turn.say("bot.rate.low" if low else "bot.rate.thanks", number=report.number, stars=stars or "")
-    _touch(turn.talk, report.id, report.number, world)
-    return True
-
-
-def _about_number(turn: Turn, number: str, text: str, world: World) -> bool:
-    """Somebody names a report: show it, take it back, or add the words to it."""
-    report = world.report(number)
-    if report is None:
-        turn.say("bot.status.unknown", number=number)
-        return True
-    words = world.words
-    rest = words.without_number(text)
-    if report.is_mine and words.means("withdraw", rest):
-        _ask_withdrawal(turn, report)
-        return True
-    if report.is_mine and report.is_closed and words.means("unsolved", rest):
-        turn.actions.append(Reopen(report.id) if report.is_rated else Rate(report.id, False, None))
-        turn.say("bot.rate.reopened", number=report.number)
-        _touch(turn.talk, report.id, report.number, world)
-        return True
-    if report.is_mine and not report.is_ended and len(rest) >= 4 and not words.means("progress", rest):
-        turn.actions.append(AddWords(report.id, rest))
-        turn.say("bot.added.words", number=report.number)
-        _touch(turn.talk, report.id, report.number, world)
-        return True
-    _show(turn, report)
-    return True
 
 
 def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
     """Words that describe something: a new report, the missing part of one, or more about the last."""
     talk = turn.talk
-    if reading.dangers:
-        danger = reading.dangers[0]
-        talk.danger = asdict(danger)
-        turn.say("bot.danger.call", name=danger.name, phone=danger.phone)
-        for other in reading.dangers[1:]:
-            turn.say("bot.danger.also", name=other.name, phone=other.phone)
+    _warn(turn, reading)
     if reading.facility is not None and talk.facility is None:
         talk.facility = asdict(reading.facility)
         if world.words.is_little(world.words.without_code(text)):
@@ -339,9 +318,10 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
         assert talk.last_id is not None
         turn.actions.append(AddWords(talk.last_id, text))
         turn.say("bot.added.words", number=talk.last_number)
-        _touch(talk, talk.last_id, talk.last_number, world)
+        touch(talk, talk.last_id, talk.last_number, world)
         return
-    asked_for_place = talk.step in (Step.NEED_PLACE, Step.CHOOSE_PLACE) and not talk.facility
+    is_first = not talk.words
+    asked_for_place = talk.step in draft.ASKS_PLACE and not talk.facility
     if talk.place is None and not talk.facility:
         if len(reading.places) == 1:
             talk.place = asdict(reading.places[0])
@@ -362,19 +342,42 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
             talk.step = Step.NEED_WHAT
             turn.say("bot.ask.more")
             return
-        _add_words(talk, text)
+        draft.add_words(talk, text)
     talk.category = talk.category or reading.category
     if talk.intent == "report":
         talk.intent = reading.intent
     talk.near = reading.near or talk.near
-    _next(turn, world)
+    if is_first and talk.words and _tells_of_several(turn, text, world):
+        return
+    go_on(turn, world)
+
+
+def _warn(turn: Turn, reading: Reading) -> None:
+    """Whom to call comes before anything else."""
+    if not reading.dangers:
+        return
+    danger = reading.dangers[0]
+    turn.talk.danger = asdict(danger)
+    turn.say("bot.danger.call", name=danger.name, phone=danger.phone)
+    for other in reading.dangers[1:]:
+        turn.say("bot.danger.also", name=other.name, phone=other.phone)
+
+
+def _tells_of_several(turn: Turn, text: str, world: World) -> bool:
+    """Several problems in one message. A danger is not taken apart: it goes out as it is, at once."""
+    talk = turn.talk
+    if talk.danger is not None or talk.facility is not None or talk.intent in draft.NEED_NO_PLACE:
+        return False
+    parts = world.parts(text)
+    if len(parts) < 2:
+        return False
+    draft.tells_of_several(turn, parts)
+    return True
 
 
 def _belongs_to_last(talk: Talk, reading: Reading, world: World) -> bool:
     """Whether words after filing are about the report just filed: same trouble, no other place."""
-    if talk.last_id is None or talk.step != Step.IDLE or not _is_recent(talk, world):
-        return False
-    if reading.facility is not None:
+    if not takes_more(talk, world) or reading.facility is not None:
         return False
     if reading.category and talk.last_category and reading.category != talk.last_category:
         return False
@@ -389,263 +392,110 @@ def _sure_point(reading: Reading) -> list[float] | None:
     return [place.latitude, place.longitude] if place.latitude is not None and place.longitude is not None else None
 
 
-# Photos and places
+# Photos, places and what cannot be read
 
 
-def _photo(turn: Turn, media_id: str, world: World) -> None:
+def _photo(turn: Turn, media_id: str, world: World, *, is_film: bool = False) -> None:
     talk = turn.talk
-    if talk.last_id is not None and not talk.is_open and talk.step == Step.IDLE and _is_recent(talk, world):
+    if takes_more(talk, world):
+        assert talk.last_id is not None
         turn.actions.append(AddPhoto(talk.last_id, media_id))
         turn.say("bot.added.photo", number=talk.last_number)
-        _touch(talk, talk.last_id, talk.last_number, world)
+        touch(talk, talk.last_id, talk.last_number, world)
         return
     if talk.photo_count >= MOST_PHOTOS:
         turn.say("bot.photo.enough", count=MOST_PHOTOS)
-        _remind(turn)
+        remind(turn)
         return
     turn.actions.append(KeepPhoto(media_id))
     talk.photo_count += 1
     talk.photos_since = talk.photos_since or world.now.isoformat()
-    if talk.step == Step.CONFIRM_WITHDRAWAL:
+    if talk.step in (Step.CONFIRM_WITHDRAWAL, Step.FIX_PLACE, Step.FIX_WHAT, Step.CHOOSE_REASON):
         talk.step = Step.IDLE
-    if talk.photo_count > 1 and not (talk.words and _has_place(talk)) and _was_just_asked(talk, world):
+    if is_film:
+        turn.say("bot.video.got")
+    elif talk.photo_count > 1 and not (talk.words and has_place(talk)) and within(talk.asked_at, SAME_BREATH, world):
         # Several photos come as several messages: one question is enough.
         turn.say("bot.photo.more", count=talk.photo_count)
         return
-    turn.say("bot.photo.got")
-    if talk.step == Step.NEED_PLACE and not _has_place(talk):
+    else:
+        turn.say("bot.photo.got")
+    if talk.step in (Step.NEED_PLACE, Step.DANGER_PLACE) and not has_place(talk):
         # The place was asked for already; a photo is no answer to that, and no refusal either.
-        _remind(turn)
+        remind(turn)
         return
-    _next(turn, world)
+    if talk.step in (Step.CHOOSE_SIMILAR, Step.CHOOSE_PARTS):
+        remind(turn)
+        return
+    go_on(turn, world)
 
 
-def _location(turn: Turn, message: Inbound, world: World) -> None:
+def _location(turn: Turn, point: tuple[float, float] | None, label: str, world: World) -> None:
+    """point: GCJ-02, as everything on Chinese maps."""
     talk = turn.talk
-    if message.point is None:
+    if point is None:
         _cannot(turn, "location")
         return
-    place = world.place(*message.point, message.label or "")
+    place = world.place(*point, label)
     if place is None:
         turn.say("bot.place.outside")
-        _remind(turn)
+        remind(turn)
         return
-    point = [place.latitude, place.longitude]
-    if talk.last_id is not None and not talk.is_open and talk.step == Step.IDLE and _is_recent(talk, world):
+    if talk.step == Step.FIX_PLACE:
+        fixing.place_sent(turn, place, world)
+        return
+    if takes_more(talk, world):
         if talk.last_place is None:
-            turn.actions.append(
-                AddWords(talk.last_id, f"{place.address} ({place.latitude:.5f}, {place.longitude:.5f})")
-            )
-            turn.say("bot.added.place", number=talk.last_number)
-            talk.last_place = [float(place.latitude or 0), float(place.longitude or 0)]
-            _touch(talk, talk.last_id, talk.last_number, world)
+            fixing.place_sent(turn, place, world)
             return
-        if _is_near([float(one or 0) for one in point], talk.last_place):
+        if _is_near([place.latitude or 0.0, place.longitude or 0.0], talk.last_place):
             turn.say("bot.added.same_place", number=talk.last_number)
             return
     if talk.facility is not None and talk.step == Step.CHOOSE_PROBLEM:
         # The facility's own place is surer than the phone's.
-        _remind(turn)
+        remind(turn)
         return
     talk.place, talk.choices = asdict(place), []
-    turn.say("bot.place.got", address=place.address) if place.address else turn.say("bot.place.got_point")
-    _next(turn, world)
+    if talk.step == Step.CHOOSE_SIMILAR:
+        talk.asked.pop("similar", None)
+    if place.address:
+        turn.say("bot.place.got", address=shown(place.address))
+    else:
+        turn.say("bot.place.got_point")
+    go_on(turn, world)
+
+
+def _unheard(turn: Turn, world: World) -> None:
+    """A voice that WeChat did not put into words: kept in mind, and asked about kindly."""
+    talk = turn.talk
+    if takes_more(talk, world):
+        turn.say("bot.voice.after", number=talk.last_number)
+        return
+    talk.voices += 1
+    if talk.step == Step.CHOOSE_REASON:
+        talk.step = Step.IDLE
+    if talk.words:
+        turn.say("bot.voice.with_words")
+        remind(turn)
+        return
+    if talk.voices == 1:
+        talk.step = Step.NEED_WHAT if talk.step == Step.IDLE else talk.step
+        turn.say("bot.voice.first")
+        return
+    if within(talk.asked_at, SAME_BREATH, world) and talk.voices > 2 and not has_place(talk):
+        turn.say("bot.voice.more")
+        return
+    turn.say("bot.voice.again", link=world.form_link(talk))
+    talk.asked["what"] = talk.asked.get("what", 0) + 1
+    talk.asked_at = world.now.isoformat()
+    if has_place(talk) and talk.asked["what"] >= MOST_ASKED:
+        go_on(turn, world)
 
 
 def _cannot(turn: Turn, kind: str) -> None:
-    known = {"voice", "video", "shortvideo", "link", "file", "location"}
+    known = {"video", "shortvideo", "link", "file", "location"}
     turn.say(f"bot.cannot.{kind}" if kind in known else "bot.cannot.other")
-    _remind(turn)
-
-
-# What is missing
-
-
-def _has_place(talk: Talk) -> bool:
-    return talk.place is not None or talk.facility is not None
-
-
-def _next(turn: Turn, world: World) -> None:
-    """Ask for what is missing, in the order place, what; file as soon as nothing is, or it was asked enough."""
-    talk = turn.talk
-    has_place = _has_place(talk)
-    talk.asked_at = world.now.isoformat()
-    if not has_place and talk.choices and talk.intent not in NEED_NO_PLACE:
-        _offer_places(turn, world)
-        return
-    if talk.words and talk.intent in NEED_NO_PLACE:
-        _file(turn, world)
-        return
-    if not has_place and (talk.words or talk.photo_count):
-        asked = talk.asked.get("place", 0)
-        if asked >= MOST_ASKED and talk.words:
-            _file(turn, world)
-            return
-        talk.asked["place"] = asked + 1
-        talk.step = Step.NEED_PLACE
-        if asked:
-            turn.say("bot.ask.place_again")
-        elif talk.near:
-            turn.say("bot.ask.place_on", road=talk.near)
-        else:
-            turn.say("bot.ask.place")
-        return
-    if not talk.words:
-        about = "photo" if talk.photo_count else "what"
-        if has_place and talk.photo_count and talk.asked.get(about, 0):
-            _file(turn, world)
-            return
-        talk.asked[about] = talk.asked.get(about, 0) + 1
-        talk.step = Step.NEED_WHAT
-        turn.say("bot.ask.what_with_photo" if talk.photo_count else "bot.ask.what")
-        return
-    _file(turn, world)
-
-
-def _offer_places(turn: Turn, world: World) -> None:
-    talk = turn.talk
-    asked = talk.asked.get("choice", 0)
-    if asked >= MOST_ASKED:
-        first = talk.choices[0]
-        talk.place = asdict(Place(None, None, str(first.get("address", ""))[:LONGEST_ADDRESS], PlaceFrom.WORDS))
-        talk.choices = []
-        _next(turn, world)
-        return
-    talk.asked["choice"] = asked + 1
-    talk.step = Step.CHOOSE_PLACE
-    turn.say(
-        "bot.ask.which_place",
-        *(f"{index}. {choice['address']}" for index, choice in enumerate(talk.choices, 1)),
-    )
-
-
-def _file(turn: Turn, world: World) -> None:
-    """Everything is there: file it, say so, and remember it for what comes after."""
-    talk = turn.talk
-    place = Place(**talk.place) if talk.place else None
-    facility_id = talk.facility["id"] if talk.facility else None
-    description = "\n".join(talk.words)[:LONGEST_DESCRIPTION]
-    turn.actions.append(
-        FileReport(
-            description=description,
-            photo_ids=tuple(talk.photo_ids),
-            place=None if facility_id else place,
-            facility_id=facility_id,
-            is_critical=talk.danger is not None,
-            scanned=talk.scanned,
-            intent="emergency" if talk.danger else talk.intent,
-            is_old=not _is_within(talk.photos_since, LOOSE_PHOTOS_SAFE, world),
-        )
-    )
-    if talk.danger and not any(one.key == "bot.danger.call" for one in turn.says):
-        turn.says.insert(0, Say("bot.danger.call", dict(talk.danger)))
-    # The answer to the last missing thing needs no "received" of its own.
-    turn.says = [one for one in turn.says if not one.key.startswith(("bot.place.got", "bot.photo.got"))]
-    asks = talk.intent in NEED_NO_PLACE and not talk.danger
-    turn.say("bot.filed.question" if asks else "bot.filed.done")
-    if not talk.photo_count and not asks:
-        turn.say("bot.filed.photos_welcome")
-    category = talk.category
-    point = [place.latitude, place.longitude] if place and not facility_id else None
-    talk.clear()
-    talk.last_category = category
-    talk.last_place = [float(one) for one in point if one is not None] or None if point else None
-    talk.last_at = world.now.isoformat()
-
-
-def _remind(turn: Turn) -> None:
-    """After an aside: what is still wanted."""
-    talk = turn.talk
-    if talk.step == Step.NEED_PLACE:
-        turn.say("bot.remind.place")
-    elif talk.step == Step.NEED_WHAT:
-        turn.say("bot.remind.what")
-    elif talk.step in (Step.CHOOSE_PLACE, Step.CHOOSE_PROBLEM):
-        turn.say("bot.remind.choice")
-
-
-def _add_words(talk: Talk, text: str) -> None:
-    if text not in talk.words:
-        talk.words.append(text[:LONGEST_DESCRIPTION])
-
-
-# Reports
-
-
-def _list_mine(turn: Turn, world: World) -> None:
-    reports = list(world.my_reports())[:MOST_CHOICES]
-    if not reports:
-        turn.say("bot.status.none")
-        _remind(turn)
-        return
-    if len(reports) == 1:
-        _show(turn, reports[0])
-        return
-    turn.say("bot.status.list")
-    for report in reports:
-        turn.say("bot.status.row", number=report.number, status=report.status, words=report.words, link=report.link)
-
-
-def _show(turn: Turn, report: ReportCard) -> None:
-    turn.say(
-        "bot.status.one" if report.words else "bot.status.one_bare",
-        number=report.number, status=report.status, words=report.words, link=report.link,
-    )  # fmt: skip
-    if report.note:
-        turn.say("bot.status.note", note=report.note)
-    if report.is_mine and report.is_closed and not report.is_rated:
-        turn.say("bot.rate.ask")
-
-
-def _ask_withdrawal(turn: Turn, report: ReportCard | None) -> None:
-    if report is None:
-        turn.say("bot.withdraw.nothing")
-        return
-    if not report.can_withdraw:
-        turn.say("bot.withdraw.too_late", number=report.number, status=report.status)
-        return
-    talk = turn.talk
-    talk.step, talk.withdraw_id, talk.withdraw_number = Step.CONFIRM_WITHDRAWAL, report.id, report.number
-    turn.say("bot.withdraw.sure", number=report.number, words=report.words)
-
-
-def _withdrawal_answered(turn: Turn, text: str, world: World) -> bool:
-    """Yes, no, or something else altogether (which leaves the report as it is)."""
-    talk = turn.talk
-    report_id, number = talk.withdraw_id, talk.withdraw_number
-    talk.step, talk.withdraw_id, talk.withdraw_number = Step.IDLE, None, ""
-    if report_id is not None and (world.words.means("yes", text) or world.words.means("withdraw", text)):
-        turn.actions.append(Withdraw(report_id))
-        turn.say("bot.withdraw.done", number=number)
-        if talk.last_id == report_id:
-            talk.last_id = None
-        return True
-    if world.words.means("no", text) or world.words.means("cancel", text):
-        turn.say("bot.withdraw.kept", number=number)
-        return True
-    return False
-
-
-def _touch(talk: Talk, report_id: int, number: str, world: World) -> None:
-    """This report is the one that more words and photos belong to."""
-    if talk.last_id != report_id:
-        talk.last_category, talk.last_place = None, None
-    talk.last_id, talk.last_number, talk.last_at = report_id, number, world.now.isoformat()
-
-
-def _is_recent(talk: Talk, world: World) -> bool:
-    return _is_within(talk.last_at, ADDING, world)
-
-
-def _was_just_asked(talk: Talk, world: World) -> bool:
-    return _is_within(talk.asked_at, SAME_BREATH, world)
-
-
-def _is_within(moment: str, length: timedelta, world: World) -> bool:
-    try:
-        return world.now - datetime.fromisoformat(moment) <= length
-    except ValueError:
-        return False
+    remind(turn)
 
 
 def _is_near(point: Sequence[float], other: Sequence[float]) -> bool:

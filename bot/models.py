@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from district.columns import JsonDict, Moment
@@ -13,6 +13,14 @@ class Conversation(Model):
     """A resident's place in the dialogue. draft: the report being made, see `bot.dialogue.Draft`."""
 
     __tablename__ = "conversation"
+    # Who went away from a question with a report as good as made (`bot.talk.UNFINISHED`): few, and looked for often.
+    __table_args__ = (
+        Index(
+            "ix_conversation_unfinished", "step", "resident_id",
+            sqlite_where=text("step in ('choose_parts','choose_similar','danger_place')"),
+            postgresql_where=text("step in ('choose_parts','choose_similar','danger_place')"),
+        ),
+    )  # fmt: skip
 
     resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id", ondelete="CASCADE"), primary_key=True)
     step: Mapped[str] = mapped_column(String(30))

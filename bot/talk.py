@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from bot.corrections import Correction
 from bot.words import Words
 
 
@@ -18,6 +19,16 @@ class Step(StrEnum):
     CHOOSE_PLACE = "choose_place"
     CHOOSE_PROBLEM = "choose_problem"
     CONFIRM_WITHDRAWAL = "confirm_withdrawal"
+    CHOOSE_SIMILAR = "choose_similar"
+    CHOOSE_PARTS = "choose_parts"
+    DANGER_PLACE = "danger_place"  # as NEED_PLACE, but it is filed soon even without
+    FIX_PLACE = "fix_place"  # the filed report is at the wrong place
+    FIX_WHAT = "fix_what"
+    CHOOSE_REASON = "choose_reason"
+
+
+# Whoever leaves here without a word has still told us something that must not be lost.
+UNFINISHED = frozenset({Step.CHOOSE_SIMILAR, Step.CHOOSE_PARTS, Step.DANGER_PLACE})
 
 
 class PlaceFrom(StrEnum):
@@ -49,11 +60,17 @@ class FacilityCard:
     address: str
     problems: tuple[str, ...] = ()
     open_number: str | None = None
+    open_id: int | None = None
+    open_is_mine: bool = False
 
 
 @dataclass(frozen=True)
 class ReportCard:
-    """A report as its resident sees it. status: the words of `status.plain`, already in their language."""
+    """A report as its resident sees it. status: the words of `status.plain`, already in their language.
+
+    due: when it will be handled, as residents read it; "" while nobody has it, or when it is done.
+    can_correct: its own words and place may still be changed. unit: who has it.
+    """
 
     id: int
     number: str
@@ -65,7 +82,25 @@ class ReportCard:
     is_ended: bool = False
     is_rated: bool = False
     can_withdraw: bool = False
+    can_correct: bool = False
     note: str = ""
+    unit: str = ""
+    due: str = ""
+    is_overdue: bool = False
+    reopened: int = 0
+
+
+@dataclass(frozen=True)
+class SimilarCard:
+    """An open report that may be about the same thing. what: its kind, never the words of whoever reported it."""
+
+    id: int
+    number: str
+    what: str
+    metres: int
+    status: str
+    link: str
+    is_mine: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +118,8 @@ class Reading:
     places: the places it may name, best first; one means it is sure. is_only_place: nothing else is in it.
     near: a road or quarter it names, which is too large to be a place.
     number: a well-formed report number. category: a code when the problem is clear enough to be told from others.
-    intent: what the writer wants, in the names of design section 5.
+    intent: what the writer wants, in the names of design section 5. is_critical: it cannot wait; there are `dangers`
+    then, too.
     """
 
     places: tuple[Place, ...] = ()
@@ -117,6 +153,16 @@ class World(Protocol):
 
     def to_rate(self) -> ReportCard | None: ...
 
+    def similar(self, talk: Talk) -> Sequence[SimilarCard]: ...
+
+    def parts(self, text: str) -> Sequence[str]: ...
+
+    def category_name(self, code: str) -> str: ...
+
+    def form_link(self, talk: Talk) -> str: ...
+
+    def sentence(self, key: str, **params: Any) -> str: ...
+
 
 # What the dialogue wants done
 
@@ -143,6 +189,7 @@ class FileReport:
     scanned: bool
     intent: str = "report"
     is_old: bool = False
+    category: str | None = None
 
 
 @dataclass(frozen=True)
@@ -153,8 +200,33 @@ class AddPhoto:
 
 @dataclass(frozen=True)
 class AddWords:
+    """photo_ids: pictures that were kept for a report which turned out to be this one. reason: a code of `REASONS`."""
+
     report_id: int
     text: str
+    photo_ids: tuple[int, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Set a filed report right; what can no longer be changed is passed on as words.
+
+    correction: what was said against what; None where only the place is new.
+    """
+
+    report_id: int
+    said: str
+    correction: Correction | None = None
+    category: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True)
+class Support:
+    """Somebody else has reported it: tell this resident of every step, too."""
+
+    report_id: int
 
 
 @dataclass(frozen=True)
@@ -179,16 +251,21 @@ class Follow:
     is_follower: bool
 
 
-Action = KeepPhoto | FileReport | AddPhoto | AddWords | Rate | Reopen | Withdraw | Follow
+Action = KeepPhoto | FileReport | AddPhoto | AddWords | Fix | Support | Rate | Reopen | Withdraw | Follow
 
 
 @dataclass(frozen=True)
 class Say:
-    """A sentence of the catalogue. Each of `lines` is shown on a line of its own below it."""
+    """A sentence of the catalogue. Each of `lines` is shown on a line of its own below it.
+
+    A parameter may be a sentence itself, or a list of them. filed: the number and link of which report filed in this
+    turn fill it, counted from 0.
+    """
 
     key: str
     params: dict[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
+    filed: int = 0
 
 
 @dataclass
@@ -196,7 +273,9 @@ class Talk:
     """Where a resident is in the conversation; what `Conversation.draft` holds.
 
     asked: how often each missing thing was asked for. choices: places offered by number.
-    near: a road or quarter that was named, too large to be the place.
+    near: a road or quarter that was named, too large to be the place. voices: voice messages nobody can read.
+    similar: open reports offered by number. parts: the problems of one message, each with what is known of it.
+    reason_id: the report whose resident was asked what was not good.
     last_*: the report just filed or touched, to which more photos and words still belong.
     """
 
@@ -222,11 +301,16 @@ class Talk:
     last_place: list[float] | None = None
     withdraw_id: int | None = None
     withdraw_number: str = ""
+    voices: int = 0
+    similar: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    reason_id: int | None = None
+    reason_number: str = ""
 
     @property
     def is_open(self) -> bool:
         """Something is being reported."""
-        return bool(self.words or self.photo_count or self.place or self.facility)
+        return bool(self.words or self.photo_count or self.place or self.facility or self.voices)
 
     def clear(self) -> None:
         """Forget the report being made; remember the one just filed."""
@@ -258,8 +342,8 @@ class Turn:
     says: list[Say] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
 
-    def say(self, key: str, *lines: str, **params: Any) -> None:
-        self.says.append(Say(key, params, lines))
+    def say(self, key: str, *lines: str, filed: int = 0, **params: Any) -> None:
+        self.says.append(Say(key, params, lines, filed))
 
 
 _FRESH = {name: value for name, value in vars(Talk()).items() if name != "step"}

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
+from bot.corrections import Correction, Corrections, marks_of
 from district.messages import LANGUAGES, catalogue
 
 # WeChat's own faces arrive as codes such as `[微笑]`, `[Smile]` or `/::)`.
@@ -45,12 +46,11 @@ class Words:
     """What `bot.words` says in every language: a resident may mix them."""
 
     def __init__(self, sentences: Iterable[tuple[str, str]]) -> None:
-        self._meanings: dict[str, set[str]] = {}
-        marks: dict[str, list[str]] = {}
-        for key, value in sentences:
-            parts = [part.strip() for part in value.split("|") if part.strip()]
-            self._meanings.setdefault(key, set()).update(plain(part) for part in parts)
-            marks.setdefault(key, []).extend(parts)
+        marks = marks_of(sentences)
+        self._meanings = {key: {plain(part) for part in parts} for key, parts in marks.items()}
+        self._corrections = Corrections(marks)
+        self._ordinals = tuple(map(plain, marks.get("ordinals", [])))
+        self._pieces = tuple(sorted(map(plain, marks.get("pieces", [])), key=len, reverse=True))
         self._numerals = {word: index for index, word in enumerate(marks.get("numerals", []), 1)}
         self._star_units = tuple(sorted(map(plain, marks.get("star_units", [])), key=len, reverse=True))
         self._place_marks = tuple(marks.get("place_marks", []))
@@ -68,11 +68,21 @@ class Words:
         return any(word.endswith(one) and word.removesuffix(one) in known for one in self._particles)
 
     def choice(self, text: str) -> int | None:
-        """The number of a list's line: a digit or numeral, alone."""
+        """The number of a list's line: a digit or numeral, alone or as in "the second one"."""
         word = plain(text)
+        for ordinal in self._ordinals:
+            word = word.removeprefix(ordinal)
+        for piece in self._pieces:
+            if word.endswith(piece) and word != piece:
+                word = word.removesuffix(piece)
+                break
         if word.isdecimal() and len(word) <= 2:
             return int(word)
         return self._numerals.get(word)
+
+    def correction(self, text: str) -> Correction | None:
+        """What is said to be wrong, and what is right instead."""
+        return self._corrections.read(text)
 
     def stars(self, text: str) -> int | None:
         """1 to 5 out of `5`, `５分`, `五星`, `5 stars`; None for anything else."""

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from flask import current_app
 from sqlalchemy import select
 
-from bot.talk import Danger, FacilityCard, Place, PlaceFrom, Reading, ReportCard
+from bot import parts
+from bot.talk import Danger, FacilityCard, Place, PlaceFrom, Reading, ReportCard, SimilarCard, Talk
 from bot.words import Words, words
 from district import links
+from district.categories.models import Urgency
 from district.errors import NotFound
 from district.extensions import db
 from district.facilities import service as facilities
@@ -21,13 +25,15 @@ from district.geo import gazetteer
 from district.geo.datum import gcj02_to_wgs84
 from district.messages import ENGLISH, language, t
 from district.reference import Reference, reference
-from district.reports import numbers, queries
+from district.reports import numbers, queries, similar
 from district.reports.models import Report
-from district.reports.states import BY_ACTION, ENDED, PLAIN, Action, Status
-from district.understanding import understand
+from district.reports.states import BY_ACTION, ENDED, PLAIN, WITH_UNIT, Action, Status
+from district.understanding import Understanding, understand
 from district.wechat.text import shorten
 
 EXCERPT = 18
+# A Chinese character is nine bytes in an address, and a reply has 2048 in all.
+LONGEST_IN_LINK = 40
 MY_REPORTS = 5
 DEFAULT_RATING_DAYS = 15
 _FACILITY_PATH = re.compile(r"/f/([0-9a-z]{6,20})(?:[/?#]|$)", re.IGNORECASE)
@@ -75,13 +81,19 @@ class DistrictWorld:
         return Reading(
             places=places,
             is_only_place=bool(places) and self._is_only_place(text, found.place or found.candidates[0]),
-            dangers=self._dangers(text, understood.danger),
+            dangers=self._dangers(text, understood),
             number=numbers.read(text),
             facility=self.facility(code) if code else None,
             near=near,
             category=understood.category,
             intent=understood.intent,
         )
+
+    def parts(self, text: str) -> Sequence[str]:
+        """The problems a message tells of, in its own words; the message alone when it tells of one."""
+        if not parts.may_hold_several(text):
+            return (text,)
+        return parts.split(text, lambda piece: understand(piece, self.ref).category)
 
     def _is_only_place(self, text: str, point: gazetteer.NamedPoint) -> bool:
         """Whether hardly anything is left of the text without the place's name."""
@@ -90,14 +102,23 @@ class DistrictWorld:
             rest = rest.replace(gazetteer.plain(name), " ")
         return len(self.words.without_fillers(rest)) <= 1
 
-    def _dangers(self, text: str, understood: str | None) -> tuple[Danger, ...]:
-        """Whom to call at once, by the words in the text or what was understood; each number once, at most two."""
+    def _dangers(self, text: str, understood: Understanding) -> tuple[Danger, ...]:
+        """Whom to call at once, when it cannot wait: by what was understood, then by the words in the text.
+
+        Each number once, at most two; where the district names nobody for it, whoever is on duty.
+        """
+        if understood.urgency is not Urgency.CRITICAL:
+            return ()
         folded = gazetteer.plain(text)
+        rows = self.ref.once("bot.dangers", _danger_rows)
         found: dict[str, Danger] = {}
-        for row in self.ref.once("bot.dangers", _danger_rows):
-            if row.code == understood or any(word in folded for word in row.words):
+        for row in sorted(rows, key=lambda row: row.code != understood.danger):
+            if row.code == understood.danger or any(word in folded for word in row.words):
                 name = row.names.get(language()) or next(iter(row.names.values()), "")
                 found.setdefault(row.phone, Danger(name=name, phone=row.phone))
+        if not found:
+            phone = str(self.ref.setting("telephones.duty", "") or hotline())
+            return (Danger(name=t("bot.danger.duty"), phone=phone),)
         return tuple(found.values())[:2]
 
     # Things
@@ -128,6 +149,8 @@ class DistrictWorld:
             address=facility.address,
             problems=kind.problems if kind else (),
             open_number=present[0].number if present else None,
+            open_id=present[0].id if present else None,
+            open_is_mine=bool(present) and present[0].resident_id == self._resident_id,
         )
 
     def place(self, latitude: float, longitude: float, label: str) -> Place | None:
@@ -137,7 +160,65 @@ class DistrictWorld:
             return None
         return Place(round(north, 6), round(east, 6), shorten(label, 100), PlaceFrom.SHARED)
 
+    def category_name(self, code: str) -> str:
+        """A category's name in the language now spoken, "" for an unknown code."""
+        category = self.ref.categories_by_code.get(code)
+        if category is None:
+            return ""
+        return category.name_en.replace("_", " ") if language() == ENGLISH and category.name_en else category.name
+
+    def sentence(self, key: str, **params: Any) -> str:
+        return t(key, **params)
+
+    def form_link(self, talk: Talk) -> str:
+        """The form on the page with what this draft has; photos stay in the chat."""
+        place = talk.place or {}
+        latitude, longitude = place.get("latitude"), place.get("longitude")
+        is_point = latitude is not None and longitude is not None
+        return links.report_form(
+            description=shorten("\n".join(talk.words), LONGEST_IN_LINK),
+            facility=str((talk.facility or {}).get("code", "")),
+            latitude=str(latitude) if is_point else "",
+            longitude=str(longitude) if is_point else "",
+            place_source="shared" if is_point and place.get("source") == PlaceFrom.SHARED else "",
+            address=shorten(str(place.get("address", "")), LONGEST_IN_LINK),
+        )
+
     # Reports
+
+    def similar(self, talk: Talk) -> Sequence[SimilarCard]:
+        """Open reports that may be about what this draft is about. One query; none without a point."""
+        place = talk.place or {}
+        category = self.ref.categories_by_code.get(talk.category or "")
+        thing = similar.Thing(
+            words="\n".join(talk.words),
+            category_id=category.id if category else None,
+            facility_id=(talk.facility or {}).get("id"),
+            latitude=place.get("latitude"),
+            longitude=place.get("longitude"),
+        )
+        cards = []
+        for one in similar.find(thing, self.ref, now=self._now):
+            known = self.ref.categories_by_id.get(one.category_id) if one.category_id else category
+            name = self.category_name(known.code) if known else ""
+            cards.append(
+                SimilarCard(
+                    id=one.id,
+                    number=one.number,
+                    what=name or t("bot.similar.something"),
+                    metres=one.metres,
+                    status=self._plain_status(Status(one.status), one.unit_id),
+                    link=links.report_page(one.number),
+                    is_mine=one.resident_id == self._resident_id,
+                )
+            )
+        return cards
+
+    def _plain_status(self, status: Status, unit_id: int | None) -> str:
+        unit = self.ref.units_by_id.get(unit_id) if unit_id else None
+        if status == Status.WITHDRAWN:
+            return t("status.event.withdrawn")
+        return t(f"status.plain.{PLAIN[status]}", unit=unit.name if unit else "")
 
     def report(self, number: str) -> ReportCard | None:
         row = db.session.scalar(select(Report).where(Report.number == number))
@@ -169,12 +250,11 @@ class DistrictWorld:
         status = Status(shown.status)
         unit = self.ref.units_by_id.get(shown.unit_id) if shown.unit_id else None
         mine = report.resident_id == self._resident_id
+        is_running = status in WITH_UNIT and not shown.hand_back_pending
         return ReportCard(
             id=report.id,
             number=report.number,
-            status=t("status.event.withdrawn")
-            if status == Status.WITHDRAWN
-            else t(f"status.plain.{PLAIN[status]}", unit=unit.name if unit else ""),
+            status=self._plain_status(status, shown.unit_id),
             words=shorten(report.description, EXCERPT).replace("<", "＜") if mine else "",
             link=links.report_page(report.number, report.access_key if mine else None),
             is_mine=mine,
@@ -182,7 +262,12 @@ class DistrictWorld:
             is_ended=Status(report.status) in ENDED - {Status.CLOSED},
             is_rated=report.rated_at is not None,
             can_withdraw=mine and Status(report.status) in BY_ACTION[Action.WITHDRAW].sources,
+            can_correct=mine and Status(report.status) in BY_ACTION[Action.CORRECT].sources,
             note=shorten(shown.resolution, 60) if mine and shown.resolution else "",
+            unit=unit.name if unit else "",
+            due=day_and_hour(shown.handling_due_at) if is_running else "",
+            is_overdue=is_running and shown.handling_due_at is not None and shown.handling_due_at < self._now,
+            reopened=report.reopen_count if mine else 0,
         )
 
 
@@ -211,6 +296,14 @@ def _danger_rows(ref: Reference) -> list[_DangerRow]:
         if phone:
             rows.append(_DangerRow(str(entry.get("code", "")), said, dict(entry.get("name", {})), phone))
     return rows
+
+
+def day_and_hour(moment: datetime | None) -> str:
+    """A deadline as residents read it, in the district's zone: `11-24 17:30`."""
+    if moment is None:
+        return ""
+    local = moment.astimezone(ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
+    return f"{local:%m-%d %H:%M}"
 
 
 def hotline() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from flask import current_app
 
@@ -23,6 +24,12 @@ def report_page(number: str, access_key: str | None = None) -> str:
 def private_report_page(report: Report) -> str:
     """The address that opens everything of this report to whoever holds it."""
     return report_page(report.number, report.access_key)
+
+
+def report_form(**known: str) -> str:
+    """The report form with what is known already filled in; empty values are left out."""
+    filled = urlencode({name: value for name, value in known.items() if value})
+    return f"{base_url()}/report?{filled}" if filled else f"{base_url()}/report"
 
 
 def facility_page(token: str) -> str:

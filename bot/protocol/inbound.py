@@ -98,6 +98,7 @@ class Inbound:
     text: str | None = None
     media_id: str | None = None
     picture_url: str | None = None
+    thumb_media_id: str | None = None
     recognition: str | None = None
     latitude: float | None = None
     longitude: float | None = None
@@ -157,6 +158,7 @@ def read(xml: str) -> Inbound:
         text=texts.get("Content"),
         media_id=texts.get("MediaId"),
         picture_url=texts.get("PicUrl"),
+        thumb_media_id=texts.get("ThumbMediaId"),
         recognition=texts.get("Recognition"),
         latitude=latitude,
         longitude=longitude,

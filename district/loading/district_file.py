@@ -79,6 +79,12 @@ def _shares(value: Any) -> str | None:
     return None if whole and 0 < value["yellow"] < value["red"] <= 1 else "shares"
 
 
+def _part(value: Any) -> str | None:
+    """A part of the whole, more than nothing."""
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+    return None if whole else "part"
+
+
 def _limit(value: Any) -> str | None:
     whole = isinstance(value, dict) and set(value) == {"value", "unit"}
     whole = whole and _whole(1)(value["value"]) is None and value["unit"] in tuple(LimitUnit)
@@ -140,6 +146,9 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "limits.extensions": (_whole(0), False),
     "limits.reopens_before_escalation": (_whole(1), False),
     "limits.default_handling": (_limit, True),
+    "similar.metres": (_whole(1), False),
+    "similar.days": (_whole(1), False),
+    "similar.enough": (_part, False),
     "privacy.version": (_whole(1), True),
     "privacy.controller": (_words, True),
     "privacy.address": (_words, False),

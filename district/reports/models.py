@@ -97,6 +97,11 @@ class Report(Model):
             sqlite_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
             postgresql_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
         ),
+        Index(
+            "ix_report_open_place", "latitude", "longitude",
+            sqlite_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
+            postgresql_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
+        ),
         Index("ix_report_unit_status", "unit_id", "status", "id"),
         Index("ix_report_resident", "resident_id", "id"),
         Index("ix_report_facility", "facility_id", "id"),

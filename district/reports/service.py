@@ -477,8 +477,12 @@ def comment(
     text: str,
     photo_ids: Sequence[int] = (),
     is_public: bool = True,
+    reason: str = "",
 ) -> None:
-    """More words or photos. is_public False: an internal note that only staff read."""
+    """More words or photos. is_public False: an internal note that only staff read.
+
+    reason: the code of why a resident is not content, where they were asked (`not_fixed`, `slow`, ...).
+    """
     require(by, Action.COMMENT, report)
     text = clean(text)
     if not text and not photo_ids:
@@ -488,7 +492,8 @@ def comment(
     _attach(report, photo_ids, by)
     if isinstance(by, Staff):
         audit.record(by, "report.comment", f"report:{report.id}")
-    _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public)
+    data = {"reason": reason[:40]} if reason else None
+    _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public, data=data)
 
 
 # As much of a report as the guard asks for: photos come by the hundred in a rush.
@@ -514,13 +519,20 @@ def add_media(report_id: int, media_id: str, *, by: Resident) -> None:
 def correct(
     report: Report,
     *,
-    by: Staff,
+    by: Staff | Resident,
     category_code: str | None = None,
     latitude: float | None = None,
     longitude: float | None = None,
     address: str | None = None,
+    description: str | None = None,
+    place_source: PlaceSource = PlaceSource.PICKED,
+    said: str = "",
 ) -> Report:
-    """Set right what was misunderstood while it waits for dispatch."""
+    """Set right what was misunderstood while it waits for dispatch.
+
+    A resident's new place replaces the old one whole: with an address alone, the point and the facility that were
+    wrong go. said: how the resident put it, kept in the history for whoever dispatches.
+    """
     require(by, Action.CORRECT, report)
     ref = reference()
     changed: dict[str, Any] = {}
@@ -530,22 +542,40 @@ def correct(
             raise BadInput(fields={"category": "errors.category_unknown"})
         if category.id != report.category_id:
             changed["category"] = category.code
-            report.category_id, report.urgency = category.id, category.urgency
+            report.category_id, report.urgency = category.id, _at_least(report, category.urgency, by)
     if latitude is not None and longitude is not None:
         located = ref.locator.locate(latitude, longitude)
         if not located.in_district:
             raise BadInput(fields={"latitude": "errors.outside_district"})
-        report.latitude, report.longitude, report.place_source = latitude, longitude, PlaceSource.PICKED
+        report.latitude, report.longitude, report.place_source = latitude, longitude, place_source
         report.area_code, report.community_code = located.area_code, located.community_code
         report.grid_code, report.compound_id = located.grid_code, located.compound_id
         changed["place"] = located.area_code
+    elif address and isinstance(by, Resident):
+        report.latitude = report.longitude = report.compound_id = None
+        report.area_code = report.community_code = report.grid_code = ""
+        report.place_source = PlaceSource.WORDS
+        changed["place"] = ""
+    if "place" in changed and isinstance(by, Resident):
+        report.facility_id = None
     if address is not None and clean(address) != report.address:
         report.address = clean(address)[:LONGEST_ADDRESS]
         changed["address"] = True
+    if description is not None and clean(description) != report.description:
+        report.description = clean(description)[:LONGEST_DESCRIPTION]
+        changed["description"] = True
     if changed:
-        _record(report, EventKind.CORRECTED, by, is_public=False, data=changed)
-        audit.record(by, "report.correct", f"report:{report.id}", fields=sorted(changed))
+        _record(report, EventKind.CORRECTED, by, note=clean(said)[:LONGEST_NOTE], is_public=False, data=changed)
+        if isinstance(by, Staff):
+            audit.record(by, "report.correct", f"report:{report.id}", fields=sorted(changed))
     return report
+
+
+def _at_least(report: Report, urgency: Urgency, by: Staff | Resident) -> Urgency:
+    """A category's own urgency; but what a resident called dangerous stays so until somebody of the staff looks."""
+    if isinstance(by, Resident) and Urgency(report.urgency) is Urgency.CRITICAL:
+        return Urgency.CRITICAL
+    return urgency
 
 
 def support(report: Report, *, by: Resident | None) -> bool:

@@ -140,7 +140,7 @@ TRANSITIONS: tuple[Transition, ...] = (
         Status.WITHDRAWN,
         who=frozenset({Who.RESIDENT}),
     ),
-    Transition(Action.CORRECT, WAITING_FOR_DISPATCH, None, _COMMAND | {Role.ACCEPTOR}),
+    Transition(Action.CORRECT, WAITING_FOR_DISPATCH, None, _COMMAND | {Role.ACCEPTOR}, frozenset({Who.RESIDENT})),
     Transition(
         Action.COMMENT,
         OPEN | {Status.CLOSED},

@@ -138,8 +138,10 @@ def test_an_address_no_map_knows_is_taken_in_words(phone: TestPhone, district: S
 
 def test_nobody_is_asked_for_the_place_more_than_twice(phone: TestPhone, district: SmallDistrict) -> None:
     phone.says("有个坑")
-    phone.says("很深的，快来")
-    phone.says("就那儿呗")
+    with later(1):
+        phone.says("很深的，快来")
+    with later(2):
+        phone.says("就那儿呗")
     report = only_report()
     assert report.description.startswith("有个坑")
     assert report.latitude is None
@@ -258,7 +260,9 @@ def test_a_location_after_words_only_completes_the_report(phone: TestPhone, dist
     number = only_report().number
     assert number in phone.is_at(*HERE, label="人民路").text
     report = only_report()
-    assert events(report) == ["submitted", "commented"]
+    assert events(report) == ["submitted", "corrected"]
+    assert (report.place_source, report.address) == ("shared", "人民路")
+    assert report.latitude is not None
 
 
 # Other intents

@@ -144,3 +144,23 @@ class Migration0003(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "resident", "window_left = 4 and openid = 'o2'") == 1
         assert count(connection, "notification") == 3
+
+
+class Migration0004(Rows):
+    """Two partial indexes; what is stored stays."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted", latitude=50.4, longitude=124.1)
+        report(connection, 2, "closed", **CLOSED)
+        insert(connection, "conversation", resident_id=1, step="choose_similar", draft="{}", updated_at=NOW)
+
+    def _nothing_is_lost(self, connection: Connection) -> None:
+        assert count(connection, "report") == 2
+        assert count(connection, "conversation", "step = 'choose_similar'") == 1
+
+    def upgraded(self, connection: Connection) -> None:
+        self._nothing_is_lost(connection)
+
+    def downgraded(self, connection: Connection) -> None:
+        self._nothing_is_lost(connection)

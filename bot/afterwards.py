@@ -1,0 +1,217 @@
+"""After filing: where a report stands, more words for it, taking it back, how it was in the end. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.draft import MOST_CHOICES, remind, within
+from bot.talk import AddWords, Rate, Reopen, ReportCard, Step, Talk, Turn, Withdraw, World
+
+# How long after filing more photos and words still belong to the same report.
+ADDING = timedelta(minutes=30)
+# Why a resident is not content, in the order they are offered; the pages offer the same.
+REASONS = ("slow", "not_fixed", "rework", "attitude", "other")
+LOW_STARS = 2
+
+
+# Where it stands
+
+
+def list_mine(turn: Turn, world: World) -> None:
+    reports = list(world.my_reports())[:MOST_CHOICES]
+    if not reports:
+        turn.say("bot.status.none")
+        remind(turn)
+        return
+    if len(reports) == 1:
+        show(turn, reports[0])
+        return
+    turn.say("bot.status.list")
+    for report in reports:
+        words = report.words or world.sentence("bot.status.followed")
+        turn.say("bot.status.row", number=report.number, status=report.status, words=words, link=report.link)
+
+
+def show(turn: Turn, report: ReportCard) -> None:
+    turn.say(
+        "bot.status.one" if report.words else "bot.status.one_bare",
+        number=report.number, status=report.status, words=report.words,
+    )  # fmt: skip
+    if report.due:
+        turn.say("bot.status.overdue" if report.is_overdue else "bot.status.due", due=report.due)
+    if report.note:
+        turn.say("bot.status.note", note=report.note)
+    turn.say("bot.status.link", link=report.link)
+    if report.is_mine and report.is_closed and not report.is_rated:
+        turn.say("bot.rate.ask")
+
+
+def follow_up(turn: Turn, text: str, world: World) -> bool:
+    """ "What about the light I reported?" Show it; to the only open one the words are passed on."""
+    mine = [one for one in world.my_reports() if one.is_mine]
+    if not mine:
+        return False
+    going_on = [one for one in mine if not one.is_ended and not one.is_closed]
+    if len(going_on) == 1:
+        turn.actions.append(AddWords(going_on[0].id, text))
+        show(turn, going_on[0])
+        turn.say("bot.added.passed_on")
+        touch(turn.talk, going_on[0].id, going_on[0].number, world)
+    else:
+        list_mine(turn, world)
+    return True
+
+
+def complained(turn: Turn, text: str, world: World) -> bool:
+    """Angry words without a new problem are about the one report that is open. False when there is none, or several."""
+    going_on = [one for one in world.my_reports() if one.is_mine and not one.is_ended and not one.is_closed]
+    if len(going_on) != 1:
+        return False
+    turn.say("bot.chat.sorry")
+    return follow_up(turn, text, world)
+
+
+def about_number(turn: Turn, number: str, text: str, world: World) -> bool:
+    """Somebody names a report: show it, take it back, rate it, or add the words to it."""
+    report = world.report(number)
+    if report is None:
+        turn.say("bot.status.unknown", number=number)
+        return True
+    words = world.words
+    rest = words.without_number(text)
+    if report.is_mine and words.means("withdraw", rest):
+        ask_withdrawal(turn, report)
+        return True
+    if report.is_mine and report.is_closed and rest and _judged(turn, rest, report, world):
+        return True
+    if report.is_mine and not report.is_ended and len(rest) >= 4 and not words.means("progress", rest):
+        turn.actions.append(AddWords(report.id, rest))
+        turn.say("bot.added.words", number=report.number)
+        touch(turn.talk, report.id, report.number, world)
+        return True
+    show(turn, report)
+    return True
+
+
+# How it was
+
+
+def rated(turn: Turn, text: str, world: World) -> bool:
+    """An answer to "is it solved?": stars, content, or not solved. Only after a report was closed."""
+    words = world.words
+    if words.stars(text) is None and not words.means("solved", text) and not words.means("unsolved", text):
+        return False
+    report = world.to_rate()
+    if report is None:
+        turn.say("bot.rate.nothing")
+        return True
+    return _judged(turn, text, report, world)
+
+
+def _judged(turn: Turn, text: str, report: ReportCard, world: World) -> bool:
+    words = world.words
+    stars = words.stars(text)
+    if words.means("unsolved", text):
+        # Sent back first, asked why afterwards: whoever does not answer is not left with it.
+        turn.actions.append(Reopen(report.id) if report.is_rated else Rate(report.id, False, None))
+        turn.say("bot.rate.reopened", number=report.number, unit=report.unit)
+        _ask_why(turn, report, world)
+        return True
+    if stars is None and not words.means("solved", text):
+        return False
+    if report.is_rated:
+        turn.say("bot.rate.already", number=report.number)
+        return True
+    turn.actions.append(Rate(report.id, True, stars))
+    if stars is not None and stars <= LOW_STARS:
+        turn.say("bot.rate.low")
+        _ask_why(turn, report, world)
+    else:
+        turn.say("bot.rate.thanks")
+        touch(turn.talk, report.id, report.number, world)
+    return True
+
+
+def _ask_why(turn: Turn, report: ReportCard, world: World) -> None:
+    talk = turn.talk
+    reasons = (f"{index} {world.sentence(reason_key(code))}" for index, code in enumerate(REASONS, 1))
+    turn.say("bot.rate.why", reasons="  ".join(reasons))
+    touch(talk, report.id, report.number, world)
+    talk.step, talk.reason_id, talk.reason_number = Step.CHOOSE_REASON, report.id, report.number
+
+
+def reason_key(code: str) -> str:
+    return f"bot.reason.{code}"
+
+
+def reason_answered(turn: Turn, text: str, world: World) -> bool:
+    """A number of the reasons. False for words of their own, which are added to the report as they are."""
+    talk = turn.talk
+    number, report_id, report_number = world.words.choice(text), talk.reason_id, talk.reason_number
+    if number is not None and not 1 <= number <= len(REASONS):
+        turn.say("bot.choose.again", count=len(REASONS))
+        return True
+    talk.step, talk.reason_id, talk.reason_number = Step.IDLE, None, ""
+    if number is None or report_id is None:
+        return False
+    code = REASONS[number - 1]
+    turn.actions.append(AddWords(report_id, world.sentence(reason_key(code)), reason=code))
+    turn.say("bot.rate.other" if code == "other" else "bot.rate.told")
+    touch(talk, report_id, report_number, world)
+    return True
+
+
+# Taking it back
+
+
+def ask_withdrawal(turn: Turn, report: ReportCard | None) -> None:
+    if report is None:
+        turn.say("bot.withdraw.nothing")
+        return
+    if not report.can_withdraw:
+        turn.say("bot.withdraw.too_late", number=report.number, status=report.status)
+        return
+    talk = turn.talk
+    talk.step, talk.withdraw_id, talk.withdraw_number = Step.CONFIRM_WITHDRAWAL, report.id, report.number
+    turn.say("bot.withdraw.sure", number=report.number, words=report.words)
+
+
+def latest_to_withdraw(reports: Sequence[ReportCard]) -> ReportCard | None:
+    return next((one for one in reports if one.can_withdraw), None)
+
+
+def withdrawal_answered(turn: Turn, text: str, world: World) -> bool:
+    """Yes, no, or something else altogether (which leaves the report as it is)."""
+    talk = turn.talk
+    report_id, number = talk.withdraw_id, talk.withdraw_number
+    talk.step, talk.withdraw_id, talk.withdraw_number = Step.IDLE, None, ""
+    if report_id is not None and (world.words.means("yes", text) or world.words.means("withdraw", text)):
+        turn.actions.append(Withdraw(report_id))
+        turn.say("bot.withdraw.done", number=number)
+        if talk.last_id == report_id:
+            talk.last_id = None
+        return True
+    if world.words.means("no", text) or world.words.means("cancel", text):
+        turn.say("bot.withdraw.kept", number=number)
+        return True
+    return False
+
+
+# What more words belong to
+
+
+def touch(talk: Talk, report_id: int, number: str, world: World) -> None:
+    """This report is the one that more words and photos belong to."""
+    if talk.last_id != report_id:
+        talk.last_category, talk.last_place = None, None
+    talk.last_id, talk.last_number, talk.last_at = report_id, number, world.now.isoformat()
+
+
+def last_is_recent(talk: Talk, world: World) -> bool:
+    return talk.last_id is not None and within(talk.last_at, ADDING, world)
+
+
+def takes_more(talk: Talk, world: World) -> bool:
+    """Whether what comes now, without a word of what it is, is for the report just filed."""
+    return last_is_recent(talk, world) and not talk.is_open and talk.step in (Step.IDLE, Step.CHOOSE_REASON)
