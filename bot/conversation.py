@@ -35,7 +35,7 @@ from district.people.models import Resident
 from district.people.service import MESSAGE_GRANT, NOTICE_VERSION, TAP_GRANT
 from district.reports import photos
 from district.reports import service as reports
-from district.reports.models import Photo, PlaceSource, Source
+from district.reports.models import Photo, PlaceSource, Report, Source
 from district.reports.service import LONGEST_NOTE
 from district.reports.states import BY_ACTION, Status
 from district.reports.states import Action as Deed
@@ -154,7 +154,7 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
 def finish_unanswered(limit: int = 50) -> int:
     """File what was as good as reported when its resident went away from a question of ours; how many.
 
-    For the sweep. The unit's message tells the resident that it was filed.
+    For the sweep; the resident is told that it was filed.
     """
     now = clock.now()
     waiting = db.session.scalars(
@@ -178,7 +178,10 @@ def _finish(resident_id: int, now: datetime) -> bool:
                 turn = dialogue.let_go(talk, world.DistrictWorld(resident_id, now), updated_at=row.updated_at)
                 if turn is None:
                     return False
-                _Doing(session, resident_id, resident.language).all(turn)
+                doing = _Doing(session, resident_id, resident.language)
+                doing.all(turn)
+            for report in doing.filed:
+                notifications.tell(report, "submitted")
             row.step, row.draft, row.updated_at = str(turn.talk.step), turn.talk.to_json(), now
             return True
     except _Refused:
@@ -193,13 +196,14 @@ def _finish(resident_id: int, now: datetime) -> bool:
 
 
 class _Doing:
-    """Carries out a turn's actions in order. known: number and link of each report filed, for the sentences."""
+    """Carries out a turn's actions in order. filed: the reports; known: number and link of each, for the sentences."""
 
     def __init__(self, session: Session, resident_id: int, tag: str) -> None:
         self._session = session
         self._resident_id = resident_id
         self._tag = tag
         self._kept: list[int] = []
+        self.filed: list[Report] = []
         self.known: list[dict[str, Any]] = []
 
     def all(self, turn: Turn) -> None:
@@ -266,6 +270,7 @@ class _Doing:
         )
         self._kept.clear()
         talk.last_id, talk.last_number = report.id, report.number
+        self.filed.append(report)
         self.known.append({"number": report.number, "link": links.private_report_page(report)})
 
     def _fix(self, action: wishes.Fix) -> None:

@@ -156,7 +156,7 @@ def file(turn: Turn, world: World) -> None:
     else:
         turn.say("bot.draft.have", parts=gathered(talk, world))
         turn.say("bot.filed.urgent" if talk.danger else "bot.filed.soon")
-        if not has_place(talk):
+        if facility_id is None and (place is None or place.latitude is None):
             turn.say("bot.filed.no_place")
         elif not talk.photo_count:
             turn.say("bot.filed.photos_welcome")

@@ -54,6 +54,7 @@ class Words:
         self._numerals = {word: index for index, word in enumerate(marks.get("numerals", []), 1)}
         self._star_units = tuple(sorted(map(plain, marks.get("star_units", [])), key=len, reverse=True))
         self._place_marks = tuple(marks.get("place_marks", []))
+        self._no_places = tuple(marks.get("no_places", []))
         self._particles = tuple(map(plain, marks.get("particles", [])))
         self._fillers = tuple(sorted(map(plain, marks.get("fillers", [])), key=len, reverse=True))
 
@@ -97,6 +98,8 @@ class Words:
     def looks_like_place(self, text: str) -> bool:
         """Whether the words sound like an address: a road, a gate, a house number."""
         folded = unicodedata.normalize("NFKC", text).lower()
+        for words_ in self._no_places:
+            folded = folded.replace(words_, " ")
         return any(mark in folded for mark in self._place_marks)
 
     def is_little(self, text: str) -> bool:

@@ -519,7 +519,7 @@ def add_media(report_id: int, media_id: str, *, by: Resident) -> None:
 def correct(
     report: Report,
     *,
-    by: Staff | Resident,
+    by: Staff | Resident | KeyHolder,
     category_code: str | None = None,
     latitude: float | None = None,
     longitude: float | None = None,
@@ -551,12 +551,12 @@ def correct(
         report.area_code, report.community_code = located.area_code, located.community_code
         report.grid_code, report.compound_id = located.grid_code, located.compound_id
         changed["place"] = located.area_code
-    elif address and isinstance(by, Resident):
+    elif address and not isinstance(by, Staff):
         report.latitude = report.longitude = report.compound_id = None
         report.area_code = report.community_code = report.grid_code = ""
         report.place_source = PlaceSource.WORDS
         changed["place"] = ""
-    if "place" in changed and isinstance(by, Resident):
+    if "place" in changed and not isinstance(by, Staff):
         report.facility_id = None
     if address is not None and clean(address) != report.address:
         report.address = clean(address)[:LONGEST_ADDRESS]
@@ -571,9 +571,9 @@ def correct(
     return report
 
 
-def _at_least(report: Report, urgency: Urgency, by: Staff | Resident) -> Urgency:
+def _at_least(report: Report, urgency: Urgency, by: Staff | Resident | KeyHolder) -> Urgency:
     """A category's own urgency; but what a resident called dangerous stays so until somebody of the staff looks."""
-    if isinstance(by, Resident) and Urgency(report.urgency) is Urgency.CRITICAL:
+    if not isinstance(by, Staff) and Urgency(report.urgency) is Urgency.CRITICAL:
         return Urgency.CRITICAL
     return urgency
 

@@ -43,7 +43,7 @@ WHO = {
     "reopen": "resident key_holder acceptor shift_lead inspector insider co_insider",
     "rate": "resident key_holder",
     "withdraw": "resident key_holder",
-    "correct": "dispatcher shift_lead acceptor",
+    "correct": "resident key_holder dispatcher shift_lead acceptor",
     "comment": (
         "resident key_holder acceptor dispatcher shift_lead verifier inspector handler unit_manager bureau crew"
         " other_unit insider co_insider"
