@@ -68,7 +68,8 @@ class DistrictWorld:
     def read(self, text: str) -> Reading:
         """Places by the gazetteer, dangers by the district's own words, numbers and codes by their shape."""
         found = self.ref.gazetteer.find(text)
-        understood = understand(text, self.ref)
+        # Said that the place is known, so that nobody looks for it twice.
+        understood = understand(text, self.ref, has_place=True)
         places: tuple[Place, ...] = ()
         near = ""
         if found.place is not None:
@@ -93,7 +94,7 @@ class DistrictWorld:
         """The problems a message tells of, in its own words; the message alone when it tells of one."""
         if not parts.may_hold_several(text):
             return (text,)
-        return parts.split(text, lambda piece: understand(piece, self.ref).category)
+        return parts.split(text, lambda piece: understand(piece, self.ref, has_place=True).category)
 
     def _is_only_place(self, text: str, point: gazetteer.NamedPoint) -> bool:
         """Whether hardly anything is left of the text without the place's name."""

@@ -1,5 +1,5 @@
 """What residents mean by what they write."""
 
-from district.understanding.service import INTENTS, SURE_ENOUGH, Intent, Understanding, language_of, parts, understand
+from district.understanding.service import INTENTS, SURE_ENOUGH, Intent, Understanding, language_of, understand
 
-__all__ = ["INTENTS", "SURE_ENOUGH", "Intent", "Understanding", "language_of", "parts", "understand"]
+__all__ = ["INTENTS", "SURE_ENOUGH", "Intent", "Understanding", "language_of", "understand"]

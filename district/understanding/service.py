@@ -40,11 +40,8 @@ _WORTH_TELLING = 0.02
 _ABOUT_SOMETHING = 0.15
 # What a message may leave open.
 LOCATION, CASE_NUMBER, WHAT = "location", "case_no", "category"
-# A clause shorter than this says no problem of its own.
-_SHORTEST_PART = 4
 # The number of a report, as people copy it (see district.reports.numbers, which a higher storey owns).
 _NUMBER = re.compile(r"BH\d{8}", re.IGNORECASE)
-_PAUSE = re.compile(r"[,，。.;；!！?？\n]+")
 
 
 class Intent:
@@ -114,32 +111,6 @@ def understand(text: str, reference: Reference, *, has_place: bool | None = None
     understood = knowledge.understand(text, words)
     missing = _missing(understood, text, words, reference, has_place)
     return replace(understood, missing=missing) if missing else understood
-
-
-def parts(text: str, reference: Reference) -> list[tuple[str, Understanding]]:
-    """The problems of a message, each with the words that tell of it; the whole message when it tells of one.
-
-    Careful: a message is split only where its clauses are each sure of a category, and not of the same one. Clauses
-    that say nothing by themselves stay with the one before (a place at the beginning with the one behind it).
-    """
-    whole = understand(text, reference)
-    pieces: list[tuple[str, Understanding]] = []
-    waiting, end = "", 0
-    for match in (*_PAUSE.finditer(text), None):
-        clause = text[end : match.end() if match else len(text)]
-        end = match.end() if match else len(text)
-        told = understand(clause, reference, has_place=True) if len(plain(clause)) >= _SHORTEST_PART else None
-        is_problem = told is not None and told.category is not None and told.intent in _NEEDS_SOMEBODY
-        if is_problem and told is not None and (not pieces or pieces[-1][1].category != told.category):
-            pieces.append((waiting + clause, told))
-            waiting = ""
-        elif pieces:
-            pieces[-1] = (pieces[-1][0] + clause, pieces[-1][1])
-        else:
-            waiting += clause
-    if len({told.category for _, told in pieces}) < 2:
-        return [(text, whole)]
-    return [(part.strip(), understand(part, reference)) for part, _ in pieces]
 
 
 def language_of(text: str) -> str:

@@ -14,7 +14,7 @@ from district.categories.models import Urgency
 from district.loading import read_folder
 from district.reference import reference
 from district.routing import evaluation
-from district.understanding import parts, understand
+from district.understanding import understand
 
 pytestmark = pytest.mark.demo
 ROOT = Path(__file__).resolve().parents[3]
@@ -91,15 +91,6 @@ def test_what_a_message_leaves_open(app: Flask, text: str, missing: tuple[str, .
 def test_a_place_known_from_elsewhere_is_not_asked_for(app: Flask) -> None:
     assert understand("路灯不亮了", reference(), has_place=True).missing == ()
     assert understand("人民路的路灯不亮了", reference(), has_place=False).missing == ("location",)
-
-
-def test_several_problems_are_taken_apart_and_one_is_left_whole(app: Flask) -> None:
-    ref = reference()
-    found = parts("兴安名苑的路灯不亮了，垃圾箱也满得冒尖了", ref)
-    assert [told.category for _, told in found] == ["01037", "06042"]
-    assert "".join(text for text, _ in found) == "兴安名苑的路灯不亮了，垃圾箱也满得冒尖了"
-    for whole in ("路灯不亮了，黑了半个月，老人都不敢出门", "井盖没了，快来人", ""):
-        assert [text for text, _ in parts(whole, ref)] == [whole]
 
 
 def test_understanding_is_the_same_every_time(app: Flask) -> None:
