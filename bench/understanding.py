@@ -40,7 +40,8 @@ def measure(folder: Path, kind: str) -> dict[str, Any]:
         with unit_of_work():
             loading.load_folder(ROOT / "demo")
         ref = reference()
-        words_alone = replace(ref, settings={**ref.settings, "weights": None}, _made={"map.gazetteer": ref.gazetteer})
+        maps = {name: made for name, made in ref._made.items() if name.startswith("map.")}
+        words_alone = replace(ref, settings={**ref.settings, "weights": None}, _made=maps)
         costs = {}
         for name, snapshot in (("ours", ref), ("words", words_alone)):
             understand(texts[0], snapshot)

@@ -48,7 +48,7 @@ def district() -> Reference:
         versions={}, units_by_id={}, units_by_code={}, categories_by_id={c.id: c for c in ALL},
         categories_by_code={c.code: c for c in ALL}, facility_types_by_id={1: TYPES[0]},
         facility_types_by_code={"03005": TYPES[0]}, compounds_by_id={}, areas_by_code={}, rules=(),
-        settings=MappingProxyType({"emergency": EMERGENCIES}), calendar=(), _made={"map.gazetteer": MAP},
+        settings=MappingProxyType({"emergency": EMERGENCIES}), calendar=(), _made={"map.gazetteer []": MAP},
     )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def test_the_answer_is_in_the_writers_language(text: str, language: str) -> None
 
 def test_the_words_are_read_once_for_each_state_of_the_district(district: Reference) -> None:
     understand("路灯不亮", district)
-    renamed = replace(district, categories_by_code={"06010": RUBBISH}, _made={"map.gazetteer": MAP})
+    renamed = replace(district, categories_by_code={"06010": RUBBISH}, _made={"map.gazetteer []": MAP})
     assert understand("路灯不亮", renamed).category is None
     assert understand("路灯不亮", district).category == "01037"
 
