@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.journeys.conftest import HERE, Filed, System, filed_by
+from tests.journeys.conftest import Filed, System, filed_by, somewhere
 from tests.support.running import eventually
 from tests.support.wechat_platform import Phone
 
@@ -33,7 +33,7 @@ def at_once(act: Callable[[T], R], these: Iterable[T]) -> list[R]:
 def report_something(phone: Phone) -> Filed:
     """Words and a place; every message is acknowledged, and the number comes at once."""
     assert phone.says("路灯不亮了，晚上黑得看不见路").problems == []
-    return filed_by(phone.is_at(*HERE))
+    return filed_by(phone.is_at(*somewhere()))
 
 
 def all_routed(system: System, filed: list[Filed]) -> None:
@@ -201,7 +201,8 @@ def test_a_token_that_was_taken_away_is_fetched_anew(system: System) -> None:
 def test_one_message_delivered_four_times_at_once_is_one_report(system: System) -> None:
     phone = system.phone()
     phone.says("路灯不亮了，晚上黑得看不见路")
-    place = phone.message("location", Location_X=HERE[0], Location_Y=HERE[1], Scale=16, Label="")
+    north, east = somewhere()
+    place = phone.message("location", Location_X=north, Location_Y=east, Scale=16, Label="")
     answers = phone.deliver_at_once(place, 4)
     assert [answer.status for answer in answers] == [200] * 4
     assert [answer.problems for answer in answers] == [[]] * 4

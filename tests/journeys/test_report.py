@@ -8,7 +8,7 @@ import re
 import pytest
 import requests
 
-from tests.journeys.conftest import HERE, Filed, System, filed_by
+from tests.journeys.conftest import Filed, System, filed_by, somewhere
 from tests.support.desk import forms_of
 from tests.support.pictures import photo_of_a_phone
 from tests.support.running import ROOT, eventually
@@ -29,7 +29,7 @@ def test_from_the_first_word_to_five_stars(system: System) -> None:
     # The resident: words, a place, a photo, all encrypted.
     phone = system.phone()
     assert "隐私" in phone.says("路灯不亮了，晚上黑得看不见路").text
-    filed = filed_by(phone.is_at(*HERE))
+    filed = filed_by(phone.is_at(*somewhere()))
     assert filed.number in phone.shows(system.wechat.add_media(photo_of_a_phone())).text
 
     # A worker gives it its unit, and the resident hears of it.
@@ -70,7 +70,7 @@ def test_from_the_first_word_to_five_stars(system: System) -> None:
     photos = own_page.count("/thumb.jpg")
     assert photos == 2, "the resident's photo and the unit's"
     assert "换了灯泡和镇流器" not in system.browser().page(f"/r/{filed.number}")
-    assert phone.says("5").text == "谢谢您的评价！"
+    assert phone.says("5").text .startswith("谢谢您")
     assert 'role="img"' in system.browser().page(f"/r/{filed.number}?key={filed.key}").replace("'", '"')
 
     steps = ["submitted", "routed", "photo_added", "accepted", "resolved", "verified", "rated"]
@@ -83,7 +83,7 @@ def test_from_the_first_word_to_five_stars(system: System) -> None:
 def test_not_solved_goes_back_to_the_same_unit_and_is_told(system: System) -> None:
     phone = system.phone()
     phone.says("路灯不亮了，晚上黑得看不见路")
-    filed = filed_by(phone.is_at(*HERE))
+    filed = filed_by(phone.is_at(*somewhere()))
     unit = system.wait_for(filed, "assigned")["unit"]
     handler, verifier = system.desk(handler_of(unit["code"])), system.desk("verifier1")
     handler.must(filed.number, "accept")
@@ -107,13 +107,13 @@ def test_not_solved_goes_back_to_the_same_unit_and_is_told(system: System) -> No
     handler.must(filed.number, "resolve", note="换了整盏灯")
     verifier.must(filed.number, "verify")
     system.wait_for(filed, "closed")
-    assert phone.says("4").text == "谢谢您的评价！"
+    assert phone.says("4").text .startswith("谢谢您")
 
 
 def test_a_unit_that_hands_back_and_a_dispatcher_who_agrees(system: System) -> None:
     phone = system.phone()
     phone.says("路灯不亮了，晚上黑得看不见路")
-    filed = filed_by(phone.is_at(*HERE))
+    filed = filed_by(phone.is_at(*somewhere()))
     unit = system.wait_for(filed, "assigned")["unit"]
     system.desk(handler_of(unit["code"])).must(filed.number, "hand_back", reason="这盏灯是小区物业的")
     desk = system.desk("dispatcher1")
