@@ -64,6 +64,16 @@ def go_on(turn: Turn, world: World) -> None:
     _finish(turn, world)
 
 
+def go_on_after_fix(turn: Turn, world: World) -> None:
+    """The draft was set right: show it as it is now; what is missing was asked for before."""
+    talk = turn.talk
+    if talk.step in (Step.NEED_PLACE, Step.DANGER_PLACE) and _lacks_place(talk) and not talk.choices:
+        _show_back(turn, world, always=True)
+        remind(turn)
+        return
+    go_on(turn, world)
+
+
 def _lacks_place(talk: Talk) -> bool:
     if talk.parts:
         return talk.place is None and talk.facility is None and any(not part.get("place") for part in talk.parts)
@@ -221,7 +231,9 @@ def _show_back(turn: Turn, world: World, *, always: bool = False) -> None:
 def shown(words: str) -> str:
     """Somebody's own words on one line, short, and without anything that could pass for a link of ours."""
     line = " ".join(words.split()).replace("<", "＜")
-    return line if len(line) <= EXCERPT else line[: EXCERPT - 1] + "…"
+    # A Latin letter is half as wide as a Chinese character.
+    longest = 2 * EXCERPT if line.isascii() else EXCERPT
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def remind(turn: Turn) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from bot.corrections import Correction, mend
-from bot.draft import LONGEST_ADDRESS, go_on, shown
+from bot.draft import LONGEST_ADDRESS, go_on_after_fix, shown
 from bot.talk import Fix, Place, PlaceFrom, Reading, Step, Talk, Turn, World
 
 
@@ -64,8 +64,7 @@ def _fix_draft(turn: Turn, text: str, correction: Correction, reading: Reading, 
         talk.category = reading.category or world.read(words).category
         if reading.category:
             talk.asked["corrected"] = 1
-    turn.say("bot.draft.noted")
-    go_on(turn, world)
+    go_on_after_fix(turn, world)
 
 
 def _fix_filed(turn: Turn, text: str, correction: Correction, reading: Reading, world: World) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 # "1." "2、" "（3）" and circled figures at the beginning of what they number.
-_NUMBERED = re.compile(r"(?:^|(?<=[\s，,。.;；：:!！?？]))\s*(?:[（(]?[1-9][)）.、．](?!\d)|[①-⑨])\s*")
+_NUMBERED = re.compile(r"(?:^|(?<=[\s，,。.;；：:!！?？]))\s*[（(]?[1-9][)）.、．](?!\d)\s*|[①-⑨]\s*")
 _SENTENCE = re.compile(r"[。；;！!？?\n]+|\.\s+")
 _CLAUSE = re.compile(r"[，,、。；;！!？?\n]+|\.\s+")
 SHORTEST = 3

@@ -62,6 +62,8 @@ class FacilityCard:
     open_number: str | None = None
     open_id: int | None = None
     open_is_mine: bool = False
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,11 @@ class Words:
         self._corrections = Corrections(marks)
         self._ordinals = tuple(map(plain, marks.get("ordinals", [])))
         self._pieces = tuple(sorted(map(plain, marks.get("pieces", [])), key=len, reverse=True))
-        self._numerals = {word: index for index, word in enumerate(marks.get("numerals", []), 1)}
+        self._numerals = {
+            # Each language counts from one to nine.
+            plain(word): index % 9 + 1
+            for index, word in enumerate(marks.get("numerals", []))
+        }
         self._star_units = tuple(sorted(map(plain, marks.get("star_units", [])), key=len, reverse=True))
         self._place_marks = tuple(marks.get("place_marks", []))
         self._no_places = tuple(marks.get("no_places", []))

@@ -151,6 +151,8 @@ class DistrictWorld:
             problems=kind.problems if kind else (),
             open_number=present[0].number if present else None,
             open_id=present[0].id if present else None,
+            latitude=facility.latitude,
+            longitude=facility.longitude,
             open_is_mine=bool(present) and present[0].resident_id == self._resident_id,
         )
 
@@ -189,7 +191,7 @@ class DistrictWorld:
 
     def similar(self, talk: Talk) -> Sequence[SimilarCard]:
         """Open reports that may be about what this draft is about. One query; none without a point."""
-        place = talk.place or {}
+        place = talk.facility or talk.place or {}
         category = self.ref.categories_by_code.get(talk.category or "")
         thing = similar.Thing(
             words="\n".join(talk.words),

@@ -99,8 +99,9 @@ class Report(Model):
         ),
         Index(
             "ix_report_open_place", "latitude", "longitude",
-            sqlite_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
-            postgresql_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
+            # Told by what is over: told as above, SQLite would go through all open work by its status instead.
+            sqlite_where=text("status not in ('closed','rejected','merged','withdrawn')"),
+            postgresql_where=text("status not in ('closed','rejected','merged','withdrawn')"),
         ),
         Index("ix_report_unit_status", "unit_id", "status", "id"),
         Index("ix_report_resident", "resident_id", "id"),

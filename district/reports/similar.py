@@ -12,7 +12,7 @@ from functools import cache
 from math import cos, radians
 from typing import Any
 
-from sqlalchemy import Select, bindparam, or_, select, text
+from sqlalchemy import Select, bindparam, select, text
 
 from district import work
 from district.geo.gazetteer import plain
@@ -32,12 +32,13 @@ PUBLIC_INTENTS = ("report", "emergency")
 _CATEGORY, _NEAR, _NEW, _WORDING = 0.45, 0.25, 0.1, 0.2
 # Not yet routed, or told too vaguely: it may be the same category.
 _CATEGORY_UNKNOWN = 0.2
-_IS_OPEN = text("report.status in ('submitted','triage','assigned','in_progress','resolved','suspended')")
+# Written out as the index over open places is: with bound values SQLite cannot see that it applies.
+_IS_OPEN = text("report.status not in ('closed','rejected','merged','withdrawn')")
 
 
 @dataclass(frozen=True)
 class Thing:
-    """What is about to be reported. latitude, longitude: WGS-84, both None when only a facility is known."""
+    """What is about to be reported. latitude, longitude: WGS-84, a facility's own; both None when none is known."""
 
     words: str
     category_id: int | None = None
@@ -69,7 +70,7 @@ def find(thing: Thing, ref: Reference, *, now: datetime, limit: int = MOST) -> l
     enough = float(ref.setting("similar.enough", DEFAULT_ENOUGH))
     since = now - timedelta(days=days)
     found = []
-    for row in work.connection().execute(_query(_kind_of(thing)), _values(thing, metres, since)):
+    for row in work.connection().execute(_query(thing.latitude is not None), _values(thing, metres, since)):
         away = _away(thing, row)
         score = _score(thing, row, away / metres if metres else 1.0, (now - row.submitted_at) / timedelta(days=days))
         if score >= enough:
@@ -124,42 +125,37 @@ def _away(thing: Thing, row: Any) -> float:
     return metres_between(thing.latitude, thing.longitude, row.latitude, row.longitude)
 
 
-def _kind_of(thing: Thing) -> str:
-    if thing.latitude is None:
-        return "facility"
-    return "place" if thing.facility_id is None else "both"
-
-
 @cache
-def _query(kind: str) -> Select[Any]:
-    """Built once for each kind. The open ones are few however many reports are stored: two partial indexes over them
-    answer it, that of facilities and that of places."""
+def _query(has_point: bool) -> Select[Any]:
+    """Built once. A report about a facility lies where the facility does, so a box around it finds those, too."""
     in_box = Report.latitude.between(bindparam("south"), bindparam("north")) & Report.longitude.between(
         bindparam("west"), bindparam("east")
     )
     at_facility = Report.facility_id == bindparam("facility")
-    where = {"place": in_box, "facility": at_facility, "both": or_(at_facility, in_box)}[kind]
     columns: tuple[Any, ...] = (
         Report.id, Report.number, Report.status, Report.unit_id, Report.category_id, Report.resident_id,
         Report.facility_id, Report.latitude, Report.longitude, Report.description, Report.submitted_at,
     )  # fmt: skip
     return (
         select(*columns)
-        .where(_IS_OPEN, where, Report.submitted_at >= bindparam("since"), Report.intent.in_(PUBLIC_INTENTS))
+        .where(
+            _IS_OPEN,
+            in_box if has_point else at_facility,
+            Report.submitted_at >= bindparam("since"),
+            Report.intent.in_(PUBLIC_INTENTS),
+        )
         .order_by(Report.id.desc())
         .limit(MOST_READ)
     )
 
 
 def _values(thing: Thing, metres: float, since: datetime) -> dict[str, Any]:
-    values: dict[str, Any] = {"since": since}
-    if thing.facility_id is not None:
-        values["facility"] = thing.facility_id
-    if thing.latitude is not None and thing.longitude is not None:
-        north = metres / METRES_A_DEGREE
-        east = north / max(0.01, cos(radians(thing.latitude)))
-        values |= {
-            "south": thing.latitude - north, "north": thing.latitude + north,
-            "west": thing.longitude - east, "east": thing.longitude + east,
-        }  # fmt: skip
-    return values
+    if thing.latitude is None or thing.longitude is None:
+        return {"since": since, "facility": thing.facility_id}
+    north = metres / METRES_A_DEGREE
+    east = north / max(0.01, cos(radians(thing.latitude)))
+    return {
+        "since": since,
+        "south": thing.latitude - north, "north": thing.latitude + north,
+        "west": thing.longitude - east, "east": thing.longitude + east,
+    }  # fmt: skip

@@ -13,7 +13,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-OPEN = "status in ('submitted','triage','assigned','in_progress','resolved','suspended')"
+OPEN = "status not in ('closed','rejected','merged','withdrawn')"
 UNFINISHED = "step in ('choose_parts','choose_similar','danger_place')"
 
 
