@@ -149,6 +149,12 @@ def reason_answered(turn: Turn, text: str, world: World) -> bool:
     """A number of the reasons. False for words of their own, which are added to the report as they are."""
     talk = turn.talk
     number, report_id, report_number = world.words.choice(text), talk.reason_id, talk.reason_number
+    if number is not None:
+        report = world.report(report_number)
+        if report is None or (report.is_closed and not report.is_rated):
+            # Done anew in the meantime: the number answers the newer question, how it was.
+            talk.step, talk.reason_id, talk.reason_number = Step.IDLE, None, ""
+            return False
     if number is not None and not 1 <= number <= len(REASONS):
         turn.say("bot.choose.again", count=len(REASONS))
         return True

@@ -35,7 +35,13 @@ def _says_otherwise(talk: Talk, correction: Correction, reading: Reading, world:
     before = talk.category if talk.is_open else talk.last_category
     if reading.category:
         return reading.category != before
-    return bool(reading.places) or world.words.looks_like_place(correction.new)
+    return bool(reading.places) or _sounds_like_place(correction, world)
+
+
+def _sounds_like_place(correction: Correction, world: World) -> bool:
+    """Words that no map knows, but said of a place: a place that is right for one that is wrong."""
+    sounds = world.words.looks_like_place
+    return sounds(correction.new) and (not correction.old or sounds(correction.old))
 
 
 def _fix_draft(turn: Turn, text: str, correction: Correction, reading: Reading, world: World) -> None:
@@ -127,7 +133,7 @@ def _is_place(correction: Correction, reading: Reading, world: World) -> bool:
         return False
     if correction.about == "place" or reading.places:
         return True
-    return reading.category is None and world.words.looks_like_place(correction.new)
+    return reading.category is None and _sounds_like_place(correction, world)
 
 
 def _place(correction: Correction, reading: Reading) -> Place:

@@ -30,8 +30,8 @@ PUBLIC_INTENTS = ("report", "emergency")
 
 # How much each kind of evidence counts; they add up to one.
 _CATEGORY, _NEAR, _NEW, _WORDING = 0.45, 0.25, 0.1, 0.2
-# Not yet routed, or told too vaguely: it may be the same category.
-_CATEGORY_UNKNOWN = 0.2
+# Not yet routed, or told too vaguely: then nearly all of the wording must agree, not the name of a place alone.
+_CATEGORY_UNKNOWN = 0.1
 # Written out as the index over open places is: with bound values SQLite cannot see that it applies.
 _IS_OPEN = text("report.status not in ('closed','rejected','merged','withdrawn')")
 
