@@ -1,4 +1,4 @@
-"""Door 1: the WeChat official account's chat."""
+"""Door 1: the WeChat official account's chat, its menu and the operator's commands for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot import models as models
 
 def register(app: Flask) -> None:
     """Add this door to the application: the callback, and in development the chat window."""
-    from bot import again, chat, conversation, views
+    from bot import again, chat, commands, conversation, views
     from bot.protocol.crypto import Seal
     from district.config import Config
 
@@ -23,3 +23,4 @@ def register(app: Flask) -> None:
     app.wsgi_app = views.Callback(app, app.wsgi_app, seal)  # type: ignore[method-assign]
     app.extensions.setdefault("sweeps", []).extend([again.try_again, conversation.finish_unanswered])
     chat.register(app, config)
+    commands.register()

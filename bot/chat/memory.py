@@ -19,6 +19,9 @@ LARGEST_MEDIA = 10 * 1024 * 1024
 # How many messages may be pushed and for how long (WeChat: customer-service rules), after a message and a tap.
 MESSAGE_GRANT = (5, 48 * 3600)
 TAP_GRANT = (3, 60)
+# The window's cookie: its residents' openids, the present one first.
+COOKIE = "chat_residents"
+OPENID = re.compile(r"oChat[0-9a-f]{23}")
 _MEDIA_NAME = re.compile(r"chat-[0-9a-f]{32}")
 
 
@@ -71,6 +74,24 @@ def use_window(openid: str) -> int | None:
     if not connection().exists(key):
         return 45015
     return None if int(connection().decr(key)) >= 0 else 45047
+
+
+def consent(openid: str, template_id: str) -> None:
+    """The resident agrees to one more notice of this template."""
+    key = f"bihuan:chat:consent:{openid}:{template_id}"
+    connection().incr(key)
+    connection().expire(key, KEPT_S)
+
+
+def use_consent(openid: str, template_id: str) -> bool:
+    """Use up a consent; False when there is none."""
+    key = f"bihuan:chat:consent:{openid}:{template_id}"
+    if not connection().exists(key):
+        return False
+    left = int(connection().decr(key))
+    if left <= 0:
+        connection().delete(key)
+    return left >= 0
 
 
 def keep_media(media_id: str, content: bytes) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import secrets
 from typing import Any
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, current_app, request
+from flask import Blueprint, Response, current_app, redirect, request
+from werkzeug.wrappers import Response as ResponseBase
 
 from bot.chat import memory
+from district import links
 from district.config import STAND_IN_PREFIX, Config
 
 pages = Blueprint("wechat_stand_in", __name__, url_prefix=STAND_IN_PREFIX)
 TOKEN_KEY = "bihuan:chat:token"  # noqa: S105
 TOKEN_S = 7200
 TICKET_S = 2592000
+MENU_KEY, LOGIN_KEY = "bihuan:chat:menu", "bihuan:chat:login"
+LOGIN_S = 300
 
 
 def _out(**fields: Any) -> Response:
@@ -33,7 +38,7 @@ def _given() -> dict[str, Any]:
 
 @pages.before_request
 def _check_token() -> Response | None:
-    if request.path.rsplit("/", 1)[-1] in ("token", "stable_token"):
+    if not request.path.startswith(f"{STAND_IN_PREFIX}/cgi-bin/") or request.endpoint == "wechat_stand_in.token":
         return None
     kept = memory.connection().get(TOKEN_KEY)
     if kept is None or kept.decode() != request.args.get("access_token"):  # type: ignore[union-attr]
@@ -96,8 +101,16 @@ def template() -> Response:
 
 @pages.post("/cgi-bin/message/subscribe/bizsend")
 def notice() -> Response:
-    """A subscription notice needs a consent, which this window cannot give."""
-    return _refuse(43101, "user refuse to accept the msg")
+    """A subscription notice, for each consent one; shown as a card."""
+    given = _given()
+    openid = str(given.get("touser", ""))
+    if not memory.use_consent(openid, str(given.get("template_id", ""))):
+        return _refuse(43101, "user refuse to accept the msg")
+    fields = given.get("data", {})
+    lines = [str(field.get("value", "")) for field in fields.values()] if isinstance(fields, dict) else []
+    url = str(given.get("page", ""))
+    memory.note(openid, {"side": "theirs", "kind": "card", "lines": lines, "url": url, "pushed": True})
+    return _out(msgid=secrets.randbelow(10**9))
 
 
 @pages.post("/cgi-bin/media/upload")
@@ -113,7 +126,19 @@ def upload() -> Response:
 
 @pages.post("/cgi-bin/menu/create")
 def menu() -> Response:
-    memory.connection().set("bihuan:chat:menu", json.dumps(_given(), ensure_ascii=False))
+    memory.connection().set(MENU_KEY, json.dumps(_given(), ensure_ascii=False))
+    return _out()
+
+
+@pages.get("/cgi-bin/menu/get")
+def present_menu() -> Response:
+    kept: bytes | None = memory.connection().get(MENU_KEY)  # type: ignore[assignment]
+    return _out(menu=json.loads(kept)) if kept else _refuse(46003, "menu not exist")
+
+
+@pages.get("/cgi-bin/menu/delete")
+def delete_menu() -> Response:
+    memory.connection().delete(MENU_KEY)
     return _out()
 
 
@@ -126,3 +151,30 @@ def code() -> Response:
 @pages.get("/cgi-bin/ticket/getticket")
 def ticket() -> Response:
     return _out(ticket=secrets.token_urlsafe(32), expires_in=TOKEN_S)
+
+
+@pages.get("/connect/oauth2/authorize")
+def authorize() -> ResponseBase:
+    """The login in WeChat's browser: the chat window's present resident, sent back with a code for one use."""
+    back = request.args.get("redirect_uri", "")
+    if not back.startswith(f"{links.base_url()}/"):
+        return Response("redirect_uri", status=400, mimetype="text/plain")
+    values = {"state": request.args.get("state", "")}
+    openid = next((one for one in request.cookies.get(memory.COOKIE, "").split(".") if one), "")
+    if memory.OPENID.fullmatch(openid):
+        values = {"code": secrets.token_hex(16), **values}
+        memory.connection().set(f"{LOGIN_KEY}:{values['code']}", openid, ex=LOGIN_S)
+    return redirect(f"{back}{'&' if '?' in back else '?'}{urlencode(values)}")
+
+
+@pages.get("/sns/oauth2/access_token")
+def visitor() -> Response:
+    config: Config = current_app.config["BIHUAN"]
+    if request.args.get("appid") != config.wechat_app_id:
+        return _refuse(40013, "invalid appid")
+    if request.args.get("secret") != config.wechat_app_secret:
+        return _refuse(40125, "invalid appsecret")
+    openid: bytes | None = memory.connection().getdel(f"{LOGIN_KEY}:{request.args.get('code', '')}")  # type: ignore[assignment]
+    if openid is None:
+        return _refuse(40029, "invalid code")
+    return _out(access_token=secrets.token_hex(16), expires_in=TOKEN_S, openid=openid.decode(), scope="snsapi_base")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from typing import Any
@@ -32,13 +31,11 @@ from district.reports import photos
 pages = Blueprint(
     "chat", __name__, template_folder="../templates", static_folder="../static", static_url_path="/chat/static"
 )
-COOKIE = "chat_residents"
 MOST_RESIDENTS = 6
 ACCOUNT = "gh_bihuan_demo"
 LONGEST_TEXT = 2000
 # WeChat delivers a message again when no proper answer comes in time.
 DELIVERIES = 3
-_OPENID = re.compile(r"oChat[0-9a-f]{23}")
 
 
 @pages.get("/chat")
@@ -66,7 +63,7 @@ def show() -> ResponseBase:
                 service=world.service_name(),
             )
         )
-    response.set_cookie(COOKIE, ".".join(known), max_age=30 * 86400, samesite="Lax", httponly=True)
+    response.set_cookie(memory.COOKIE, ".".join(known), max_age=30 * 86400, samesite="Lax", httponly=True)
     return response
 
 
@@ -113,7 +110,9 @@ def picture(media_id: str) -> Response:
 
 @pages.post("/chat/send")
 def send() -> tuple[Response, int]:
-    """Send one message as WeChat would: `kind` is text, voice, image, location, follow, leave, click or scan."""
+    """Send one message as WeChat would: `kind` is text, voice, image, location, follow, leave, click, scan, code (a
+    parametric one) or agree (to a subscription notice).
+    """
     openid = _openid()
     try:
         message, bubble = _message(request.form.get("kind", ""))
@@ -126,7 +125,7 @@ def send() -> tuple[Response, int]:
         memory.follow(openid, event == "subscribe")
     elif event is None:
         memory.follow(openid, True)
-    if event != "unsubscribe":
+    if event not in ("unsubscribe", "subscribe_msg_popup_event"):
         memory.open_window(openid, tap=event is not None)
     try:
         text = _deliver(openid, message)
@@ -141,7 +140,9 @@ def send() -> tuple[Response, int]:
 
 def _residents() -> list[str]:
     """The openids of this browser's residents, the present one first."""
-    return [one for one in request.cookies.get(COOKIE, "").split(".") if _OPENID.fullmatch(one)][:MOST_RESIDENTS]
+    return [one for one in request.cookies.get(memory.COOKIE, "").split(".") if memory.OPENID.fullmatch(one)][
+        :MOST_RESIDENTS
+    ]
 
 
 def _openid() -> str:
@@ -201,6 +202,12 @@ def _message(kind: str) -> tuple[dict[str, str], dict[str, Any] | None]:
              "ScanType": "qrcode", "ScanResult": links.printed_facility_code(token)},
             {"kind": "system", "text": t("chat.scanned", name=form.get("name", "")[:60])},
         )  # fmt: skip
+    if kind == "code":
+        return {"MsgType": "event", "Event": "SCAN", "EventKey": f"fac:{form.get('token', '')[:20]}"}, None
+    if kind == "agree":
+        template_id = form.get("template", "")[:64]
+        memory.consent(_openid(), template_id)
+        return {"MsgType": "event", "Event": "subscribe_msg_popup_event", "Template": template_id}, None
     raise BadInput("errors.bad_input")
 
 
@@ -210,10 +217,14 @@ def _xml(openid: str, fields: dict[str, str]) -> str:
     if fields["MsgType"] != "event":
         whole["MsgId"] = str(time.time_ns() // 1000 * 100 + secrets.randbelow(100))
     scan = {name: whole.pop(name) for name in ("ScanType", "ScanResult") if name in whole}
+    template_id = whole.pop("Template", "")
     inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in whole.items())
     if scan:
         parts = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in scan.items())
         inner += f"<ScanCodeInfo>{parts}</ScanCodeInfo>"
+    if template_id:
+        agreed = f"<TemplateId>{escape(template_id)}</TemplateId><SubscribeStatusString>accept</SubscribeStatusString>"
+        inner += f"<SubscribeMsgPopupEvent><List>{agreed}</List></SubscribeMsgPopupEvent>"
     return f"<xml>{inner}</xml>"
 
 

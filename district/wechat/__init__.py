@@ -9,6 +9,7 @@ from flask import Flask
 
 from district.wechat.client import WeChatClient
 from district.wechat.redaction import protect_library_logs
+from district.wechat.tickets import TicketKeeper
 from district.wechat.tokens import TokenKeeper
 
 
@@ -23,6 +24,14 @@ class _Clients:
         self._pid = 0
         self._tokens: TokenKeeper | None = None
         self._local = threading.local()
+
+    def tickets(self, app: Flask) -> TicketKeeper:
+        config = app.config["BIHUAN"]
+        return TicketKeeper(
+            app_id=config.wechat_app_id,
+            door=app.extensions.get("redis_door"),
+            fetch=lambda: self.client(app).jsapi_ticket(),
+        )
 
     def client(self, app: Flask) -> WeChatClient:
         config = app.config["BIHUAN"]
@@ -50,5 +59,14 @@ class _Clients:
 def client_for(app: Flask) -> WeChatClient:
     """This thread's client for the application's account."""
     protect_library_logs()
+    return _clients(app).client(app)
+
+
+def ticket_for(app: Flask) -> str:
+    """The ticket that pages' signatures are made with; raises `district.wechat.errors`."""
+    return _clients(app).tickets(app).get()
+
+
+def _clients(app: Flask) -> _Clients:
     clients: _Clients = app.extensions.setdefault("wechat_clients", _Clients())
-    return clients.client(app)
+    return clients

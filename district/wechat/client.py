@@ -7,6 +7,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -25,6 +26,8 @@ MAX_MEDIA_BYTES = 10 * 1024 * 1024
 # A picture that trickles in must not hold a worker: each read has its time limit, this one bounds them all.
 DOWNLOAD_S = 60.0
 CHUNK_BYTES = 64 * 1024
+LONGEST_OPENID = 64
+NO_MENU = 46003
 # What a template's typed values may hold, in characters; WeChat refuses the whole message otherwise.
 VALUE_LENGTHS = {
     "thing": 20,
@@ -40,11 +43,20 @@ VALUE_LENGTHS = {
 }
 
 
+@dataclass(frozen=True)
+class Visitor:
+    """Who opened a page in WeChat. is_snapshot: only WeChat's preview of it, with an openid that is nobody's."""
+
+    openid: str
+    is_snapshot: bool
+
+
 class WeChatClient(wechatpy.WeChatClient):  # type: ignore[misc]  # wechatpy has no types
     """One account's API, for one thread. Every method raises only `district.wechat.errors`."""
 
     def __init__(self, *, app_id: str, secret: str, base_url: str, tokens: TokenKeeper) -> None:
         super().__init__(app_id, secret, timeout=TIMEOUT_S, auto_retry=False)
+        self._login_secret = secret
         self._base_url = base_url
         self.API_BASE_URL = f"{base_url}/cgi-bin/"
         self._tokens = tokens
@@ -92,6 +104,53 @@ class WeChatClient(wechatpy.WeChatClient):  # type: ignore[misc]  # wechatpy has
     def create_menu(self, buttons: list[dict[str, Any]]) -> None:
         """Replace the account's menu; residents see it within five minutes."""
         self.menu.create({"button": buttons})
+
+    def present_menu(self) -> dict[str, Any] | None:
+        """The account's menu as WeChat keeps it; None when there is none."""
+        try:
+            found: dict[str, Any] = self.get("menu/get")
+        except WeChatError as error:
+            if error.code == NO_MENU:
+                return None
+            raise
+        menu: dict[str, Any] = found.get("menu", found)
+        return menu
+
+    def delete_menu(self) -> None:
+        """Take the menu away."""
+        self.get("menu/delete")
+
+    def jsapi_ticket(self) -> tuple[str, int]:
+        """(ticket, seconds it lasts) for the signatures of pages; ask `district.wechat.ticket_for`, which keeps it."""
+        found = self.get("ticket/getticket", params={"type": "jsapi"})
+        ticket, expires_in = found.get("ticket"), found.get("expires_in", 7200)
+        if not isinstance(ticket, str) or not ticket or not isinstance(expires_in, int):
+            raise Retryable(None, "no ticket in the answer")
+        return ticket, expires_in
+
+    def visitor(self, code: str) -> Visitor:
+        """Who came back from WeChat's login with this code. Raises BadCode for one that is used or too old."""
+        params = {
+            "appid": self.appid, "secret": self._login_secret, "code": code, "grant_type": "authorization_code"
+        }  # fmt: skip
+        try:
+            with self._http.get(
+                f"{self._base_url}/sns/oauth2/access_token", params=params, timeout=TIMEOUT_S, allow_redirects=False
+            ) as response:
+                # Sent as text without a character set: the bytes are JSON in UTF-8.
+                found = json.loads(response.content)
+        except requests.RequestException as error:
+            raise Retryable(None, type(error).__name__) from None
+        except ValueError:
+            raise Retryable(None, "the answer is not JSON") from None
+        if not isinstance(found, dict):
+            raise Retryable(None, "the answer is not JSON")
+        if found.get("errcode"):
+            raise error_for(int(found["errcode"]), redact(str(found.get("errmsg", "")))[:200])
+        openid = found.get("openid")
+        if not isinstance(openid, str) or not 0 < len(openid) <= LONGEST_OPENID:
+            raise Retryable(None, "no openid in the answer")
+        return Visitor(openid, is_snapshot=str(found.get("is_snapshotuser", "0")) == "1")
 
     def create_scene_code(self, scene: str, *, lasts_s: int | None = None) -> str:
         """The address a parametric QR code holds. lasts_s: up to 30 days; None makes a permanent one."""

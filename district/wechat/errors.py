@@ -36,6 +36,10 @@ class NoGrant(WeChatError):
     """The resident gave no consent to this subscription notice, or it is used up."""
 
 
+class BadCode(WeChatError):
+    """A login's code is invalid, used or older than five minutes: the login begins anew or is left alone."""
+
+
 class MediaGone(WeChatError):
     """The media id is invalid or older than three days."""
 
@@ -66,6 +70,8 @@ _BY_CODE: dict[int, type[WeChatError]] = {
     43101: NoGrant,
     40007: MediaGone,
     40003: BadRecipient,
+    40029: BadCode,
+    40163: BadCode,
 }
 
 

@@ -22,8 +22,11 @@ from bot.chat import memory
 from district import jobs, wechat
 from district.config import Config
 from district.extensions import db
+from district.facilities import service as facility_service
+from district.notifications.models import SubscriptionGrant
 from district.reports.models import Photo, Report
-from district.wechat.errors import Fatal, MediaGone, NoGrant, NotFollower, WindowClosed
+from district.wechat.client import Visitor
+from district.wechat.errors import BadCode, Fatal, MediaGone, NoGrant, NotFollower, WindowClosed
 from district.work import unit_of_work
 from tests.factories import MIDDLE, SmallDistrict, forget_reference, make_facility
 from wsgi import create_app
@@ -268,6 +271,50 @@ def test_the_other_calls_are_answered(api: wechat.WeChatClient, window: Window) 
         api.download_media("../secrets.json")
     media_id = api.media.upload("image", ("a.jpg", a_picture().getvalue(), "image/jpeg"))["media_id"]
     assert api.download_media(media_id) == a_picture().getvalue()
+
+
+def test_the_menu_is_kept_shown_and_taken_away(api: wechat.WeChatClient, running: str) -> None:
+    from bot import menu
+
+    api.create_menu(menu.buttons())
+    assert api.present_menu() == {"button": menu.buttons()}
+    api.delete_menu()
+    assert api.present_menu() is None
+
+
+def test_who_agreed_gets_one_notice(api: wechat.WeChatClient, window: Window) -> None:
+    window.send("agree", template="STAND_IN_NOTICE")
+    (row,) = db.session.scalars(select(SubscriptionGrant))
+    assert (row.template_id, row.left_over) == ("STAND_IN_NOTICE", 1)
+    assert api.send_subscription_notice(window.openid, "STAND_IN_NOTICE", "http://x/r/1", {"thing2": "已办结"})
+    assert window.log()[-1]["lines"] == ["已办结"]
+    with pytest.raises(NoGrant):
+        api.send_subscription_notice(window.openid, "STAND_IN_NOTICE", "http://x/r/1", {"thing2": "x"})
+
+
+def test_a_parametric_code_opens_the_facilitys_dialogue(window: Window) -> None:
+    with unit_of_work():
+        facility = make_facility()
+        token = facility_service.token_of(facility.id) or ""
+        code = facility.code17
+    forget_reference()
+    assert code in window.send("code", token=token)
+
+
+def test_the_login_sends_the_windows_resident_back_with_a_code_for_one_use(
+    api: wechat.WeChatClient, window: Window
+) -> None:
+    back = window.client.get(
+        "/_wechat/connect/oauth2/authorize", query_string={"redirect_uri": "http://district.test/x", "state": "S1"}
+    ).headers["Location"]
+    assert back.startswith("http://district.test/x?code=")
+    assert back.endswith("&state=S1")
+    code = back.partition("code=")[2].partition("&")[0]
+    assert api.visitor(code) == Visitor(window.openid, is_snapshot=False)
+    with pytest.raises(BadCode):
+        api.visitor(code)
+    elsewhere = {"redirect_uri": "http://elsewhere.test/x", "state": "S1"}
+    assert window.client.get("/_wechat/connect/oauth2/authorize", query_string=elsewhere).status_code == 400
 
 
 def test_a_wrong_secret_and_a_wrong_token_are_refused(app: Flask, api: wechat.WeChatClient, running: str) -> None:

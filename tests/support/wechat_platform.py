@@ -8,7 +8,7 @@ with wechatpy, so that a mistake on our side cannot be mirrored here. As its own
 Control of the server, JSON in and out, under /control/: `sent` (what the bot sent out), `calls`, `state`,
 `reset`, `clock` {"advance": seconds}, `interaction` {"openid", "kind": message|menu|subscribe|scan|...},
 `fault` {"path": ..., "times": n, "errcode" | "http" | "delay" | "raw": ...}, `media` (raw body, ?kind=image),
-`tokens` {"how": "invalid" | "expired"}, `consent` {"openid", "template_id"}, `login` {"openid", "deny"}.
+`tokens` {"how": "invalid" | "expired"}, `consent` {"openid", "template_id"}, `login` {"openid", "deny", "snapshot"}.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ class Platform:
         self.sent: list[dict[str, Any]] = []
         self.calls: list[dict[str, Any]] = []
         self.faults: list[dict[str, Any]] = []
-        self.codes: dict[str, str] = {}
+        self.codes: dict[str, tuple[str, float, bool]] = {}
         self.login: dict[str, Any] = {"openid": "oVisitor", "deny": False}
         self.menu: Any = None
         self.client_ids: dict[str, int] = {}
@@ -393,12 +393,39 @@ class Platform:
         if not isinstance(buttons, list) or not 1 <= len(buttons) <= 3:
             raise Refused(40016)
         for top in buttons:
+            if len(top.get("sub_button", [])) > 5:
+                raise Refused(40017)
             for button in [top, *top.get("sub_button", [])]:
+                if len(str(button.get("key", "")).encode()) > 128 or len(str(button.get("url", "")).encode()) > 1024:
+                    raise Refused(40054)
                 limit = 16 if button is top else 60
                 if not 0 < len(str(button.get("name", "")).encode()) <= limit:
                     raise Refused(40018)
         self.menu = body
         return {}
+
+    def present_menu(self) -> dict[str, Any]:
+        if self.menu is None:
+            raise Refused(46003)
+        return {"menu": self.menu}
+
+    def delete_menu(self) -> dict[str, Any]:
+        self.menu = None
+        return {}
+
+    def ticket(self) -> dict[str, Any]:
+        return {"ticket": "jsapi-ticket", "expires_in": 7200}
+
+    def visitor(self, code: str) -> dict[str, Any]:
+        """Whoever came with this code, once, within five minutes."""
+        openid, until, is_used = self.codes.get(code, ("", 0.0, False))
+        if not openid or until <= self.now():
+            raise Refused(40029)
+        if is_used:
+            raise Refused(40163)
+        self.codes[code] = (openid, until, True)
+        snapshot = {"is_snapshotuser": 1} if self.login.get("snapshot") else {}
+        return {"access_token": secrets.token_hex(8), "openid": openid, "scope": "snsapi_base", **snapshot}
 
     def create_code(self, body: dict[str, Any]) -> dict[str, Any]:
         scene = body.get("action_info", {}).get("scene", {}).get("scene_str", "")
@@ -416,6 +443,11 @@ class Platform:
         return kind, data
 
 
+GETS = {
+    "/cgi-bin/menu/get": Platform.present_menu,
+    "/cgi-bin/menu/delete": Platform.delete_menu,
+    "/cgi-bin/ticket/getticket": Platform.ticket,
+}
 POSTS = {
     "/cgi-bin/message/custom/send": Platform.send_custom,
     "/cgi-bin/message/template/send": Platform.send_template,
@@ -478,7 +510,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(platform.issue(path.rsplit("/", 1)[1], bool(given.get("force_refresh", False))))
         elif path == "/connect/oauth2/authorize":
             code = secrets.token_hex(16)
-            platform.codes[code] = platform.login["openid"]
+            platform.codes[code] = (platform.login["openid"], platform.now() + 5 * MINUTE, False)
             back = {} if platform.login["deny"] else {"code": code}
             target = query["redirect_uri"]
             join = "&" if "?" in target else "?"
@@ -486,15 +518,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(b"", 302, "text/html", {"Location": target})
         elif path == "/sns/oauth2/access_token":
             platform.check_app(query)
-            openid = platform.codes.pop(query.get("code", ""), None)
-            if openid is None:
-                raise Refused(40029)
-            self.answer(
-                json.dumps(
-                    {"access_token": secrets.token_hex(8), "openid": openid, "scope": "snsapi_base"}
-                ).encode(),
-                kind="text/plain",
-            )
+            found = platform.visitor(query.get("code", ""))
+            self.answer(json.dumps(found).encode(), kind="text/plain")
         elif path == "/cgi-bin/media/get":
             platform.check_token(query.get("access_token", ""))
             kind, data = platform.fetch_media(query.get("media_id", ""))
@@ -502,9 +527,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(b'{"video_url": "http://example/0.mp4"}', kind="text/plain")
             else:
                 self.answer(data, kind="audio/amr" if kind == "voice" else "image/jpeg")
-        elif path == "/cgi-bin/ticket/getticket":
+        elif path in GETS:
             platform.check_token(query.get("access_token", ""))
-            self.answer({"errcode": 0, "ticket": "jsapi-ticket", "expires_in": 7200})
+            self.answer({"errcode": 0, "errmsg": "ok", **GETS[path](platform)})
         elif path in POSTS:
             platform.check_token(query.get("access_token", ""))
             try:
