@@ -6,7 +6,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from citizen import intake, pages, showing
+from citizen import identity, intake, pages, showing
 from citizen.failures import error_page, field_texts
 from district.errors import BadInput, NotFound
 from district.extensions import db, limiter
@@ -66,7 +66,7 @@ def report_here(token: str) -> Response:
                     photo_ids=photo_ids,
                     language=language(),
                 ),
-                by=None,
+                by=identity.resident(),
             )
     except BadInput as error:
         words = " ".join(field_texts(error).values()) or t(error.key, **error.params)

@@ -32,6 +32,13 @@ def description(base_url: str) -> Json:
                     "getFacility", {"200": _answer(_ref("Facility")), **_errors(404, 410, 429)}, [_path("code")]
                 )
             },
+            "/api/v1/jssdk": {
+                "get": _operation(
+                    "signPage",
+                    {"200": _answer(_ref("PageSignature")), **_errors(422, 429, 503)},
+                    [_query("url", _TEXT)],
+                )
+            },
             "/api/v1/photos": {
                 "post": _operation(
                     "addPhoto",
@@ -198,6 +205,7 @@ _SCHEMAS: Json = {
             },
         }
     ),
+    "PageSignature": _whole({"appId": _TEXT, "timestamp": {"type": "integer"}, "nonceStr": _TEXT, "signature": _TEXT}),
     "Photo": _whole({"id": _TEXT, "url": _TEXT, "thumb": _TEXT}),
     "NewReport": _object({**_GIVEN, "photos": {"type": "array", "items": _TEXT, "maxItems": 9}}),
     "Filed": _whole({"number": _TEXT, "key": _TEXT, "status": _ref("Status"), "url": _TEXT}),

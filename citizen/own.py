@@ -11,6 +11,7 @@ import hmac
 from flask import Response, current_app, request
 from itsdangerous import BadSignature, URLSafeSerializer
 
+from citizen import identity
 from district.reports.models import Report
 
 COOKIE = "my_reports"
@@ -46,7 +47,11 @@ def right_key(report: Report, given: str | None) -> bool:
 
 
 def key_of(report: Report, given: str | None = None) -> str | None:
-    """The report's key, when the request holds it in its address, its form or its cookie; else None."""
+    """The report's key, when the request holds it in its address, its form or its cookie, or when whoever asks is
+    known to have filed the report; else None.
+    """
+    if report.resident_id is not None and report.resident_id == identity.resident_id():
+        return report.access_key
     for candidate in (given, known_keys().get(report.number)):
         if right_key(report, candidate):
             return report.access_key

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from citizen import intake, own, showing
+from citizen import identity, intake, own, showing, wechat_login
 from citizen.failures import field_texts
 from district.errors import BadInput, NotFound
 from district.extensions import db, limiter
@@ -59,7 +59,9 @@ def file_report() -> AnyResponse:
         if given.latitude is None and given.facility is None and not given.address:
             raise BadInput(fields={"place": "citizen.errors.place"})
         with unit_of_work():
-            report = reports.submit(given.as_new_report(Source.QR if given.facility else Source.H5, ids), by=None)
+            report = reports.submit(
+                given.as_new_report(Source.QR if given.facility else Source.H5, ids), by=identity.resident()
+            )
     except BadInput as error:
         return _form(request.form, wrong=field_texts(error), words=t(error.key, **error.params), loose=loose)
     return done(report)
@@ -89,7 +91,7 @@ def look_up() -> AnyResponse:
 
 @pages.get("/mine")
 def mine() -> str:
-    """The reports of this browser."""
+    """The reports of this browser, and of the resident it is known to belong to."""
     return render_template("citizen/mine.html", reports=_mine(), show=showing, asked="", unread=False)
 
 
@@ -98,6 +100,8 @@ def forget_mine() -> AnyResponse:
     """Empty the list, for a borrowed telephone."""
     response = make_response(redirect(url_for("citizen.mine"), 303))
     own.forget(response)
+    identity.log_out(response)
+    wechat_login.leave_alone(response, for_s=wechat_login.FORGOTTEN_LIVES_S)
     return response
 
 
@@ -192,7 +196,13 @@ def _tokens(photo_ids: list[int]) -> list[str]:
 def _mine() -> list[Report]:
     keys = own.known_keys()
     found = {report.number: report for report in queries.by_numbers(list(keys))}
-    return [found[number] for number, key in keys.items() if number in found and found[number].access_key == key]
+    kept = [found[number] for number, key in keys.items() if number in found and found[number].access_key == key]
+    known = identity.resident_id()
+    if known is None:
+        return kept
+    filed = [report for report in queries.of_resident(known) if report.resident_id == known]
+    by_id = {report.id: report for report in (*kept, *filed)}
+    return sorted(by_id.values(), key=lambda report: report.id, reverse=True)
 
 
 def _open_reports() -> list[Report]:

@@ -167,9 +167,8 @@ class Config:
         stand_in = f"http://{_reachable(host)}:{port}{STAND_IN_PREFIX}"
         official = "https://api.weixin.qq.com"
         api_base = given.get("WECHAT_API_BASE_URL") or (official if app_env == "production" else stand_in)
-        oauth_base = given.get("WECHAT_OAUTH_BASE_URL") or (
-            "https://open.weixin.qq.com" if app_env == "production" else stand_in
-        )
+        # Only where it is set: an account whose console does not name our address would show residents an error.
+        oauth_base = given.get("WECHAT_OAUTH_BASE_URL") or ("" if app_env == "production" else stand_in)
         return cls(
             app_env=app_env,
             host=host,
