@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 # WeChat waits five seconds; a locked database must not use them all up.
 PATIENCE_S = 2.5
 ACCEPTED, DELIVERED = "accept", "success"
+POPUP = "subscribe_msg_popup_event"
 
 
 def concern(message: Inbound) -> bool:
@@ -35,38 +36,35 @@ def concern(message: Inbound) -> bool:
 
 def note(message: Inbound) -> None:
     """Write down what the event says. Raises whatever the database raises: the caller keeps it and tries again."""
-    handle = _HANDLERS[message.event or ""]
+    event = message.event or ""
     with unit_of_work(patience_s=PATIENCE_S) as session:
-        handle(session, message)
+        if event == POPUP:
+            # Also somebody who does not follow the account can agree to notices.
+            people.know_resident(message.openid)
+        resident = _resident(session, message)
+        if resident is None or (event in _ONCE and session.get(InboundMessage, message.key) is not None):
+            return
+        _HANDLERS[event](session, resident, message)
+        if event in _ONCE:
+            seen = {"key": message.key, "resident_id": resident.id, "kind": f"event:{event}"[:40]}
+            session.add(InboundMessage(**seen, received_at=clock.now()))
 
 
-def _popped_up(session: Session, message: Inbound) -> None:
+def _popped_up(session: Session, resident: Resident, message: Inbound) -> None:
     """Asked on a page or in an article whether they want notices: each acceptance is good for one."""
-    people.know_resident(message.openid)
-    resident = _resident(session, message)
-    if resident is None or session.get(InboundMessage, message.key) is not None:
-        return
-    session.add(
-        InboundMessage(
-            key=message.key, resident_id=resident.id, kind=f"event:{message.event}"[:40], received_at=clock.now()
-        )
-    )
     for answer in message.answers:
         if answer.status == ACCEPTED:
             notifications.consented(resident.id, answer.template_id)
 
 
-def _changed(session: Session, message: Inbound) -> None:
+def _changed(session: Session, resident: Resident, message: Inbound) -> None:
     """Switched off in WeChat's own settings. Switching on again is no consent to a one-time notice."""
-    resident = _resident(session, message)
-    if resident is None:
-        return
     for answer in message.answers:
         if answer.status and answer.status != ACCEPTED:
             notifications.refused(resident.id, answer.template_id)
 
 
-def _notice_sent(session: Session, message: Inbound) -> None:
+def _notice_sent(session: Session, resident: Resident, message: Inbound) -> None:
     """What became of a subscription notice."""
     for answer in message.answers:
         failed = answer.error not in ("", "0") or answer.status not in ("", DELIVERED)
@@ -75,18 +73,15 @@ def _notice_sent(session: Session, message: Inbound) -> None:
             notifications.delivery_failed(message.openid, answer.message_id, reason or "failed")
 
 
-def _template_sent(session: Session, message: Inbound) -> None:
+def _template_sent(session: Session, resident: Resident, message: Inbound) -> None:
     """What became of a template message. WeChat's words: `success`, `failed:user block`, `failed: system failed`."""
     status = (message.status or "").strip()
     if message.message_id and status and status.lower() != DELIVERED:
         notifications.delivery_failed(message.openid, message.message_id, status)
 
 
-def _left(session: Session, message: Inbound) -> None:
+def _left(session: Session, resident: Resident, message: Inbound) -> None:
     """Nobody who left is known by name, and nothing is kept of them but the cases and what belongs to those."""
-    resident = _resident(session, message)
-    if resident is None:
-        return
     mine = resident.id
     session.execute(delete(Photo).where(Photo.resident_id == mine, Photo.report_id.is_(None)))
     session.execute(delete(Conversation).where(Conversation.resident_id == mine))
@@ -96,11 +91,9 @@ def _left(session: Session, message: Inbound) -> None:
     log.info("a resident left the account", extra={"resident": mine})
 
 
-def _revoked(session: Session, message: Inbound) -> None:
+def _revoked(session: Session, resident: Resident, message: Inbound) -> None:
     """They took back what they allowed our pages."""
-    resident = _resident(session, message)
-    if resident is not None:
-        leaving.end_web_logins(resident)
+    leaving.end_web_logins(resident)
 
 
 def _resident(session: Session, message: Inbound) -> Resident | None:
@@ -111,8 +104,8 @@ def _resident(session: Session, message: Inbound) -> Resident | None:
     )
 
 
-_HANDLERS: dict[str, Callable[[Session, Inbound], None]] = {
-    "subscribe_msg_popup_event": _popped_up,
+_HANDLERS: dict[str, Callable[[Session, Resident, Inbound], None]] = {
+    POPUP: _popped_up,
     "subscribe_msg_change_event": _changed,
     "subscribe_msg_sent_event": _notice_sent,
     "templatesendjobfinish": _template_sent,
@@ -120,3 +113,5 @@ _HANDLERS: dict[str, Callable[[Session, Inbound], None]] = {
     "user_authorization_revoke": _revoked,
     "user_authorization_cancellation": _left,
 }
+# A repeat of these would change something again: counted once more, or undone what came after.
+_ONCE = frozenset({POPUP, "unsubscribe", "user_authorization_revoke", "user_authorization_cancellation"})

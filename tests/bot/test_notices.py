@@ -131,8 +131,9 @@ def test_leaving_takes_the_person_away_and_leaves_the_case(phone: TestPhone, dis
     for _ in range(2):
         assert acknowledged(phone.does("unsubscribe"))
     assert db.session.scalars(select(Resident.openid).where(Resident.openid == phone.openid)).all() == []
-    for model in (Conversation, InboundMessage, SubscriptionGrant):
+    for model in (Conversation, SubscriptionGrant):
         assert db.session.scalar(select(func.count()).select_from(model)) == 0
+    assert list(db.session.scalars(select(InboundMessage.kind))) == ["event:unsubscribe"]
     assert db.session.scalar(select(func.count(Photo.id)).where(Photo.report_id.is_(None))) == 0
     assert db.session.scalars(select(Report.number)).one() == number
     assert set(db.session.scalars(select(Notification.delivery))) == {Delivery.NOT_POSSIBLE}
@@ -148,13 +149,17 @@ def test_whoever_follows_anew_finds_their_reports_again(
     phone = new_phone()
     phone.says("民悦园门口的路灯坏了")
     number = db.session.scalars(select(Report.number)).one()
-    phone.does("unsubscribe")
+    left = phone.event("unsubscribe")
+    phone.deliver(left)
     stranger = new_phone()
     stranger.does("subscribe", "")
     assert number not in stranger.says("我的上报").text
     assert phone.does("subscribe", "").text
     assert number in phone.says("我的上报").text
     assert db.session.scalar(select(func.count(Resident.id)).where(Resident.left_digest.is_not(None))) == 0
+    # The leave is delivered again, late.
+    assert acknowledged(phone.deliver(left))
+    assert number in phone.says("我的上报").text
 
 
 def test_whoever_wrote_as_somebody_new_stays_so(phone: TestPhone, district: SmallDistrict) -> None:
