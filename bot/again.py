@@ -16,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app
+from sqlalchemy import select
 
 from bot import conversation
 from bot.protocol.inbound import BadMessage, read
 from bot.protocol.xml import clean
-from district import wechat
+from district import clock, wechat
 from district.extensions import db
+from district.people import service as people
+from district.people.models import Resident
 from district.wechat.errors import WeChatError
+from district.work import unit_of_work
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +95,19 @@ def _handle(app: Flask, kept: dict[str, Any]) -> bool:
     finally:
         db.session.remove()
     words = conversation.words_of(answered.reply)
-    if words and not answered.repeated:
+    if words and not answered.repeated and _may_send(message.openid):
         try:
             wechat.client_for(app).send_text(message.openid, words)
         except WeChatError as error:
             log.warning("a late answer was not sent", extra={"code": error.code})
     return True
+
+
+def _may_send(openid: str) -> bool:
+    """Whether a customer-service message can still arrive; one is used up then. What comes too late is not tried."""
+    with unit_of_work() as session:
+        resident = session.scalar(select(Resident).where(Resident.openid == openid).with_for_update())
+        return resident is not None and people.take_grant(resident, clock.now()) is not None
 
 
 def _put_back(path: Path, taken: Path, kept: dict[str, Any]) -> None:

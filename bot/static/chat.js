@@ -310,6 +310,8 @@
   $('scan-tile').addEventListener('click', () => scan(document.querySelector('[data-scan]').dataset.scan));
   for (const button of document.querySelectorAll('.menu button')) {
     button.addEventListener('click', () => {
+      const group = button.closest('details');
+      if (group) group.open = false;
       if (button.dataset.scan) scan(button.dataset.scan);
       else send({ kind: 'click', key: button.dataset.click });
     });

@@ -244,6 +244,7 @@ def test_a_locked_database_is_acknowledged_soon_and_the_message_is_handled_later
         assert again.waiting(app) == 0
         (sent,) = platform.sent(phone.openid)
         assert report.number in sent["body"]["text"]["content"]
+        assert db.session.scalars(select(Resident.window_left).where(Resident.openid == phone.openid)).one() == 4
 
 
 def test_a_defect_is_acknowledged_and_the_message_waits(
