@@ -198,7 +198,9 @@ def withdrawal_answered(turn: Turn, text: str, world: World) -> bool:
         if talk.last_id == report_id:
             talk.last_id = None
         return True
-    if world.words.means("no", text) or world.words.means("cancel", text):
+    said_no = world.words.means("no", text) or world.words.means("cancel", text)
+    if said_no or world.read(text).intent == "withdraw":
+        # "Rather not withdraw" speaks of withdrawing too: what is not a plain yes keeps the report.
         turn.say("bot.withdraw.kept", number=number)
         return True
     return False

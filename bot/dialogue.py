@@ -178,7 +178,7 @@ def _text(turn: Turn, text: str, world: World) -> None:
     if mistyped and not reading.number and words.is_little(words.without_number(text)):
         turn.say("bot.status.unknown", number=shown(mistyped))
         return
-    if not reading.category and not reading.dangers and not talk.is_open and _aside(turn, text, reading, world):
+    if not reading.dangers and not talk.is_open and _aside(turn, text, reading, world):
         return
     _content(turn, text, reading, world)
 
@@ -229,15 +229,28 @@ def _linked_place(turn: Turn, text: str, world: World) -> bool:
 
 
 def _aside(turn: Turn, text: str, reading: Reading, world: World) -> bool:
-    """Whole sentences that report nothing: about an earlier report, a kind word, a coarse one."""
+    """Whole sentences that report nothing: about an earlier report, a kind word, a coarse one.
+
+    What they are about may be said in them ("the lamp I reported"); with a place of its own it is something new.
+    """
+    if reading.category and reading.places:
+        return False
+    if reading.intent == "followup" and takes_more(turn.talk, world):
+        # About what was filed a moment ago: more words for it.
+        return False
     if reading.intent == "followup":
         return afterwards.follow_up(turn, text, world)
+    if reading.intent == "complaint" or (reading.intent == "abuse" and not reading.category):
+        if not reading.places and afterwards.complained(turn, text, world):
+            return True
+        if reading.intent == "complaint":
+            return False
+    if reading.category:
+        return False
     if reading.intent == "withdraw":
         afterwards.ask_withdrawal(turn, afterwards.latest_to_withdraw(world.my_reports()))
     elif reading.intent in ("thanks", "chitchat"):
         turn.say(f"bot.chat.{'thanks' if reading.intent == 'thanks' else 'hello'}")
-    elif reading.intent in ("complaint", "abuse") and not reading.places and afterwards.complained(turn, text, world):
-        pass
     elif reading.intent in ("abuse", "spam"):
         turn.say(f"bot.chat.{reading.intent}")
     else:

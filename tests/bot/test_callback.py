@@ -204,11 +204,13 @@ def test_one_persons_messages_are_handled_one_after_the_other(app: Flask, distri
     import threading
 
     config = app.config["BIHUAN"]
-    for _ in range(4):
+    for turn in range(4):
         phone = Phone(served, config.wechat_token, config.wechat_encoding_aes_key, config.wechat_app_id)
         before = count(Report)
         db.session.rollback()
-        acts = (lambda p=phone: p.says("有个坑"), lambda p=phone: p.is_at(*HERE))
+        # Each at a place of its own: the same trouble at one place would be asked about first.
+        place = (HERE[0] + turn * 0.001, HERE[1])
+        acts = (lambda p=phone: p.says("有个坑"), lambda p=phone, at=place: p.is_at(*at))
         threads = [threading.Thread(target=act) for act in acts]
         for thread in threads:
             thread.start()

@@ -167,7 +167,7 @@ def test_a_scan_offers_the_facilitys_troubles_and_shows_its_code(window: Window,
 
 def test_a_voice_with_and_without_words(window: Window) -> None:
     assert "BH" in window.send("voice", text="民悦园的路灯坏了")
-    assert "打字" in window.send("voice", text="")
+    assert "打一句字" in window.send("voice", text="")
 
 
 def test_menu_taps_are_answered(window: Window) -> None:

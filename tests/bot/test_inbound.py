@@ -194,11 +194,11 @@ def test_any_text_in_place_of_a_message_is_read_or_refused(text: str) -> None:
     ),
     st.sampled_from(["text", "image", "event", "location", "voice", "x"]),
 )
-def test_every_field_is_text_a_number_or_none(extra: dict[str, object], kind: str) -> None:
+def test_every_field_is_text_a_number_a_tuple_or_none(extra: dict[str, object], kind: str) -> None:
     try:
         got = message(kind, **extra)
     except BadMessage:
         return
-    allowed = (str, float, bool, datetime, type(None))
+    allowed = (str, float, bool, datetime, tuple, type(None))
     assert all(isinstance(getattr(got, field.name), allowed) for field in fields(got))
     assert len(got.key) <= KEY_LENGTH
