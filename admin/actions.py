@@ -19,7 +19,7 @@ from district.errors import BadInput, DistrictError, NotAllowed, NotFound, Stale
 from district.extensions import db
 from district.messages import speaking, t
 from district.people.models import Staff
-from district.reports import guards, photos, sight
+from district.reports import guards, photos, questions, sight
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.states import Action
@@ -38,6 +38,8 @@ _LEAVES: dict[Action, EventKind] = {
     Action.REFUSE_VERIFICATION: EventKind.VERIFICATION_REFUSED,
     Action.REJECT: EventKind.REJECTED,
     Action.REOPEN: EventKind.REOPENED,
+    Action.ASK: EventKind.ASKED,
+    Action.WITHDRAW_QUESTION: EventKind.QUESTION_WITHDRAWN,
 }
 
 
@@ -149,6 +151,8 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
     ),
     Action.CORRECT: _correct,
     Action.COMMENT: _comment,
+    Action.ASK: lambda report, by, sent: questions.ask(report, by=by, text=sent.text("text")),
+    Action.WITHDRAW_QUESTION: lambda report, by, _: questions.withdraw_question(report, by=by),
 }
 
 

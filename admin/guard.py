@@ -12,6 +12,7 @@ from flask_login import current_user, logout_user
 
 from district import clock
 from district.errors import NotAllowed
+from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
 from district.people.roles import Role
 
@@ -39,6 +40,10 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "form": _ACTS,
     "act": _ACTS,
     "show_contact": _ACTS,
+    "chat": _EVERYBODY,
+    "block": MAY_BLOCK,
+    "blocks": MAY_BLOCK,
+    "unblock": MAY_BLOCK,
     "take_call": frozenset({Role.ACCEPTOR, Role.SHIFT_LEAD}),
     "file_call": frozenset({Role.ACCEPTOR, Role.SHIFT_LEAD}),
     "places": _EVERYBODY,

@@ -35,7 +35,7 @@ _WORK: dict[Role, tuple[Queue, ...]] = {
     Role.ACCEPTOR: (Queue.VERIFY,),
     Role.INSPECTOR: (Queue.OVERDUE,),
 }
-_UNIT_TABS = (Queue.ACCEPT, Queue.HANDLE, Queue.HAND_BACKS, Queue.VERIFY, Queue.OVERDUE)
+_UNIT_TABS = (Queue.ACCEPT, Queue.HANDLE, Queue.HAND_BACKS, Queue.VERIFY, Queue.WAITING, Queue.OVERDUE)
 MINE, ALL = "mine", "all"
 PRESSING, NEWEST = "pressing", "newest"
 # Ended work is kept in "all" only; counting it would cost more with every year.

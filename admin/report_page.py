@@ -19,8 +19,9 @@ from admin.showing import history, line_of
 from district import clock, links
 from district.errors import NotFound
 from district.notifications import service as notifications
+from district.people import blocks
 from district.reference import UnitRef, reference
-from district.reports import guards, queries, sight
+from district.reports import guards, queries, questions, sight
 from district.reports import service as reports
 from district.reports.models import HandBack, Photo, Report
 from district.reports.states import Action
@@ -31,17 +32,19 @@ from district.routing.rules import LOOKERS_ON
 # The order in which buttons are offered: what moves the report on first.
 _BUTTONS = (
     Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
-    Action.RESOLVE, Action.ASSIGN, Action.REOPEN, Action.COMMENT, Action.HAND_BACK, Action.CORRECT, Action.REJECT,
+    Action.RESOLVE, Action.ASSIGN, Action.REOPEN, Action.ASK, Action.COMMENT, Action.HAND_BACK, Action.CORRECT,
+    Action.REJECT, Action.WITHDRAW_QUESTION,
 )  # fmt: skip
 # What brings a report nearer to its end: the first of these stands out.
 _FORWARD = frozenset(
     {Action.UPHOLD_HAND_BACK, Action.VERIFY, Action.ACCEPT, Action.RESOLVE, Action.ASSIGN, Action.REFUSE_HAND_BACK}
 )
 # These need no words: one tap does them.
-ONE_TAP = frozenset({Action.ACCEPT})
+ONE_TAP = frozenset({Action.ACCEPT, Action.WITHDRAW_QUESTION})
 # Reasons to choose from; the sentences are in the catalogue under `admin.reject` and `admin.hand_back`.
 REJECT_REASONS = ("not_ours", "nothing_wrong", "unclear", "twice", "legal", "private")
 HAND_BACK_REASONS = ("not_ours", "not_here", "wrong_category", "needs_other")
+ASK_PHRASES = ("where", "photo", "when", "still")
 
 
 @dataclass(frozen=True)
@@ -113,16 +116,22 @@ def show(
     opened: Opened | None = None,
     changes: Sequence[Any] = (),
     contact: str = "",
+    block_trouble: str = "",
 ) -> ResponseReturnValue:
-    """The whole page, with a form laid open, a contact shown, or what others changed meanwhile."""
+    """The whole page, with a form laid open, a contact shown, or what others changed meanwhile.
+
+    block_trouble: what is wrong with the form that blocks the resident.
+    """
     now = clock.now()
     staff = me()
     can_do = guards.possible(staff, found)
-    actions = [action for action in _BUTTONS if action in can_do]
+    # Taking a question back stands beside the question.
+    actions = [action for action in _BUTTONS if action in can_do and action is not Action.WITHDRAW_QUESTION]
     decision = latest_decision(found.id)
     hand_back = queries.pending_hand_back(found.id) if found.hand_back_pending else None
     shown: dict[str, Any] = {
         "actions": actions,
+        "can_withdraw_question": Action.WITHDRAW_QUESTION in can_do,
         "changes": [line_of(event) for event in changes],
         "contact": contact,
         "decision": decision,
@@ -134,6 +143,12 @@ def show(
         "now": now,
         "one_tap": ONE_TAP,
         "photos": {purpose: queries.kept_photos(found, purpose) for purpose in ("before", "after", "check")},
+        "questions": questions.of_report(found.id),
+        "record": queries.record_of(found, units=sight.visible_units(staff)),
+        "held": blocks.held(found.resident_id) if found.resident_id else None,
+        "times_blocked": blocks.count_of(found.resident_id) if found.resident_id else 0,
+        "block_lengths": blocks.LENGTHS,
+        "block_trouble": block_trouble,
         "proposal": _proposal(found, decision) if Action.ASSIGN in can_do else None,
         "report": found,
         "seen": found.events[-1].id if found.events else 0,
@@ -169,6 +184,7 @@ def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) 
     return {
         "hand_back": hand_back,
         "hand_back_reasons": HAND_BACK_REASONS,
+        "ask_phrases": ASK_PHRASES,
         "opened": opened,
         "proposed_id": str(proposed.id) if proposed else "",
         "others": others,

@@ -48,6 +48,8 @@ def clock_of(report: Report, now: datetime | None = None) -> Clock | None:
     now = now or clock.now()
     status = Status(report.status)
     if status in WAITING_FOR_DISPATCH:
+        if report.waiting_for_resident:
+            return Clock("paused", t("admin.clock.waiting"))
         return _running(report.submitted_at, report.dispatch_due_at, now)
     if status in WITH_UNIT and report.assigned_at is not None and report.handling_due_at is not None:
         if report.hand_back_pending:

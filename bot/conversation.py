@@ -15,10 +15,10 @@ import xmltodict
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from bot import dialogue, notices, world
+from bot import answering, dialogue, gate, notices, world
 from bot import talk as wishes
 from bot.corrections import mend
-from bot.ledger import Ledger
+from bot.ledger import Ledger, Memory, Said
 from bot.models import Conversation
 from bot.protocol.inbound import Inbound
 from bot.protocol.reply import text_reply
@@ -33,7 +33,7 @@ from district.notifications import service as notifications
 from district.people import leaving
 from district.people.models import Resident
 from district.people.service import MESSAGE_GRANT, NOTICE_VERSION, TAP_GRANT
-from district.reports import photos
+from district.reports import photos, questions
 from district.reports import service as reports
 from district.reports.models import Photo, PlaceSource, Report, Source
 from district.reports.service import LONGEST_NOTE
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 _IS_UNFINISHED = text("conversation.step in ('choose_parts','choose_similar','danger_place')")
 # WeChat waits five seconds; a locked database must not use them all up.
 PATIENCE_S = 2.5
+# WeChat's own limit for a text is about as long.
+LONGEST_KEPT = 2048
 
 
 @dataclass(frozen=True)
@@ -124,13 +126,23 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
     spoken = message.text if message.kind == "text" else message.recognition
     tag = language_of(spoken or "") or writer.language
     with speaking(tag):
-        talk = Talk.from_json(memory.step, memory.draft) if memory.step is not None else Talk()
+        talk = _talk_of(memory)
+        pace = gate.Pace.from_json(memory.pace)
         doing = _Doing(session, writer.id, tag)
+        report_id = None
         if instead is None:
             view = world.DistrictWorld(writer.id, now)
-            turn = dialogue.advance(talk, message, view, updated_at=memory.moved_at)
+            refused = gate.refuse(pace, talk, message, view, blocked_until=writer.blocked_until)
+            if refused is not None:
+                turn = Turn(talk, refused)
+            elif memory.question_id is not None:
+                turn = answering.advance(talk, message, view, memory, pace)
+            else:
+                turn = dialogue.advance(talk, message, view, updated_at=memory.moved_at)
+            turn = gate.weigh(turn, pace, view, before=lambda: _talk_of(memory))
             doing.all(turn)
             talk, says = turn.talk, turn.says
+            report_id = _about(turn)
         else:
             talk.clear()
             says = instead
@@ -144,8 +156,34 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
     if notice or tag != writer.language:
         ledger.note(writer.id, tag, NOTICE_VERSION if notice else writer.notice_version)
     kind = f"event:{message.event}" if is_tap else message.kind
-    ledger.end(message.key, writer.id, kind[:40], now, reply, step=str(talk.step), draft=talk.to_json())
+    said = Said(message.key, kind[:40], _kept_words(message, spoken), message.media_id, reply, report_id)
+    ledger.end(said, writer.id, now, step=str(talk.step), draft=talk.to_json(), pace=pace.to_json())
     return reply
+
+
+def _talk_of(memory: Memory) -> Talk:
+    return Talk.from_json(memory.step, memory.draft) if memory.step is not None else Talk()
+
+
+def _about(turn: Turn) -> int | None:
+    """The report that this message was about, as far as what was done tells."""
+    for action in reversed(turn.actions):
+        if isinstance(action, wishes.FileReport):
+            return turn.talk.last_id
+        if isinstance(action, _ABOUT):
+            return action.report_id
+    return None
+
+
+_ABOUT = (
+    wishes.AddPhoto, wishes.AddWords, wishes.Rate, wishes.Reopen, wishes.Withdraw, wishes.AnswerQuestion,
+)  # fmt: skip
+
+
+def _kept_words(message: Inbound, spoken: str | None) -> str | None:
+    """What staff may read beside the report: what was written or heard, a place's name."""
+    words = spoken or (message.label if message.kind == "location" else None)
+    return words[:LONGEST_KEPT] if words else None
 
 
 # Questions nobody answered
@@ -236,6 +274,8 @@ class _Doing:
             self._fix(action)
         elif isinstance(action, wishes.Support):
             reports.support(reports.lock(action.report_id), by=self._resident())
+        elif isinstance(action, wishes.AnswerQuestion):
+            self._answer(action)
         elif isinstance(action, wishes.Rate):
             report = reports.lock(action.report_id)
             reports.rate(report, by=self._resident(), solved=action.solved, stars=action.stars)
@@ -247,6 +287,14 @@ class _Doing:
             # Whoever leaves can be sent nothing any more.
             away = update(Resident).where(Resident.id == self._resident_id)
             self._session.execute(away.values(window_left=0, window_until=None))
+
+    def _answer(self, action: wishes.AnswerQuestion) -> None:
+        photo_ids = []
+        if action.media_id is not None:
+            photo_ids.append(photos.expect_media(action.media_id, self._resident_id))
+            hurry("fetch_photos")
+        report = reports.lock(action.report_id)
+        questions.answer(report, by=self._resident(), text=action.text[: questions.LONGEST_ANSWER], photo_ids=photo_ids)
 
     def _file(self, action: wishes.FileReport, talk: Talk) -> None:
         place = action.place

@@ -27,44 +27,71 @@ on conflict (openid) do update set
                    else excluded.{grant}_left end,
     {grant}_until = case when resident.{grant}_until > excluded.{grant}_until then resident.{grant}_until
                     else excluded.{grant}_until end
-returning id, language, notice_version, has_unheard
+returning id, language, notice_version, has_unheard, blocked_until
 """
+# The index over questions that wait is nearly empty: looking into it for everybody costs less than a flag would,
+# which staff could only set while they hold the report that the chat may be waiting for.
 _RECALL = """
-select i.reply, i.resident_id, c.step, c.draft, c.updated_at
+select i.reply, i.resident_id, c.step, c.draft, c.updated_at, c.pace,
+       (select min(q.id) from report_question q where q.resident_id = ? and q.ended_at is null)
 from (select 1 as one) as start
 left join inbound_message i on i.key = ?
 left join conversation c on c.resident_id = ?
 """
-_KEEP = "insert into inbound_message (key, resident_id, kind, received_at, reply) values (?, ?, ?, ?, ?)"
+_KEEP = """
+insert into inbound_message (key, resident_id, kind, received_at, reply, text, media_id, report_id)
+values (?, ?, ?, ?, ?, ?, ?, ?)
+"""
 _MOVE = """
-insert into conversation (resident_id, step, draft, updated_at) values (?, ?, ?, ?)
+insert into conversation (resident_id, step, draft, updated_at, pace) values (?, ?, ?, ?, ?)
 on conflict (resident_id) do update set
-    step = excluded.step, draft = excluded.draft, updated_at = excluded.updated_at
+    step = excluded.step, draft = excluded.draft, updated_at = excluded.updated_at, pace = excluded.pace
 """
 
 
 # PostgreSQL does both in one round trip.
-_KEEP_AND_MOVE = f"with kept as ({_KEEP}) {_MOVE.lstrip()}"
+_KEEP_AND_MOVE = f"with kept as ({_KEEP}) {_MOVE}"
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """The resident who wrote. has_unheard: something could not be delivered to them; it is said now."""
+    """The resident who wrote. has_unheard: something could not be delivered to them; it is said now.
+
+    blocked_until: of a block that may be over, None for none.
+    """
 
     id: int
     language: str
     notice_version: int
     has_unheard: bool
+    blocked_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What is known before a message is handled. reply: what it was answered with, None if it is new."""
+    """What is known before a message is handled. reply: what it was answered with, None if it is new.
+
+    pace: how much came lately, see `bot.gate`. question_id: the oldest question that waits for this resident.
+    """
 
     reply: str | None
     step: str | None
     draft: dict[str, Any]
     moved_at: datetime | None
+    pace: dict[str, Any]
+    question_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is kept of a message. kind: WeChat's, with the event's name; report_id: what it was about, if known."""
+
+    key: str
+    kind: str
+    text: str | None
+    media_id: str | None
+    reply: str
+    report_id: int | None = None
 
 
 class Ledger:
@@ -83,21 +110,20 @@ class Ledger:
         """The resident, made at the first contact, locked until the commit, with what WeChat now lets us send."""
         moment = self._moment(now)
         self._run(_meet_statement(is_tap), (openid, follows, self._moment(until), messages, moment, moment))
-        return Writer(*self._only_row())
+        writer_id, language, notice_version, has_unheard, blocked_until = self._only_row()
+        return Writer(writer_id, language, notice_version, bool(has_unheard), _aware(blocked_until))
 
     def recall(self, key: str, resident_id: int) -> Memory:
-        self._run(_RECALL, (key, resident_id))
-        reply, answered_for, step, draft, moved_at = self._only_row()
+        self._run(_RECALL, (resident_id, key, resident_id))
+        reply, answered_for, step, draft, moved_at, pace, question_id = self._only_row()
         if reply is not None and answered_for != resident_id:
             # The key holds the sender's digest, so this does not happen; nobody gets another's reply if it does.
             reply = ""
         if isinstance(draft, str):
             draft = json.loads(draft)
-        if isinstance(moved_at, str):
-            moved_at = datetime.fromisoformat(moved_at)
-        if moved_at is not None and moved_at.tzinfo is None:
-            moved_at = moved_at.replace(tzinfo=UTC)
-        return Memory(reply, step, draft or {}, moved_at)
+        if isinstance(pace, str):
+            pace = json.loads(pace)
+        return Memory(reply, step, draft or {}, _aware(moved_at), pace or {}, question_id)
 
     def note(self, resident_id: int, language: str, notice_version: int) -> None:
         """The language a resident speaks now, and the privacy notice they were shown."""
@@ -106,12 +132,15 @@ class Ledger:
         )
 
     def end(
-        self, key: str, resident_id: int, kind: str, now: datetime, reply: str, *, step: str, draft: dict[str, Any]
+        self, said: Said, resident_id: int, now: datetime, *, step: str, draft: dict[str, Any], pace: dict[str, Any]
     ) -> None:
         """The message with what it was answered with, for a repeat gets the same; where the conversation stands."""
         moment = self._moment(now)
-        kept = (key, resident_id, kind, moment, reply)
-        moved = (resident_id, step, json.dumps(draft, ensure_ascii=False), moment)
+        kept = (said.key, resident_id, said.kind, moment, said.reply, said.text, said.media_id, said.report_id)
+        moved = (
+            resident_id, step, json.dumps(draft, ensure_ascii=False), moment,
+            json.dumps(pace, ensure_ascii=False) if pace else None,
+        )  # fmt: skip
         if self._is_postgres:
             self._run(_KEEP_AND_MOVE, kept + moved)
         else:
@@ -131,6 +160,15 @@ class Ledger:
         if self._is_postgres:
             return moment
         return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _aware(moment: Any) -> datetime | None:
+    """As the driver reads it: SQLite's is text without a zone."""
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    if moment is not None and moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment  # type: ignore[no-any-return]
 
 
 @cache

@@ -253,7 +253,18 @@ class Follow:
     is_follower: bool
 
 
-Action = KeepPhoto | FileReport | AddPhoto | AddWords | Fix | Support | Rate | Reopen | Withdraw | Follow
+@dataclass(frozen=True)
+class AnswerQuestion:
+    """What staff asked about this report is answered, in words or with a picture."""
+
+    report_id: int
+    text: str = ""
+    media_id: str | None = None
+
+
+Action = (
+    KeepPhoto | FileReport | AddPhoto | AddWords | Fix | Support | Rate | Reopen | Withdraw | Follow | AnswerQuestion
+)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from citizen.failures import error_page, field_texts
 from district.errors import BadInput, NotAllowed, NotFound, WrongState
 from district.extensions import limiter
 from district.messages import t
-from district.reports import photos, queries
+from district.reports import photos, queries, questions
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
@@ -81,6 +81,17 @@ def add_words(number: str) -> Response:
     return _act(number, act, done="added")
 
 
+@pages.post("/<number>/answer")
+@limiter.limit(ACTING_LIMIT)
+def answer(number: str) -> Response:
+    """What staff asked is answered; their clock goes on."""
+
+    def act(report: Report, text: str, photo_ids: list[int]) -> None:
+        questions.answer(report, by=KEY_HOLDER, text=text, photo_ids=photo_ids)
+
+    return _act(number, act, done="answered")
+
+
 @pages.post("/<number>/withdraw")
 @limiter.limit(ACTING_LIMIT)
 def withdraw(number: str) -> Response:
@@ -134,6 +145,7 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
             state=showing.plain_state(whole),
             steps=showing.steps(whole, private=key is not None)[::-1],
             buttons=showing.buttons(whole) if key else set(),
+            question=questions.pending_of(whole) if key else None,
             before=queries.kept_photos(whole, "before"),
             after=queries.kept_photos(whole, "after", "check"),
             show=showing,
@@ -154,7 +166,7 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
     return response
 
 
-_DONE = frozenset({"rated", "reopened", "added", "withdrawn", "supported"})
+_DONE = frozenset({"rated", "reopened", "added", "withdrawn", "supported", "answered"})
 
 
 def _act(number: str, act: Callable[[Report, str, list[int]], object], *, done: str) -> Response:

@@ -31,7 +31,7 @@ PRIVATE_STATUSES = frozenset({Status.REJECTED, Status.WITHDRAWN})
 # Words of these steps are meant for the resident; the others' notes are staff's own.
 SPEAKING = frozenset(
     {EventKind.RESOLVED, EventKind.REJECTED, EventKind.COMMENTED, EventKind.REOPENED, EventKind.RATED,
-     EventKind.VERIFICATION_REFUSED}
+     EventKind.VERIFICATION_REFUSED, EventKind.ASKED, EventKind.ANSWERED}
 )  # fmt: skip
 # Cells of about 65 m: a report on the public map is somewhere in its cell.
 CELL = (0.0006, 0.0009)
@@ -191,6 +191,7 @@ def is_late(report: Report) -> bool:
         Status(report.status) in WITH_UNIT
         and report.handling_due_at is not None
         and report.handling_due_at < clock.now()
+        and not report.waiting_for_resident
     )
 
 

@@ -18,11 +18,13 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
+from district.chats.models import Conversation, InboundMessage
 from district.errors import BadInput
 from district.extensions import db, redis_door
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
-from district.reports import photos
+from district.reference import reference
+from district.reports import photos, questions
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
@@ -37,7 +39,8 @@ ROUTING_BATCH = 50
 SENDERS = 8
 # Well under the time limit of `work.ring`, by more than the slowest batch.
 LONGEST_TURN_S = 100.0
-INBOUND_KEPT = timedelta(days=7)
+# How long the chat's words are kept where the district says nothing.
+CHAT_DAYS = 180
 LOOSE_PHOTO_KEPT = timedelta(days=1)
 
 
@@ -234,13 +237,19 @@ def remind_overdue() -> None:
         reports.note_overdue()
 
 
+def give_up_questions() -> None:
+    """End the questions that no resident answered in time, so that their clocks go on."""
+    with unit_of_work():
+        questions.give_up_old()
+
+
 def tidy() -> None:
-    """Delete what has served: answered deliveries after a week, pictures that never became part of a report."""
+    """Delete what has served: the chat's words after the district's days, pictures that became part of no report."""
     now = clock.now()
-    inbound = db.metadata.tables.get("inbound_message")
+    chats_kept = timedelta(days=int(reference().setting("privacy.retention_days.conversation", CHAT_DAYS)))
     with unit_of_work() as session:
-        if inbound is not None:
-            session.execute(delete(inbound).where(inbound.c.received_at < now - INBOUND_KEPT))
+        session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
+        session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
         session.execute(
             delete(Photo).where(
                 Photo.report_id.is_(None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import district.categories.models
+import district.chats.models
 import district.deadlines.models
 import district.facilities.models
 import district.geo.models

@@ -44,6 +44,8 @@ VERDICT_KEPT = timedelta(days=1)
 MOST_UNHEARD = 3
 UNHEARD_BYTES = 900
 MOST_CONSENTS = 1000
+# Followers are told of every step but these: only whoever reported can answer.
+NOT_FOR_FOLLOWERS = frozenset({"question"})
 
 
 def tell(report: Report, kind: str, *, but: int | None = None, **params: Any) -> None:
@@ -53,7 +55,7 @@ def tell(report: Report, kind: str, *, but: int | None = None, **params: Any) ->
     the link into one to the pictures after the work. but: the id of a resident who did it and so knows.
     """
     receivers = [report.resident_id] if report.resident_id is not None else []
-    if report.has_followers:
+    if report.has_followers and kind not in NOT_FOR_FOLLOWERS:
         receivers += _followers(report.id)
     receivers = [one for one in receivers if one != but]
     if not receivers:

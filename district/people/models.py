@@ -6,7 +6,7 @@ from flask_login import UserMixin
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from district.columns import JsonDict, Key, Moment, Name, one_of
+from district.columns import BigId, JsonDict, Key, Moment, Name, one_of
 from district.extensions import Model
 from district.people.roles import Role
 from district.units.models import Unit
@@ -23,6 +23,7 @@ class Resident(Model):
     has_unheard: something could not be delivered; it is said at the next contact.
     web_epoch: counts up to end this person's logins on the pages.
     left_digest: of the openid of somebody who left the account, by which they are known again if they come back.
+    blocked_until: until when the chat answers with the hotline's number only; see `ResidentBlock`.
     """
 
     __tablename__ = "resident"
@@ -46,8 +47,37 @@ class Resident(Model):
     has_unheard: Mapped[bool] = mapped_column(default=False, server_default=false())
     web_epoch: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     left_digest: Mapped[str | None] = mapped_column(String(64))
+    blocked_until: Mapped[Moment | None]
     first_seen_at: Mapped[Moment]
     last_seen_at: Mapped[Moment]
+
+
+class ResidentBlock(Model):
+    """A resident is kept from filing through the chat for a stated time. Emergencies always pass.
+
+    report_id: the report from whose page it was done, for staff to understand why. It ends at `until`, or earlier
+    when it is lifted. No foreign key to the report: reports are a later subject.
+    """
+
+    __tablename__ = "resident_block"
+    __table_args__ = (
+        CheckConstraint("(lifted_at is null) = (lifted_by_id is null)", name="lifting_whole"),
+        CheckConstraint("until > blocked_at", name="ends_after_it_began"),
+        Index("ix_resident_block_resident", "resident_id", "id"),
+    )
+
+    id: Mapped[Key]
+    resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id", ondelete="CASCADE"))
+    report_id: Mapped[int] = mapped_column(BigId)
+    reason: Mapped[str] = mapped_column(String(300))
+    blocked_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    blocked_at: Mapped[Moment]
+    until: Mapped[Moment] = mapped_column(index=True)
+    lifted_at: Mapped[Moment | None]
+    lifted_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+    blocked_by: Mapped[Staff] = relationship(foreign_keys=[blocked_by_id])
+    lifted_by: Mapped[Staff | None] = relationship(foreign_keys=[lifted_by_id])
 
 
 class Staff(Model, UserMixin):  # type: ignore[misc]

@@ -51,13 +51,21 @@ def may(actor: Actor, action: Action, report: Report) -> bool:
         return Who.RESIDENT in row.who
     if isinstance(actor, Resident):
         return Who.RESIDENT in row.who and report.resident_id == actor.id
-    if actor.left_at is not None or not (row.roles & actor.roles):
+    if actor.left_at is not None:
+        return False
+    if row.unit_roles & actor.roles and _answers_for(actor, report):
+        return True
+    if not row.roles & actor.roles:
         return False
     if row.scope is Scope.RESPONSIBLE_UNIT:
-        return report.unit_id is not None and report.unit_id in unit_and_below(actor.unit_id)
+        return _answers_for(actor, report)
     if row.scope is Scope.NOT_INVOLVED:
         return actor.id != report.resolved_by_id and actor.unit_id not in involved_units(report)
     return True
+
+
+def _answers_for(staff: Staff, report: Report) -> bool:
+    return report.unit_id is not None and report.unit_id in unit_and_below(staff.unit_id)
 
 
 def possible(actor: Actor, report: Report) -> list[Action]:
@@ -79,9 +87,13 @@ def require(actor: Actor, action: Action, report: Report) -> None:
 
 
 def _blocked(action: Action, report: Report) -> bool:
-    """A hand-back that awaits its ruling stops the unit's clock and its work."""
+    """A hand-back that awaits its ruling stops the unit's clock and its work; one question waits at a time."""
     if action in (Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK):
         return not report.hand_back_pending
     if action in (Action.HAND_BACK, Action.RESOLVE, Action.ACCEPT, Action.ASSIGN):
         return report.hand_back_pending
+    if action is Action.ASK:
+        return report.waiting_for_resident or report.hand_back_pending
+    if action in (Action.ANSWER, Action.WITHDRAW_QUESTION):
+        return not report.waiting_for_resident
     return False

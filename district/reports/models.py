@@ -69,6 +69,10 @@ class Report(Model):
             "not hand_back_pending or status in ('assigned', 'in_progress')", name="hand_back_while_with_unit"
         ),
         CheckConstraint(
+            "not waiting_for_resident or status in ('submitted', 'triage', 'assigned', 'in_progress')",
+            name="waiting_while_a_clock_runs",
+        ),
+        CheckConstraint(
             "(resolved_at is not null) = (status in ('resolved', 'closed'))", name="resolved_at_when_resolved"
         ),
         CheckConstraint(
@@ -224,6 +228,10 @@ class EventKind(StrEnum):
     PHOTO_ADDED = "photo_added"
     SUPPORTED = "supported"
     REMINDED = "reminded"
+    ASKED = "asked"
+    ANSWERED = "answered"
+    QUESTION_WITHDRAWN = "question_withdrawn"
+    QUESTION_EXPIRED = "question_expired"
 
 
 class ReportEvent(Model):
@@ -285,6 +293,52 @@ class HandBack(Model):
 
     unit: Mapped[Unit] = relationship(foreign_keys=[unit_id])
     suggested_unit: Mapped[Unit | None] = relationship(foreign_keys=[suggested_unit_id])
+
+
+class Outcome(StrEnum):
+    """How a question ended."""
+
+    ANSWERED = "answered"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"  # nobody answered in time
+
+
+class ReportQuestion(Model):
+    """What staff want to know from the resident. At most one waits for each report; its clock stands still.
+
+    resident_id: whom the chat asks, null for somebody who reads it on the report's page only.
+    answer: the resident's words; empty when a picture was the answer.
+    """
+
+    __tablename__ = "report_question"
+    __table_args__ = (
+        CheckConstraint(one_of("outcome", tuple(Outcome)), name="outcome_known"),
+        CheckConstraint("(ended_at is null) = (outcome is null)", name="outcome_whole"),
+        CheckConstraint("answer = '' or outcome = 'answered'", name="answer_when_answered"),
+        Index("ix_report_question_report", "report_id", "id"),
+        Index(
+            "uq_report_question_pending", "report_id", unique=True,
+            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
+        ),
+        # What every message of the chat asks: nearly empty, and so costs nothing.
+        Index(
+            "ix_report_question_waiting", "resident_id", "id",
+            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))
+    resident_id: Mapped[int | None] = mapped_column(ForeignKey("resident.id", ondelete="SET NULL"))
+    asked_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    asked_at: Mapped[Moment]
+    text: Mapped[str] = mapped_column(String(500))
+    ended_at: Mapped[Moment | None]
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    answer: Mapped[Words] = mapped_column(default="")
+
+    report: Mapped[Report] = relationship()
+    asked_by: Mapped[Staff] = relationship()
 
 
 class PhotoState(StrEnum):

@@ -41,6 +41,7 @@ class Queue(StrEnum):
     ACCEPT = "accept"  # given to a unit that has not begun
     HANDLE = "handle"  # being worked on
     VERIFY = "verify"  # done, to be checked by somebody else
+    WAITING = "waiting"  # the resident was asked something: the clock stands still
     OVERDUE = "overdue"
     OPEN = "open"  # all of it
 
@@ -191,6 +192,34 @@ def of_resident(resident_id: int, *, limit: int = 50) -> list[Report]:
     return list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit)))
 
 
+@dataclass(frozen=True)
+class ResidentRecord:
+    """What a resident has reported so far: how many in all, how many of them are closed and how many not accepted.
+
+    last: the newest others that the reader may see.
+    """
+
+    total: int
+    closed: int
+    rejected: int
+    last: list[Report]
+
+
+def record_of(report: Report, *, units: Collection[int] | None, limit: int = 3) -> ResidentRecord | None:
+    """The record of a report's resident, None when nobody knows who that is. units: as `sight.visible_units` says."""
+    if report.resident_id is None:
+        return None
+    own = Report.resident_id == report.resident_id
+    counts = dict(db.session.execute(select(Report.status, func.count()).where(own).group_by(Report.status)).all())
+    query = _narrowed(select(Report).where(own, Report.id != report.id), Filters(units=units or ()))
+    return ResidentRecord(
+        total=sum(counts.values()),
+        closed=counts.get(Status.CLOSED, 0),
+        rejected=counts.get(Status.REJECTED, 0),
+        last=list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit))),
+    )
+
+
 def by_numbers(numbers_: Sequence[str]) -> list[Report]:
     """The reports with these numbers, in no particular order."""
     if not numbers_:
@@ -251,15 +280,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEIGHTS = {"critical": 0, "urgent": 1}
 _LIGHTEST = 2
 # Steps after which a report lies in another pile although its status stays.
-_MOVES = (EventKind.HANDED_BACK, EventKind.HAND_BACK_REFUSED, EventKind.REMINDED)
+_MOVES = (
+    EventKind.HANDED_BACK, EventKind.HAND_BACK_REFUSED, EventKind.REMINDED, EventKind.ASKED, EventKind.ANSWERED,
+    EventKind.QUESTION_WITHDRAWN, EventKind.QUESTION_EXPIRED,
+)  # fmt: skip
 
 
 def _overdue() -> ColumnElement[bool]:
-    """Past its clock; the clock stands still while a hand-back awaits its ruling."""
+    """Past its clock; it stands still while a hand-back awaits its ruling or a question the resident's answer."""
     now = clock.now()
-    return or_(
-        and_(Report.status.in_(WITH_UNIT), Report.handling_due_at < now, Report.hand_back_pending.is_(False)),
-        and_(Report.status.in_(WAITING_FOR_DISPATCH), Report.dispatch_due_at < now),
+    return and_(
+        Report.waiting_for_resident.is_(False),
+        or_(
+            and_(Report.status.in_(WITH_UNIT), Report.handling_due_at < now, Report.hand_back_pending.is_(False)),
+            and_(Report.status.in_(WAITING_FOR_DISPATCH), Report.dispatch_due_at < now),
+        ),
     )
 
 
@@ -276,6 +311,8 @@ def _in_queue(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool]
         if verifier_unit_id is None:
             return Report.status == Status.RESOLVED
         return and_(Report.status == Status.RESOLVED, Report.unit_id != verifier_unit_id)
+    if queue is Queue.WAITING:
+        return Report.waiting_for_resident.is_(True)
     if queue is Queue.OVERDUE:
         return _overdue()
     return _IS_OPEN

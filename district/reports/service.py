@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, Update, bindparam, func, select
-from sqlalchemy.orm.util import identity_key
+from sqlalchemy import bindparam, func, select
 
 from district import audit, clock, sealed, work
 from district.categories.models import Urgency
@@ -21,15 +20,15 @@ from district.extensions import db
 from district.notifications import service as notifications
 from district.people.models import Resident, Staff
 from district.reference import reference
-from district.reports import numbers
+from district.reports import numbers, questions
 from district.reports.guards import SYSTEM, Actor, KeyHolder, System, require
+from district.reports.history import attach as _attach
+from district.reports.history import record as _record
 from district.reports.models import (
     EventKind,
     HandBack,
-    Photo,
     PlaceSource,
     Report,
-    ReportEvent,
     ReportFollower,
     ReportUnit,
     Source,
@@ -325,7 +324,8 @@ def refuse_hand_back(report: Report, *, by: Staff, ruling: str) -> Report:
     pending = _pending_hand_back(report)
     _rule(pending, by, upheld=False, ruling=ruling)
     report.hand_back_pending = False
-    if report.handling_due_at is not None:
+    if report.handling_due_at is not None and not report.waiting_for_resident:
+        # While a question waits the clock stands still anyhow: its end gives the whole time back.
         report.handling_due_at += clock.now() - pending.asked_at
     _record(report, EventKind.HAND_BACK_REFUSED, by, unit_id=pending.unit_id, note=ruling, is_public=False)
     audit.record(by, "report.hand_back_refused", f"report:{report.id}")
@@ -339,6 +339,7 @@ def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = 
     """
     require(by, Action.RESOLVE, report)
     note = _words(note, "note", "errors.note_missing")
+    questions.drop(report, by=by)
     now = clock.now()
     before = report.status
     report.accepted_at = report.accepted_at or now
@@ -390,6 +391,7 @@ def reject(report: Report, *, by: Staff, reason: str) -> Report:
     """Not accepted, with the reason the resident reads."""
     require(by, Action.REJECT, report)
     reason = _words(reason, "reason", "errors.reason_missing", longest=LONGEST_REASON)
+    questions.drop(report, by=by)
     before = report.status
     report.status, report.reject_reason = Status.REJECTED, reason
     _record(report, EventKind.REJECTED, by, from_status=before, note=reason)
@@ -459,6 +461,7 @@ def reopen(
 def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
     """The resident takes it back, while nobody has set out."""
     require(by, Action.WITHDRAW, report)
+    questions.drop(report, by=by)
     before = report.status
     if report.hand_back_pending:
         # There is nothing left to rule on; the history keeps that it was asked.
@@ -601,6 +604,7 @@ def note_overdue(limit: int = 200) -> int:
             Report.handling_due_at < now,
             Report.overdue_noted_at.is_(None),
             Report.hand_back_pending.is_(False),
+            Report.waiting_for_resident.is_(False),
         )
         .order_by(Report.handling_due_at)
         .limit(limit)
@@ -630,71 +634,6 @@ def _give_to(report: Report, unit_id: int) -> None:
     )
     report.handling_due_at = deadlines.handling_due_at(report.category_id, Urgency(report.urgency), now)
     report.overdue_noted_at = None
-
-
-def _record(
-    report: Report,
-    kind: EventKind,
-    by: Actor,
-    *,
-    from_status: str | None = None,
-    to_status: str | None = None,
-    unit_id: int | None = None,
-    note: str = "",
-    is_public: bool = True,
-    data: dict[str, Any] | None = None,
-) -> None:
-    actor = "staff" if isinstance(by, Staff) else "system" if isinstance(by, System) else "resident"
-    put(
-        ReportEvent,
-        report_id=report.id,
-        at=clock.now(),
-        kind=kind,
-        actor=actor,
-        staff_id=by.id if isinstance(by, Staff) else None,
-        from_status=from_status,
-        to_status=to_status or (report.status if from_status is not None else None),
-        unit_id=unit_id,
-        note=note,
-        is_public=is_public,
-        data=data or {},
-    )
-
-
-def _attach(report: Report, photo_ids: Sequence[int], by: Actor | None, *, purpose: str = "before") -> None:
-    """Photos become part of the report: only loose ones, and only one's own."""
-    if not photo_ids:
-        return
-    statement = _ATTACH["staff" if isinstance(by, Staff) else "resident" if isinstance(by, Resident) else "nobody"]
-    whose = {"whose": by.id} if isinstance(by, Staff | Resident) else {}
-    result = work.connection().execute(
-        statement, {"photo_ids": list(photo_ids), "report": report.id, "for": purpose, **whose}
-    )
-    if result.rowcount != len(set(photo_ids)):
-        raise BadInput(fields={"photos": "errors.photo_unknown"})
-    for photo_id in photo_ids:
-        loaded = db.session.identity_map.get(identity_key(Photo, photo_id))
-        if loaded is not None:
-            db.session.expire(loaded)
-
-
-def _attachment(*owned: ColumnElement[bool]) -> Update:
-    """Built once for each kind of owner."""
-    return (
-        _photos.update()
-        .where(_photos.c.id.in_(bindparam("photo_ids", expanding=True)), _photos.c.report_id.is_(None), *owned)
-        .values(report_id=bindparam("report"), purpose=bindparam("for"))
-    )
-
-
-_photos = cast(Table, Photo.__table__)
-_ATTACH: dict[str, Update] = {
-    "staff": _attachment(_photos.c.staff_id == bindparam("whose")),
-    "resident": _attachment(
-        _photos.c.staff_id.is_(None), (_photos.c.resident_id == bindparam("whose")) | _photos.c.resident_id.is_(None)
-    ),
-    "nobody": _attachment(_photos.c.resident_id.is_(None), _photos.c.staff_id.is_(None)),
-}
 
 
 def _pending_hand_back(report: Report) -> HandBack:

@@ -75,6 +75,9 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
     CORRECT = "correct"
     COMMENT = "comment"
+    ASK = "ask"
+    ANSWER = "answer"
+    WITHDRAW_QUESTION = "withdraw_question"
 
 
 class Who(StrEnum):
@@ -94,7 +97,10 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """One row: an action, where it may start, where it leads (None: the status stays), and who may."""
+    """One row: an action, where it may start, where it leads (None: the status stays), and who may.
+
+    scope narrows `roles`; `unit_roles` may besides, where their unit answers for the report.
+    """
 
     action: Action
     sources: frozenset[Status]
@@ -102,10 +108,12 @@ class Transition:
     roles: frozenset[Role] = frozenset()
     who: frozenset[Who] = frozenset()
     scope: Scope = Scope.ANY
+    unit_roles: frozenset[Role] = frozenset()
 
 
 _COMMAND = frozenset({Role.DISPATCHER, Role.SHIFT_LEAD})
 _UNIT = frozenset({Role.HANDLER, Role.UNIT_MANAGER})
+_CLOCK_RUNS = WAITING_FOR_DISPATCH | WITH_UNIT
 _CHECKERS = frozenset({Role.VERIFIER, Role.ACCEPTOR, Role.SHIFT_LEAD, Role.INSPECTOR})
 
 TRANSITIONS: tuple[Transition, ...] = (
@@ -148,5 +156,9 @@ TRANSITIONS: tuple[Transition, ...] = (
         frozenset(Role) - {Role.LEADER, Role.ADMINISTRATOR},
         frozenset({Who.RESIDENT}),
     ),
+    # Waiting for the resident is a flag with a paused clock: none of these moves the status.
+    Transition(Action.ASK, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT),
+    Transition(Action.ANSWER, _CLOCK_RUNS, None, who=frozenset({Who.RESIDENT})),
+    Transition(Action.WITHDRAW_QUESTION, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT),
 )
 BY_ACTION: dict[Action, Transition] = {row.action: row for row in TRANSITIONS}

@@ -90,6 +90,8 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "report": f"/admin/reports/{report.number}",
         "print_report": f"/admin/reports/{report.number}/print",
         "form": f"/admin/reports/{report.number}/do/comment",
+        "chat": f"/admin/reports/{report.number}/chat",
+        "blocks": "/admin/blocks",
         "take_call": "/admin/reports/new",
         "places": "/admin/places?place=x",
         "nearby": "/admin/nearby?latitude=50.4&longitude=124.1",
@@ -117,6 +119,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
     addresses = {
         "act": f"/admin/reports/{report.number}/do/comment",
         "show_contact": f"/admin/reports/{report.number}/contact",
+        "block": f"/admin/reports/{report.number}/block",
+        "unblock": "/admin/blocks/999/end",
         "file_call": "/admin/reports/new",
         "revoke_token": f"/admin/facilities/{code}/revoke",
         "retry_message": "/admin/messages/999/retry",
@@ -136,8 +140,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
-    sending = {"act", "show_contact", "file_call", "revoke_token", "retry_message", "create_staff", "link_staff",
-               "end_staff", "restore_staff"}  # fmt: skip
+    sending = {"act", "show_contact", "block", "unblock", "file_call", "revoke_token", "retry_message",
+               "create_staff", "link_staff", "end_staff", "restore_staff"}  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 
 

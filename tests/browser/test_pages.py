@@ -30,6 +30,8 @@ STAFF = {
     "admin.report": ("desk", "/admin/reports/{number}"),
     "admin.form": ("desk", "/admin/reports/{number}/do/comment"),
     "admin.print_report": ("desk", "/admin/reports/{number}/print"),
+    "admin.chat": ("desk", "/admin/reports/{number}/chat"),
+    "admin.blocks": ("admin", "/admin/blocks"),
     "admin.take_call": ("desk", "/admin/reports/new"),
     "admin.facilities": ("admin", "/admin/facilities"),
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
@@ -83,7 +85,10 @@ WHOSE = {
     "desk": ("desk", {name: path for name, (who, path) in STAFF.items() if who == "desk"}),
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
-KEYS = re.compile(r"\b(?:admin|bot|chat|citizen|common|errors|help|notifications|routing|status)\.[a-z_]+\.[a-z_]+\b")
+KEYS = re.compile(
+    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|notifications|question|routing|status)"
+    r"\.[a-z_]+\.[a-z_]+\b"
+)
 
 
 @pytest.mark.parametrize("size", SIZES)

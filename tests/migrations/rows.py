@@ -164,3 +164,36 @@ class Migration0004(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         self._nothing_is_lost(connection)
+
+
+class Migration0005(Rows):
+    """Chats and residents get empty columns; what is there stays, and going down keeps that somebody spoke."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+        report(connection, 2, "assigned", **WITH_UNIT)
+        insert(connection, "conversation", resident_id=1, step="idle", draft="{}", updated_at=NOW)
+        insert(connection, "inbound_message", key="k1", resident_id=1, kind="text", received_at=NOW, reply="<xml/>")
+
+    def _nothing_is_lost(self, connection: Connection) -> None:
+        assert count(connection, "report") == count(connection, "notification") == 2
+        assert count(connection, "conversation", "step = 'idle'") == 1
+        assert count(connection, "inbound_message", "reply = '<xml/>'") == 1
+        assert count(connection, "resident", "openid = 'o1'") == 1
+
+    def upgraded(self, connection: Connection) -> None:
+        self._nothing_is_lost(connection)
+        connection.execute(text("update report set waiting_for_resident = true where id = 2"))
+        insert(connection, "report_question", report_id=2, resident_id=1, asked_by_id=1, asked_at=NOW, text="哪盏灯？",
+               answer="")  # fmt: skip
+        insert(connection, "report_event", report_id=2, at=NOW, kind="asked", actor="staff", staff_id=1,
+               note="哪盏灯？", is_public=True, data="{}")  # fmt: skip
+        insert(connection, "resident_block", resident_id=1, report_id=2, reason="辱骂", blocked_by_id=1,
+               blocked_at=NOW, until="2026-12-01 00:00:00.000000")  # fmt: skip
+        connection.execute(text("update inbound_message set text = '路灯不亮', report_id = 2"))
+
+    def downgraded(self, connection: Connection) -> None:
+        self._nothing_is_lost(connection)
+        assert count(connection, "report", "waiting_for_resident") == 0
+        assert count(connection, "report_event", "kind = 'commented' and note = '哪盏灯？'") == 1

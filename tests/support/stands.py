@@ -9,7 +9,7 @@ from sqlalchemy import update
 from district import clock
 from district.extensions import db
 from district.people.roles import Role
-from district.reports import guards
+from district.reports import guards, questions
 from district.reports import service as reports
 from district.reports.models import Report, ReportUnit
 from district.reports.states import HAS_UNIT, Status
@@ -17,8 +17,8 @@ from district.units.models import Unit
 from district.work import unit_of_work
 from tests import factories
 
-# `+` marks a report whose hand-back awaits its ruling.
-STANDS = [*(status.value for status in Status), "assigned+", "in_progress+"]
+# `+` marks a report whose hand-back awaits its ruling, `?` one whose resident was asked something.
+STANDS = [*(status.value for status in Status), "assigned+", "in_progress+", "triage?", "assigned?", "in_progress?"]
 
 
 class Stands:
@@ -58,11 +58,11 @@ class Stands:
         self.reports = {stand: self._make(stand) for stand in STANDS}
         with unit_of_work():
             for name, report_id in self.reports.items():
-                if Status(name.rstrip("+")) in HAS_UNIT:
+                if Status(name.rstrip("+?")) in HAS_UNIT:
                     db.session.add(ReportUnit(report_id=report_id, unit_id=co_unit.id, role="co"))
 
     def _make(self, stand: str) -> int:
-        status = Status(stand.rstrip("+"))
+        status = Status(stand.rstrip("+?"))
         if status in (Status.MERGED, Status.SUSPENDED):
             # No verb leads there yet: the row is set as the constraints want it.
             start = Status.SUBMITTED if status is Status.MERGED else Status.ASSIGNED
@@ -75,4 +75,7 @@ class Stands:
         if stand.endswith("+"):
             with unit_of_work():
                 reports.hand_back(reports.lock(report.id), by=self.people["handler"], reason="不归我们管")
+        if stand.endswith("?"):
+            with unit_of_work():
+                questions.ask(reports.lock(report.id), by=self.people["dispatcher"], text="具体在哪里？")
         return report.id

@@ -20,7 +20,7 @@ from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident, Staff
 from district.people.roles import Role
-from district.reports import guards
+from district.reports import guards, questions
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
@@ -48,29 +48,51 @@ WHO = {
         "resident key_holder acceptor dispatcher shift_lead verifier inspector handler unit_manager bureau crew"
         " other_unit insider co_insider"
     ),
+    "ask": "acceptor dispatcher shift_lead handler unit_manager bureau",
+    "answer": "resident key_holder",
+    "withdraw_question": "acceptor dispatcher shift_lead handler unit_manager bureau",
 }  # fmt: skip
 
-# Where it may start, and where that leads. `+` marks a report whose hand-back awaits its ruling.
+# Who may do it only where it is with their unit, and so not before it has one.
+_UNIT = {"handler", "unit_manager", "bureau"}
+ONLY_WITH_UNIT = {"ask": _UNIT, "withdraw_question": _UNIT}
+
+# Where it may start, and where that leads. `+` marks a report whose hand-back awaits its ruling, `?` one whose
+# resident was asked something.
 FROM = {
-    "assign": {"submitted": "assigned", "triage": "assigned", "assigned": "assigned", "in_progress": "assigned"},
+    "assign": {
+        "submitted": "assigned", "triage": "assigned", "assigned": "assigned", "in_progress": "assigned",
+        "triage?": "assigned", "assigned?": "assigned", "in_progress?": "assigned",
+    },
     "send_to_triage": {"submitted": "triage"},
-    "accept": {"assigned": "in_progress"},
-    "hand_back": {"assigned": "assigned", "in_progress": "in_progress"},
+    "accept": {"assigned": "in_progress", "assigned?": "in_progress"},
+    "hand_back": {
+        "assigned": "assigned", "in_progress": "in_progress", "assigned?": "assigned", "in_progress?": "in_progress",
+    },
     "uphold_hand_back": {"assigned+": "assigned", "in_progress+": "assigned"},
     "refuse_hand_back": {"assigned+": "assigned", "in_progress+": "in_progress"},
-    "resolve": {"assigned": "resolved", "in_progress": "resolved"},
+    "resolve": {
+        "assigned": "resolved", "in_progress": "resolved", "assigned?": "resolved", "in_progress?": "resolved",
+    },
     "verify": {"resolved": "closed"},
     "refuse_verification": {"resolved": "in_progress"},
-    "reject": {"submitted": "rejected", "triage": "rejected"},
+    "reject": {"submitted": "rejected", "triage": "rejected", "triage?": "rejected"},
     "reopen": {"closed": "assigned"},
     "rate": {"closed": "closed"},
-    "withdraw": {"submitted": "withdrawn", "triage": "withdrawn", "assigned": "withdrawn", "assigned+": "withdrawn"},
-    "correct": {"submitted": "submitted", "triage": "triage"},
+    "withdraw": {
+        "submitted": "withdrawn", "triage": "withdrawn", "assigned": "withdrawn", "assigned+": "withdrawn",
+        "triage?": "withdrawn", "assigned?": "withdrawn",
+    },
+    "correct": {"submitted": "submitted", "triage": "triage", "triage?": "triage"},
     "comment": {
         "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",
         "in_progress": "in_progress", "in_progress+": "in_progress", "resolved": "resolved",
-        "suspended": "suspended", "closed": "closed",
+        "suspended": "suspended", "closed": "closed", "triage?": "triage", "assigned?": "assigned",
+        "in_progress?": "in_progress",
     },
+    "ask": {"submitted": "submitted", "triage": "triage", "assigned": "assigned", "in_progress": "in_progress"},
+    "answer": {"triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress"},
+    "withdraw_question": {"triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress"},
 }  # fmt: skip
 
 EVERYBODY = [
@@ -99,6 +121,9 @@ def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
         "withdraw": lambda report, by: reports.withdraw(report, by=by),
         "correct": lambda report, by: reports.correct(report, by=by, address="人民路2号"),
         "comment": lambda report, by: reports.comment(report, by=by, text="补充一句"),
+        "ask": lambda report, by: questions.ask(report, by=by, text="哪一盏灯？"),
+        "answer": lambda report, by: questions.answer(report, by=by, text="门口那盏"),
+        "withdraw_question": lambda report, by: questions.withdraw_question(report, by=by),
     }
     return calls[action]
 
@@ -144,6 +169,8 @@ def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Stands
             report = reports.lock(machine.reports[stand])
             before = (report.status, report.version)
             expected = target if name in WHO[action].split() else None
+            if report.unit_id is None and name in ONLY_WITH_UNIT.get(action, ()):
+                expected = None
             offered = Action(action) in guards.possible(by, report)
             savepoint = session.begin_nested()
             lines = history_of(report)

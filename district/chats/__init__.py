@@ -1,0 +1,1 @@
+"""What residents and the chat said to each other, kept for a stated time."""
