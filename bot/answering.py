@@ -65,7 +65,8 @@ def advance(talk: Talk, message: Inbound, world: World, memory: Memory, pace: Pa
     if verdict == "answer":
         if message.kind == "image":
             return _answered(talk, question, world, media_id=message.media_id)
-        return _answered(talk, question, world, text=words.without_number(text) if text else _place(message, world))
+        said = words.without_number(text) if words.number_in(text) else text.strip()
+        return _answered(talk, question, world, text=said or _place(message, world))
     if verdict == "unsure":
         pace.asked = [question.id, text]
         shown = {"words": shorten(text, _SHOWN_WORDS), "question": shorten(question.text, _SHOWN_QUESTION)}

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import current_app
 
 from bot.protocol.inbound import Inbound
 from bot.talk import AddPhoto, AddWords, FileReport, KeepPhoto, Say, Step, Talk, Turn, World
@@ -124,7 +127,7 @@ def weigh(turn: Turn, pace: Pace, world: World, *, before: Callable[[], Talk]) -
     now_s = int(world.now.timestamp())
     filing = [action for action in turn.actions if isinstance(action, FileReport)]
     if filing:
-        day = f"{world.now:%Y%m%d}"
+        day = f"{world.now.astimezone(ZoneInfo(current_app.config['DISTRICT_TIMEZONE'])):%Y%m%d}"
         if pace.filed[0] != day:
             pace.filed = [day, 0]
         most = _limit(reference().setting("limits.chat", {}), "reports_a_day")

@@ -8,7 +8,9 @@ from flask.testing import FlaskClient
 
 from district.extensions import db
 from district.messages import speaking, t
+from district.reports import questions
 from district.reports import service as reports
+from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
 from district.reports.states import PLAIN, Status
 from district.work import unit_of_work
@@ -166,3 +168,45 @@ def test_guessing_keys_is_slowed_down_but_reading_is_not(app: Flask, district: S
         assert client.get(f"/r/{report.number}").status_code == 200
     answers = {client.get(f"/r/{hidden.number}?key=guess").status_code for _ in range(70)}
     assert answers == {404, 429}
+
+
+class TestQuestion:
+    """Staff have asked something: the holder of the key reads it and answers on the page."""
+
+    @pytest.fixture
+    def report(self, district: SmallDistrict) -> Report:
+        report = make_report(district, Status.ASSIGNED)
+        with unit_of_work():
+            questions.ask(reports.lock(report.id), by=district.staff["handler"], text="具体是哪一盏灯？")
+        return now_of(report)
+
+    def test_it_is_read_and_answered_with_a_picture(self, client: FlaskClient, report: Report) -> None:
+        address, key = f"/r/{report.number}", report.access_key
+        page = text_of(client.get(f"{address}?key={key}"))
+        assert "具体是哪一盏灯？" in page
+        assert t("citizen.question.title", unit="路灯班组") in page
+        answer = client.post(f"{address}/answer", data={"key": key, "text": "门口那盏", "photos": (picture(), "a.jpg")})
+        assert answer.status_code == 303
+        page = text_of(client.get(answer.headers["Location"]))
+        assert t("citizen.done.answered") in page
+        assert t("citizen.question.send") not in page
+        answered = now_of(report)
+        assert not answered.waiting_for_resident
+        assert [photo.report_id for photo in answered.photos] == [report.id]
+
+    def test_whoever_lacks_the_key_reads_neither_question_nor_answer(self, client: FlaskClient, report: Report) -> None:
+        assert "具体是哪一盏灯？" not in text_of(client.get(f"/r/{report.number}"))
+        assert client.post(f"/r/{report.number}/answer", data={"text": "门口那盏"}).status_code == 403
+        with unit_of_work():
+            questions.answer(reports.lock(report.id), by=KEY_HOLDER, text="门口那盏")
+        assert "门口那盏" not in text_of(client.get(f"/r/{report.number}"))
+
+    def test_an_empty_answer_is_asked_for_again(self, client: FlaskClient, report: Report) -> None:
+        answer = client.post(f"/r/{report.number}/answer", data={"key": report.access_key, "text": " "})
+        assert answer.status_code == 422
+        assert t("errors.answer_missing") in text_of(answer)
+
+    def test_an_answer_that_comes_too_late_is_told_so(self, district: SmallDistrict, client: FlaskClient) -> None:
+        report = make_report(district, Status.ASSIGNED)
+        answer = client.post(f"/r/{report.number}/answer", data={"key": report.access_key, "text": "门口那盏"})
+        assert answer.status_code == 409

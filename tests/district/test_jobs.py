@@ -331,7 +331,7 @@ def test_what_has_served_is_deleted_and_nothing_else(app: Flask) -> None:
     picture = photos.prepare(jpeg())
     photos.keep(picture)
     with unit_of_work() as session:
-        for key, age in (("old", 8), ("new", 6)):
+        for key, age in (("old", 181), ("new", 179)):
             session.add(InboundMessage(key=key, resident_id=district.resident.id, kind="text",
                                        received_at=now - timedelta(days=age)))  # fmt: skip
         ages = {
