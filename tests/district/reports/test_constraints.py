@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from district.extensions import db
 from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
 from district.notifications.models import Notification
-from district.people.models import StaffRole
-from district.reports.models import HandBack, Photo, Report, ReportEvent, ReportUnit
+from district.people.models import ResidentBlock, StaffRole
+from district.reports.models import HandBack, Photo, Report, ReportEvent, ReportQuestion, ReportUnit
 from district.reports.states import Status
 from district.routing.models import RoutingRule
 from district.work import unit_of_work
@@ -49,6 +50,7 @@ REPORT_CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("accepted_before_work", "closed", {"accepted_at": None}),
     ("hand_back_while_with_unit", "resolved", {"hand_back_pending": True}),
     ("hand_back_while_with_unit", "submitted", {"hand_back_pending": True}),
+    ("waiting_while_a_clock_runs", "resolved", {"waiting_for_resident": True}),
     ("resolved_at_when_resolved", "resolved", {"resolved_at": None}),
     ("resolved_at_when_resolved", "in_progress", {"resolved_at": NOW}),
     ("resolver_set_when_resolved", "resolved", {"resolved_by_id": None}),
@@ -75,6 +77,11 @@ REPORT_CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("place_on_earth", "submitted", {"longitude": -181.0}),
 ]
 OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
+    (ReportQuestion, "outcome_known", {"outcome": "lost", "ended_at": NOW}),
+    (ReportQuestion, "outcome_whole", {"ended_at": NOW}),
+    (ReportQuestion, "answer_when_answered", {"answer": "门口那盏"}),
+    (ResidentBlock, "lifting_whole", {"lifted_at": NOW}),
+    (ResidentBlock, "ends_after_it_began", {"until": NOW}),
     (Area, "level_known", {"level": "village"}),
     (CalendarDay, "kind_known", {"kind": "birthday"}),
     (Category, "kind_known", {"kind": "thing"}),
@@ -127,6 +134,10 @@ class Stage:
                     standard,
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
+                    ResidentBlock(
+                        resident_id=district.resident.id, report_id=1, reason="骚扰", blocked_by_id=staff_id,
+                        blocked_at=NOW, until=NOW + timedelta(days=1),
+                    ),
                 ]
             )
         self.meant = {
