@@ -314,7 +314,7 @@ class ReportQuestion(Model):
     __table_args__ = (
         CheckConstraint(one_of("outcome", tuple(Outcome)), name="outcome_known"),
         CheckConstraint("(ended_at is null) = (outcome is null)", name="outcome_whole"),
-        CheckConstraint("answer = '' or outcome = 'answered'", name="answer_when_answered"),
+        CheckConstraint("answer = '' or (outcome is not null and outcome = 'answered')", name="answer_when_answered"),
         Index("ix_report_question_report", "report_id", "id"),
         Index(
             "uq_report_question_pending", "report_id", unique=True,

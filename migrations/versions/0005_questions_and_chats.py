@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("answer", sa.Text(), nullable=False),
         sa.CheckConstraint("outcome in ('answered', 'withdrawn', 'expired')", name="outcome_known"),
         sa.CheckConstraint("(ended_at is null) = (outcome is null)", name="outcome_whole"),
-        sa.CheckConstraint("answer = '' or outcome = 'answered'", name="answer_when_answered"),
+        sa.CheckConstraint("answer = '' or (outcome is not null and outcome = 'answered')", name="answer_when_answered"),
         sa.ForeignKeyConstraint(
             ["report_id"], ["report.id"], name=op.f("fk_report_question_report_id"), ondelete="CASCADE"
         ),
