@@ -153,9 +153,9 @@ class TestWhatWasTold:
     def test_the_page_says_of_each_message_whether_it_arrived(self, district: SmallDistrict, log_in: LogIn) -> None:
         report = make_report(district, Status.CLOSED)
         rows = db.session.scalars(select(Notification).order_by(Notification.id)).all()
-        assert [row.kind for row in rows] == ["assigned", "resolved", "closed"]
+        assert [row.kind for row in rows] == ["assigned", "accepted", "resolved", "closed"]
         with unit_of_work():
-            first, second, third = rows
+            first, _, second, third = rows
             first.delivery, first.sent_at, first.channel = Delivery.SENT, clock.now(), "template"
             second.delivery, second.last_error, second.tries = Delivery.FAILED, "45047: response count limit", 7
             third.delivery, third.last_error = Delivery.NOT_POSSIBLE, "no channel"

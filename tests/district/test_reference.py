@@ -85,7 +85,7 @@ def test_asking_inside_a_unit_of_work_leaves_it_alone(app: Flask) -> None:
         session.add(Unit(code="TWO", name="two", kind="k", role="handler", area_codes=["*"]))
         session.flush()
         assert "TWO" not in reference().units_by_code
-        assert session.in_transaction()
+        assert db.session().in_transaction()
     forget()
     assert "TWO" in reference().units_by_code
 

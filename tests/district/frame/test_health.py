@@ -85,7 +85,7 @@ def test_metrics_count_what_is_there(redis_url: str, app: Flask, client: FlaskCl
     found = metrics(client)
     assert found['bihuan_open_reports{status="submitted"}'] == 1
     assert found['bihuan_open_reports{status="resolved"}'] == 1
-    assert found['bihuan_notifications{delivery="sending"}'] == 2
+    assert found['bihuan_notifications{delivery="sending"}'] == 3
     assert found["bihuan_photos_waiting"] == 1
     assert found['bihuan_queue_length{queue="routing"}'] == waiting >= 1
     assert found["bihuan_oldest_unrouted_seconds"] >= 0

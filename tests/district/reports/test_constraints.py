@@ -18,7 +18,7 @@ from district.deadlines.models import CalendarDay
 from district.extensions import db
 from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
-from district.notifications.models import Notification
+from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
 from district.reports.models import HandBack, Photo, Report, ReportEvent, ReportQuestion, ReportUnit
 from district.reports.states import Status
@@ -97,6 +97,7 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (StaffRole, "role_known", {"role": "king"}),
     (HandBack, "ruling_whole", {"ruled_at": NOW}),
     (HandBack, "ruling_whole", {"upheld": True}),
+    (SubscriptionGrant, "left_over_whole", {"left_over": -1}),
     (Notification, "delivery_known", {"delivery": "on its way"}),
     (Notification, "sent_at_when_sent", {"delivery": "sent"}),
     (Notification, "sent_at_when_sent", {"sent_at": NOW}),
@@ -134,6 +135,9 @@ class Stage:
                     standard,
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
+                    SubscriptionGrant(
+                        resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW
+                    ),
                     ResidentBlock(
                         resident_id=district.resident.id, report_id=1, reason="骚扰", blocked_by_id=staff_id,
                         blocked_at=NOW, until=NOW + timedelta(days=1),
