@@ -92,7 +92,7 @@ def test_from_the_first_word_to_five_stars(visit: Visit, tmp_path: Path) -> None
     own = visit(**PHONE)
     assert "换了灯泡" in own.open(link.removeprefix(own.address)).inner_text("body")
     chat.says("5")
-    chat.hears("谢谢您！有事随时说")
+    chat.hears("谢谢您的评价")
     assert own.open(link.removeprefix(own.address)).locator(".stars-shown").count() == 1
 
 
