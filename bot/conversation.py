@@ -35,7 +35,7 @@ from district.people.models import Resident
 from district.people.service import MESSAGE_GRANT, NOTICE_VERSION, TAP_GRANT
 from district.reports import photos, questions
 from district.reports import service as reports
-from district.reports.models import Photo, PlaceSource, Report, Source
+from district.reports.models import Photo, PlaceSource, Source
 from district.reports.service import LONGEST_NOTE
 from district.reports.states import BY_ACTION, Status
 from district.reports.states import Action as Deed
@@ -153,11 +153,13 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
         if writer.has_unheard and words:
             words = "\n".join([*notifications.say_unheard(writer.id), words])
     reply = text_reply(message, words, now=now) if words else ""
-    if notice or tag != writer.language:
-        ledger.note(writer.id, tag, NOTICE_VERSION if notice else writer.notice_version)
     kind = f"event:{message.event}" if is_tap else message.kind
     said = Said(message.key, kind[:40], _kept_words(message, spoken), message.media_id, reply, report_id)
-    ledger.end(said, writer.id, now, step=str(talk.step), draft=talk.to_json(), pace=pace.to_json())
+    noted = (tag, NOTICE_VERSION if notice else writer.notice_version)
+    ledger.end(
+        said, writer.id, now, step=str(talk.step), draft=talk.to_json(), pace=pace.to_json(),
+        noted=noted if noted != (writer.language, writer.notice_version) else None,
+    )  # fmt: skip
     return reply
 
 
@@ -219,7 +221,7 @@ def _finish(resident_id: int, now: datetime) -> bool:
                 doing = _Doing(session, resident_id, resident.language)
                 doing.all(turn)
             for report in doing.filed:
-                notifications.tell(report, "submitted")
+                notifications.tell(reports.lock(report.id), "submitted")
             row.step, row.draft, row.updated_at = str(turn.talk.step), turn.talk.to_json(), now
             return True
     except _Refused:
@@ -241,7 +243,7 @@ class _Doing:
         self._resident_id = resident_id
         self._tag = tag
         self._kept: list[int] = []
-        self.filed: list[Report] = []
+        self.filed: list[reports.Filed] = []
         self.known: list[dict[str, Any]] = []
 
     def all(self, turn: Turn) -> None:
@@ -266,7 +268,7 @@ class _Doing:
         elif isinstance(action, wishes.AddWords):
             loose = self._loose(action.photo_ids)
             reports.comment(
-                reports.lock(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE],
+                reports.standing(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE],
                 photo_ids=(*loose, *self._kept), reason=action.reason,
             )  # fmt: skip
             self._kept.clear()
@@ -299,7 +301,7 @@ class _Doing:
     def _file(self, action: wishes.FileReport, talk: Talk) -> None:
         place = action.place
         photo_ids = (*self._still_loose(action), *self._kept)
-        report = reports.submit(
+        report = reports.file(
             reports.NewReport(
                 source=Source.QR if action.scanned else Source.BOT,
                 description=action.description,

@@ -49,8 +49,12 @@ on conflict (resident_id) do update set
 """
 
 
-# PostgreSQL does both in one round trip.
+_NOTE = "update resident set language = ?, notice_version = ? where id = ?"
+
+
+# PostgreSQL does all of it in one round trip.
 _KEEP_AND_MOVE = f"with kept as ({_KEEP}) {_MOVE}"
+_NOTE_KEEP_AND_MOVE = f"with noted as ({_NOTE}), kept as ({_KEEP}) {_MOVE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +129,33 @@ class Ledger:
             pace = json.loads(pace)
         return Memory(reply, step, draft or {}, _aware(moved_at), pace or {}, question_id)
 
-    def note(self, resident_id: int, language: str, notice_version: int) -> None:
-        """The language a resident speaks now, and the privacy notice they were shown."""
-        self._run(
-            "update resident set language = ?, notice_version = ? where id = ?", (language, notice_version, resident_id)
-        )
-
     def end(
-        self, said: Said, resident_id: int, now: datetime, *, step: str, draft: dict[str, Any], pace: dict[str, Any]
+        self,
+        said: Said,
+        resident_id: int,
+        now: datetime,
+        *,
+        step: str,
+        draft: dict[str, Any],
+        pace: dict[str, Any],
+        noted: tuple[str, int] | None = None,
     ) -> None:
-        """The message with what it was answered with, for a repeat gets the same; where the conversation stands."""
+        """The message with what it was answered with, for a repeat gets the same; where the conversation stands.
+
+        noted: when one has changed, the language the resident speaks now and the privacy notice they were shown.
+        """
         moment = self._moment(now)
         kept = (said.key, resident_id, said.kind, moment, said.reply, said.text, said.media_id, said.report_id)
         moved = (
             resident_id, step, json.dumps(draft, ensure_ascii=False), moment,
             json.dumps(pace, ensure_ascii=False) if pace else None,
         )  # fmt: skip
+        note = (*noted, resident_id) if noted is not None else ()
         if self._is_postgres:
-            self._run(_KEEP_AND_MOVE, kept + moved)
+            self._run(_NOTE_KEEP_AND_MOVE if note else _KEEP_AND_MOVE, (*note, *kept, *moved))
         else:
+            if note:
+                self._run(_NOTE, note)
             self._run(_KEEP, kept)
             self._run(_MOVE, moved)
 

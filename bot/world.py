@@ -228,7 +228,8 @@ class DistrictWorld:
         return self._report_card(row) if row is not None else None
 
     def my_reports(self) -> Sequence[ReportCard]:
-        return [self._report_card(row) for row in queries.of_resident(self._resident_id, limit=MY_REPORTS)]
+        rows = queries.of_resident(self._resident_id, limit=MY_REPORTS, with_parts=False)
+        return [self._report_card(row) for row in rows]
 
     def to_rate(self) -> ReportCard | None:
         """The report closed last, within the days for answering: unrated ones first."""

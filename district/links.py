@@ -9,6 +9,7 @@ from flask import current_app
 
 if TYPE_CHECKING:
     from district.reports.models import Report
+    from district.reports.service import Filed
 
 
 def base_url() -> str:
@@ -21,7 +22,7 @@ def report_page(number: str, access_key: str | None = None) -> str:
     return f"{address}?key={access_key}" if access_key else address
 
 
-def private_report_page(report: Report) -> str:
+def private_report_page(report: Report | Filed) -> str:
     """The address that opens everything of this report to whoever holds it."""
     return report_page(report.number, report.access_key)
 

@@ -15,32 +15,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import JSON, Connection, Dialect, Table, Update, bindparam, inspect
-from sqlalchemy.orm import Mapper, make_transient_to_detached
+from sqlalchemy.orm import Mapper
 
 from district import work
 from district.extensions import Base, db
 
-T = TypeVar("T", bound=Base)
 Process = Callable[[Any], Any] | None
 
 # What the present batch has made so far, as values by table's class.
 _gathered: ContextVar[dict[type[Base], list[dict[str, Any]]] | None] = ContextVar("gathered", default=None)
-
-
-def insert_object(model: type[T], known: Sequence[str], **values: Any) -> T:
-    """Insert a row and hand it out as the session's own object, with its id and what is `known` in hand.
-
-    The rest is read from the database when somebody asks for it: building the whole object costs more than its
-    INSERT, and most who file something ask for its number alone.
-    """
-    key = insert_values(model, **values)
-    row = model(id=key, **{name: values[name] for name in known})
-    make_transient_to_detached(row)
-    db.session.add(row)
-    return row
 
 
 def insert_values(model: type[Base], **values: Any) -> Any:
@@ -51,6 +37,20 @@ def insert_values(model: type[Base], **values: Any) -> Any:
     connection = work.connection()
     plan = _plan(model, connection.dialect)
     return _send(connection, plan, plan.defaults | values)
+
+
+def send(statement: str, values: Sequence[Any]) -> list[Any]:
+    """Send a statement to the driver's own cursor, its parameters written `?`; the rows it gives, else none.
+
+    Moments, JSON and the like are not converted: use it where numbers and words are all there is.
+    """
+    connection = work.connection()
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement if connection.dialect.paramstyle == "qmark" else statement.replace("?", "%s"), values)
+        return list(cursor.fetchall()) if cursor.description is not None else []
+    finally:
+        cursor.close()
 
 
 def put(model: type[Base], **values: Any) -> None:

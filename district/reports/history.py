@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Table, Update, bindparam
 from sqlalchemy.orm.util import identity_key
 
-from district import clock, work
+from district import clock
 from district.errors import BadInput
 from district.extensions import db
 from district.people.models import Resident, Staff
 from district.reports.guards import Actor, System
-from district.reports.models import EventKind, Photo, Report, ReportEvent
-from district.rows import put
+from district.reports.models import EventKind, Photo, ReportEvent
+from district.rows import put, send
+
+
+class Subject(Protocol):
+    """A report, as far as its history has to know it."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def status(self) -> str: ...
 
 
 def record(
-    report: Report,
+    report: Subject,
     kind: EventKind,
     by: Actor,
     *,
@@ -47,16 +56,15 @@ def record(
     )
 
 
-def attach(report: Report, photo_ids: Sequence[int], by: Actor | None, *, purpose: str = "before") -> None:
+def attach(report: Subject, photo_ids: Sequence[int], by: Actor | None, *, purpose: str = "before") -> None:
     """Photos become part of the report: only loose ones, and only one's own."""
     if not photo_ids:
         return
-    statement = _ATTACH["staff" if isinstance(by, Staff) else "resident" if isinstance(by, Resident) else "nobody"]
-    whose = {"whose": by.id} if isinstance(by, Staff | Resident) else {}
-    result = work.connection().execute(
-        statement, {"photo_ids": list(photo_ids), "report": report.id, "for": purpose, **whose}
-    )
-    if result.rowcount != len(set(photo_ids)):
+    owner = "staff" if isinstance(by, Staff) else "resident" if isinstance(by, Resident) else "nobody"
+    whose = [by.id] if isinstance(by, Staff | Resident) else []
+    wanted = set(photo_ids)
+    statement = _ATTACH.format(ids=",".join("?" * len(wanted)), owned=_OWNED[owner])
+    if len(send(statement, [report.id, purpose, *wanted, *whose])) != len(wanted):
         raise BadInput(fields={"photos": "errors.photo_unknown"})
     for photo_id in photo_ids:
         loaded = db.session.identity_map.get(identity_key(Photo, photo_id))
@@ -64,20 +72,12 @@ def attach(report: Report, photo_ids: Sequence[int], by: Actor | None, *, purpos
             db.session.expire(loaded)
 
 
-def _attachment(*owned: ColumnElement[bool]) -> Update:
-    """Built once for each kind of owner."""
-    return (
-        _photos.update()
-        .where(_photos.c.id.in_(bindparam("photo_ids", expanding=True)), _photos.c.report_id.is_(None), *owned)
-        .values(report_id=bindparam("report"), purpose=bindparam("for"))
-    )
-
-
-_photos = cast(Table, Photo.__table__)
-_ATTACH: dict[str, Update] = {
-    "staff": _attachment(_photos.c.staff_id == bindparam("whose")),
-    "resident": _attachment(
-        _photos.c.staff_id.is_(None), (_photos.c.resident_id == bindparam("whose")) | _photos.c.resident_id.is_(None)
-    ),
-    "nobody": _attachment(_photos.c.resident_id.is_(None), _photos.c.staff_id.is_(None)),
+_ATTACH = """
+update photo set report_id = ?, purpose = ? where id in ({ids}) and report_id is null and {owned} returning id
+"""
+# Whose pictures somebody may attach.
+_OWNED = {
+    "staff": "staff_id = ?",
+    "resident": "staff_id is null and (resident_id = ? or resident_id is null)",
+    "nobody": "resident_id is null and staff_id is null",
 }

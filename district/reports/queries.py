@@ -185,11 +185,12 @@ def whole(report_id: int) -> Report | None:
     return found
 
 
-def of_resident(resident_id: int, *, limit: int = 50) -> list[Report]:
-    """A resident's own reports and those they follow, newest first."""
+def of_resident(resident_id: int, *, limit: int = 50, with_parts: bool = True) -> list[Report]:
+    """A resident's own reports and those they follow, newest first. with_parts: with what a page shows of them."""
     followed = select(ReportFollower.report_id).where(ReportFollower.resident_id == resident_id)
     query = select(Report).where(or_(Report.resident_id == resident_id, Report.id.in_(followed)))
-    return list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit)))
+    query = _with_parts(query) if with_parts else query
+    return list(db.session.scalars(query.order_by(Report.id.desc()).limit(limit)))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from heapq import nlargest
 from typing import Any
 
 from district.categories.models import Urgency
@@ -170,7 +171,7 @@ class _Knowledge:
         """The likeliest categories in use. Those the weights have never heard of are judged by their words."""
         found = [
             (code, round(sure, 3))
-            for sure, code in sorted(zip(odds, classes, strict=True), reverse=True)[: _CANDIDATES + 2]
+            for sure, code in nlargest(_CANDIDATES + 2, zip(odds, classes, strict=True))
             if code != NO_CATEGORY and code in self.categories and sure >= _WORTH_TELLING
         ]
         if self.lexicon:

@@ -1,7 +1,8 @@
 """Trained weights: packed small, read fast, asked for scores. Immutable, no library needed.
 
 A score is a sum over the features of a text; which class each weight belongs to and the weight itself stand in two
-flat arrays, so that a quarter of a million weights take a few megabytes and not tens.
+flat arrays, so that a quarter of a million weights take a few megabytes and not tens. A feature that speaks of many
+classes is kept as one long whole number besides, a lane of 32 bits for each: adding two of them adds all lanes at once.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ NO_CATEGORY = ""
 # Weights are kept as whole multiples of this; those below the least change nothing and are left away.
 _STEP = 0.02
 _LEAST = 0.2
+# Lanes hold no negative numbers, so each weight is this much more in them.
+_RAISED = 32768
+_LANE_BYTES = 4
+# A feature that speaks of more classes than this is kept as lanes too: few features, but most of all weights.
+_MANY_CLASSES = 24
 
 
 class UnreadableWeights(ValueError):
@@ -68,6 +74,7 @@ class Weights:
                 values.extend(max(-32768, min(32767, value)) for _, value in row)
                 starts.append(len(classes))
         self._starts, self._classes, self._values = starts, classes, values
+        self._lanes: dict[int, int] = {}
 
     def __len__(self) -> int:
         """How many weights there are."""
@@ -75,19 +82,37 @@ class Weights:
 
     def answers(self, features: Sequence[str]) -> dict[str, list[float]]:
         """The probability of each class of each head."""
-        scores = [0] * self._count
-        index, starts, classes, values = self._index, self._starts, self._classes, self._values
+        index, starts, classes, values, lanes = self._index, self._starts, self._classes, self._values, self._lanes
+        whole, rest = 0, []
         for feature in features:
             number = index.get(feature)
-            if number is not None:
-                begin, end = starts[number], starts[number + 1]
-                for label, value in zip(classes[begin:end], values[begin:end], strict=True):
-                    scores[label] += value
+            if number is None:
+                continue
+            begin, end = starts[number], starts[number + 1]
+            if end - begin > _MANY_CLASSES:
+                whole += lanes.get(number) or self._lanes_of(number)
+            else:
+                rest.append((begin, end))
+        scores = _unlaned(whole.to_bytes(self._count * _LANE_BYTES, "little"))
+        for begin, end in rest:
+            for label, value in zip(classes[begin:end], values[begin:end], strict=True):
+                scores[label] += value
         length = _STEP / sqrt(len(features) or 1)
-        found = {}
-        for name, (begin, end) in self._spans.items():
-            found[name] = odds([score * length for score in scores[begin:end]], self.heads[name].temperature)
-        return found
+        # Every lane is raised by the same amount, which changes no odds.
+        return {
+            name: odds(scores[begin:end], self.heads[name].temperature / length)
+            for name, (begin, end) in self._spans.items()
+        }
+
+    def _lanes_of(self, number: int) -> int:
+        """A feature's weights as one whole number, kept for the next text."""
+        begin, end = self._starts[number], self._starts[number + 1]
+        row = [_RAISED] * self._count
+        for label, value in zip(self._classes[begin:end], self._values[begin:end], strict=True):
+            row[label] += value
+        made = int.from_bytes(b"".join(value.to_bytes(_LANE_BYTES, "little") for value in row), "little")
+        self._lanes[number] = made
+        return made
 
     def pack(self) -> bytes:
         """The same weights give the same bytes."""
@@ -126,9 +151,17 @@ class Weights:
 def odds(scores: Sequence[float], temperature: float) -> list[float]:
     """Softmax: scores to probabilities. A temperature below one makes them surer."""
     highest = max(scores)
-    parts = [exp((score - highest) / temperature) for score in scores]
-    total = sum(parts)
-    return [part / total for part in parts]
+    sharpness = 1.0 / temperature
+    parts = [exp((score - highest) * sharpness) for score in scores]
+    share = 1.0 / sum(parts)
+    return [part * share for part in parts]
+
+
+def _unlaned(lanes: bytes) -> list[int]:
+    numbers = array("I", lanes)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
 
 
 def packed_rows(rows: Sequence[Mapping[int, float]], offset: int) -> list[list[tuple[int, int]]]:

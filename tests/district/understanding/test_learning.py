@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
 
 import pytest
 
@@ -15,9 +16,11 @@ from district.understanding.weights import (
     INTENT,
     NO_CATEGORY,
     URGENCY,
+    Head,
     UnreadableWeights,
     Weights,
 )
+from district.understanding.weights import odds as softmax
 
 LAMP = Written("01", "路灯异常", "street_light", ("路灯不亮", "灯不亮"), ("路灯不亮",), ())
 COVER = Written("02", "井盖异常", "manhole_cover", ("井盖",), ("井盖丢失",), ())
@@ -40,6 +43,22 @@ LINES = [
 UTTERANCES = tuple(Utterance(*line, writer="one" if at % 2 else "other") for at, line in enumerate(LINES))
 DANGERS = (Danger("cover", ("井盖没了",), ("井*没*盖", "cover * missing")),)
 MATERIAL = Material((LAMP, COVER), DANGERS, UTTERANCES)
+
+
+def test_a_feature_of_many_classes_adds_up_like_any_other() -> None:
+    classes = tuple(f"c{number}" for number in range(40))
+    heads = {CATEGORY: Head(classes), INTENT: Head(("report",)), URGENCY: Head(("normal",))}
+    wide, also_wide = [(at, 3 * at - 50) for at in range(40)], [(at, -32768 + at) for at in range(30)]
+    rows = {"宽": wide, "窄": [(7, 90), (39, -20)], "也宽": also_wide}
+    weights = Weights(heads, rows.items(), made_of="", figures={})
+    for said in (["宽"], ["窄", "宽"], ["也宽", "宽", "没见过", "宽"], ["窄"], []):
+        scores = [0] * 40
+        for one in said:
+            row = dict(rows.get(one, ()))
+            scores = [score + row.get(at, 0) for at, score in enumerate(scores)]
+        wanted = softmax([score * 0.02 / sqrt(len(said) or 1) for score in scores], 1.0)
+        for _ in range(2):
+            assert weights.answers(said)[CATEGORY] == pytest.approx(wanted)
 
 
 @pytest.fixture(scope="module")
