@@ -13,21 +13,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import faults, messages, routing, understanding
+from bench import faults, messages, pace, routing, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
+PARTS = ("messages", "routing", "pace", "faults", "understanding")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=("messages", "routing", "faults", "understanding"), action="append")
+    parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     parser.add_argument("--conversations", type=int, default=600, help="residents; each sends 3 or 4 messages")
     parser.add_argument("--reports", type=int, default=3000, help="reports to route")
+    parser.add_argument("--seconds", type=int, default=30, help="how long reports come in at a steady pace")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
-    wanted = given.only or ["messages", "routing", "faults", "understanding"]
+    wanted = given.only or PARTS
     kinds = given.database or ["sqlite"] + (["postgresql"] if postgres_answers() else [])
     if given.database is None and "postgresql" not in kinds:
         print("PostgreSQL does not answer (BENCH_DATABASE_URL): only SQLite is measured.")
@@ -38,7 +40,11 @@ def main() -> int:
     figures: dict[str, Any] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "load_before": os.getloadavg()[0]},
-        "aims": {"message_processor_ratio_at_most": 1.5, "routing_rate_ratio_at_least": 0.7},
+        "aims": {
+            "message_processor_ratio_at_most": 1.5,
+            "routing_rate_ratio_at_least": 0.7,
+            "unit_p95_ms": pace.AIM_P95_MS,
+        },
     }
     try:
         for kind in kinds:
@@ -46,6 +52,8 @@ def main() -> int:
                 figures.setdefault("messages", {})[kind] = _told(messages.measure, folder, kind, given.conversations)
             if "routing" in wanted:
                 figures.setdefault("routing", {})[kind] = _told(routing.measure, folder, kind, given.reports)
+            if "pace" in wanted:
+                figures.setdefault("pace", {})[kind] = _told(pace.measure, folder, kind, given.seconds)
         if "faults" in wanted:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
@@ -93,6 +101,17 @@ def _print(figures: dict[str, Any]) -> None:
             ],
         )
         print(f"  rate ratio {ratio} (aim: at least {aim}) {_verdict(ratio >= aim)}")
+    for kind, found in figures.get("pace", {}).items():
+        print(f"\nFrom filed to routed, {kind} ({pace.PER_SECOND} conversations a second through /wechat)")
+        print(
+            f"  {found['reports']} reports, {found['reports_per_second']} a second: half within {found['p50_ms']} ms, "
+            f"95 of 100 within {found['p95_ms']} ms (aim: {pace.AIM_P95_MS}) "
+            f"{_verdict(found['p95_ms'] <= pace.AIM_P95_MS)}, longest {found['longest_ms']} ms"
+        )
+        print(
+            f"  answers' p99 {found['answer_p99_ms']} ms; memory of all processes {found['memory_early_mb']} MB after "
+            f"a third, {found['memory_late_mb']} MB at the end"
+        )
     for kind, found in figures.get("faults", {}).items():
         away, killed = found["queue_away"], found["worker_killed"]
         print(f"\nFaults, {kind}")

@@ -27,25 +27,41 @@ class Outcome:
         return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0
 
 
-def run(port: int, conversations: list[list[bytes]], connections: int) -> Outcome:
-    """Send every conversation, each in order, on `connections` at once."""
-    return asyncio.run(_run(port, conversations, connections))
+def run(port: int, conversations: list[list[bytes]], connections: int, *, per_second: float | None = None) -> Outcome:
+    """Send every conversation, each in order, on `connections` at once; begin `per_second` of them a second."""
+    return asyncio.run(_run(port, conversations, connections, per_second))
 
 
-async def _run(port: int, conversations: list[list[bytes]], connections: int) -> Outcome:
+async def _run(port: int, conversations: list[list[bytes]], connections: int, per_second: float | None) -> Outcome:
     outcome = Outcome()
     waiting = list(reversed(conversations))
     began = time.perf_counter()
-    await asyncio.gather(*(_connection(port, waiting, outcome) for _ in range(connections)))
+    pace = _Pace(began, per_second)
+    await asyncio.gather(*(_connection(port, waiting, outcome, pace) for _ in range(connections)))
     outcome.seconds = time.perf_counter() - began
     return outcome
 
 
-async def _connection(port: int, waiting: list[list[bytes]], outcome: Outcome) -> None:
+class _Pace:
+    """When the next conversation may begin: at once, or so that so many a second begin."""
+
+    def __init__(self, began: float, per_second: float | None) -> None:
+        self._next = began
+        self._step = 1.0 / per_second if per_second else 0.0
+
+    async def turn(self) -> None:
+        if self._step:
+            mine, self._next = self._next, self._next + self._step
+            await asyncio.sleep(mine - time.perf_counter())
+
+
+async def _connection(port: int, waiting: list[list[bytes]], outcome: Outcome, pace: _Pace) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         while waiting:
-            for request in waiting.pop():
+            conversation = waiting.pop()
+            await pace.turn()
+            for request in conversation:
                 began = time.perf_counter()
                 writer.write(request)
                 head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), ANSWER_LIMIT_S)

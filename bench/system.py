@@ -48,20 +48,21 @@ def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 120.0, e
 def processor_s(pid: int) -> float:
     """Seconds of processor that a process, its children and its ended children have used."""
     total = 0.0
-    for one in [pid, *_children(pid)]:
+    for one in [pid, *children(pid)]:
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
             total += sum(int(fields[place]) for place in (11, 12)) / TICKS
     return total
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes below this one."""
     try:
         texts = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     except OSError:
         return []
     found = [int(word) for text in texts for word in text.split()]
-    return found + [below for child in found for below in _children(child)]
+    return found + [below for child in found for below in children(child)]
 
 
 @dataclass

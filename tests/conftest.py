@@ -157,12 +157,15 @@ _compiled = _CompiledTemplates()
 def app(config: Config) -> Iterator[Flask]:
     """The whole application with its three doors, inside an application context."""
     from district.extensions import db
+    from district.messages import set_language
     from wsgi import create_app
 
     app = create_app(config)
     app.config["WTF_CSRF_ENABLED"] = False
     app.config["RATELIMIT_ENABLED"] = False
     app.testing = True
+    # Whatever language an earlier test of this process left behind.
+    set_language("zh-Hans")
     # Each test has its own application, and none needs to compile the same templates again.
     app.jinja_env.bytecode_cache = _compiled
     with app.app_context():
