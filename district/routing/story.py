@@ -25,6 +25,9 @@ def _sentence(entry: Mapping[str, Any]) -> str:
     unit = _unit_name(entry.get("unit"))
     if outcome == "added":
         return t("routing.trace.added", rule=rule, unit=unit, role=t(f"routing.trace.role.{entry['role']}"))
+    if outcome == "border":
+        area = reference().areas_by_code.get(entry["area"])
+        return t("routing.trace.border", rule=rule or "-", unit=unit, area=area.name if area else entry["area"])
     if outcome == "outranked":
         return t("routing.trace.outranked", rule=rule, unit=unit or t("routing.trace.staff"))
     if not unit:
