@@ -56,7 +56,9 @@ FIELDS = frozenset(
 )
 # How a moment is written, field by field: what a condition may compare it with, and the facts hold.
 MOMENTS: Mapping[str, re.Pattern[str]] = {
-    "day": re.compile(r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d)"),
+    "day": re.compile(
+        r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d)"
+    ),
     "month": re.compile(r"0?[1-9]|1[0-2]"),
     "season": re.compile("spring|summer|autumn|winter"),
     "time": re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00"),
@@ -225,10 +227,49 @@ class Condition:
             node = next(part for part in node.inner if not part.holds(facts))
         return self.source[node.start : node.end]
 
+    def alternatives(self, most: int = 64) -> tuple[tuple[Part, ...], ...] | None:
+        """The condition as alternatives, of each of which every part must hold; None when that makes more than `most`.
+
+        One empty alternative for the empty condition.
+        """
+        return _alternatives(self._root, False, most) if self._root is not None else ((),)
+
     @property
     def fields(self) -> frozenset[str]:
         """Every field it asks for."""
         return frozenset(_fields(self._root)) if self._root is not None else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One comparison of an alternative. negated: it must not hold. others: fields among the values."""
+
+    field: str
+    operator: str
+    words: frozenset[str]
+    others: frozenset[str]
+    spans: tuple[tuple[str, str], ...]
+    negated: bool
+
+
+def _alternatives(node: _Node, negated: bool, most: int) -> tuple[tuple[Part, ...], ...] | None:
+    if isinstance(node, _Not):
+        return _alternatives(node.inner, not negated, most)
+    if isinstance(node, _Comparison):
+        words = frozenset(value.text for value in node.values if not value.is_field)
+        others = frozenset(value.text for value in node.values if value.is_field)
+        return ((Part(node.field, node.operator, words, others, node.spans, negated),),)
+    found = [_alternatives(part, negated, most) for part in node.parts()]
+    whole = [alternatives for alternatives in found if alternatives is not None]
+    if len(whole) < len(found):
+        return None
+    every = isinstance(node, _Joined) and node.every != negated
+    joined: tuple[tuple[Part, ...], ...] = ((),) if every else ()
+    for alternatives in whole:
+        joined = tuple(a + b for a in joined for b in alternatives) if every else joined + alternatives
+        if len(joined) > most:
+            return None
+    return joined
 
 
 @lru_cache(maxsize=4096)

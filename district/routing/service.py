@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -55,14 +55,17 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A decision about words that are not filed. latitude, longitude: WGS-84, of the place that was taken."""
+    """A decision about words that are not filed. latitude, longitude: WGS-84, of the place that was taken.
+
+    inputs: what was looked at, as a decision keeps it.
+    """
 
     understood: Understanding
     found: Found
     latitude: float | None
     longitude: float | None
     decision: Decision
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +261,9 @@ def consider(
             at=clock.now(),
         )  # fmt: skip
         decision = _choose(facts, latitude, longitude, ref)
-        return Considered(understood, found, latitude, longitude, decision, _inputs(facts, decision, "", understood, ref))
+        source = GIVEN if category_code else UNDERSTOOD if category else NONE
+        inputs = _inputs(facts, decision, source, understood, ref)
+        return Considered(understood, found, latitude, longitude, decision, inputs)
 
 
 def rule_book(ref: Reference) -> RuleBook:
@@ -289,9 +294,7 @@ def _waiting(limit: int) -> Any:
     )
 
 
-def _decide(
-    report: Report, facility: _FacilityFacts | None, ref: Reference, book: RuleBook | None = None
-) -> _Verdict:
+def _decide(report: Report, facility: _FacilityFacts | None, ref: Reference, book: RuleBook | None = None) -> _Verdict:
     """What the rules (or those of another book) say about the report; changes nothing."""
     started = time.perf_counter_ns()
     source, understood = GIVEN, None
