@@ -186,7 +186,7 @@ def _form(draft: Draft) -> str:
         areas=choices()["areas"],
         units=choices()["units"],
         types=sorted(ref.facility_types_by_code.values(), key=lambda kind: kind.code),
-        about=[sentence(one) for one in findings() if draft.code and draft.code in one.rules],
+        about=[sentence(one) for one in findings() if _is_about(one, draft.code)],
     )
 
 
@@ -280,6 +280,11 @@ def _wanted(rule: RuleRef, given: Mapping[str, str]) -> bool:
     if given["unit"] and given["unit"] not in rule.units:
         return False
     return not given["area"] or "*" in rule.area_codes or given["area"] in rule.area_codes
+
+
+def _is_about(finding: Finding, code: str) -> bool:
+    """Whether a rule's own page should tell: what it does to other rules stands on theirs."""
+    return bool(code) and (finding.rules[:1] == (code,) or (finding.kind in ("tie", "contested") and code in finding.rules))
 
 
 def _try(draft: Draft, wanted: Sequence[RuleRef]) -> None:

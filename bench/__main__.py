@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import faults, messages, routing, understanding
+from bench import areas, faults, messages, routing, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
@@ -21,13 +21,13 @@ AIMS = {"messages": 1.5, "routing": 0.7}
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=("messages", "routing", "faults", "understanding"), action="append")
+    parser.add_argument("--only", choices=("messages", "routing", "faults", "understanding", "areas"), action="append")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     parser.add_argument("--conversations", type=int, default=600, help="residents; each sends 3 or 4 messages")
     parser.add_argument("--reports", type=int, default=3000, help="reports to route")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
-    wanted = given.only or ["messages", "routing", "faults", "understanding"]
+    wanted = given.only or ["messages", "routing", "faults", "understanding", "areas"]
     kinds = given.database or ["sqlite"] + (["postgresql"] if postgres_answers() else [])
     if given.database is None and "postgresql" not in kinds:
         print("PostgreSQL does not answer (BENCH_DATABASE_URL): only SQLite is measured.")
@@ -50,6 +50,8 @@ def main() -> int:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
             figures["understanding"] = _told(understanding.measure, folder, "sqlite")
+        if "areas" in wanted:
+            figures["areas"] = _told(areas.measure, folder, "sqlite")
     finally:
         if given.keep:
             print(f"kept: {folder}")
@@ -113,6 +115,18 @@ def _print(figures: dict[str, Any]) -> None:
         )
         print(
             f"  {found['weights']} weights, read in {found['load_ms']} ms of processor time, "
+            f"{found['memory_mb']} MB kept"
+        )
+
+
+    if found := figures.get("areas"):
+        print(f"\nWhere a point lies ({found['polygons']} polygons of {found['corners']} corners)")
+        _table(
+            ["", "processor µs each"],
+            [["Bihuan's index", found["ours_us"]], ["floor: bounding boxes, one after the other", found["scan_us"]]],
+        )
+        print(
+            f"  {found['times_faster']} times faster; index made in {found['build_ms']} ms of processor time, "
             f"{found['memory_mb']} MB kept"
         )
 

@@ -63,7 +63,8 @@ def _winner(entries: list[Mapping[str, Any]], inputs: Mapping[str, Any]) -> list
 
 
 def _others(entries: list[Mapping[str, Any]]) -> list[str]:
-    lost = [entry["rule"] for entry in entries if entry["outcome"] == "lost"]
+    won = next((at for at, entry in enumerate(entries) if entry["outcome"] == "won"), len(entries))
+    lost = list(dict.fromkeys(entry["rule"] for entry in entries[:won] if entry["outcome"] == "lost"))
     behind = sum(entry["outcome"] == "outranked" for entry in entries)
     found = [t("rules.story.lost", rules=t("rules.story.between").join(lost))] if lost else []
     return found + ([t("rules.story.outranked", count=behind)] if behind else [])
