@@ -282,11 +282,9 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
         named[f"report:{report_id}"] = (number, url_for("admin.report", number=number))
     for person in _people(wanted.get("staff", set())):
         named[f"staff:{person.id}"] = (person.name, url_for("admin.staff", q=person.username))
-    for number in wanted.get("rules", set()):
-        named[f"rules:{number}"] = (
-            t("rules.versions.number", number=number),
-            url_for("admin.rules_version", number=number),
-        )
+    for version in wanted.get("rules", set()):
+        said = t("rules.versions.number", number=version)
+        named[f"rules:{version}"] = (said, url_for("admin.rules_version", number=version))
     for facility_id in wanted.get("facility", set()):
         found = db.session.get(Facility, facility_id)
         if found is not None:

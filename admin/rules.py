@@ -284,7 +284,8 @@ def _wanted(rule: RuleRef, given: Mapping[str, str]) -> bool:
 
 def _is_about(finding: Finding, code: str) -> bool:
     """Whether a rule's own page should tell: what it does to other rules stands on theirs."""
-    return bool(code) and (finding.rules[:1] == (code,) or (finding.kind in ("tie", "contested") and code in finding.rules))
+    mutual = finding.kind in ("tie", "contested") and code in finding.rules
+    return bool(code) and (mutual or finding.rules[:1] == (code,))
 
 
 def _try(draft: Draft, wanted: Sequence[RuleRef]) -> None:

@@ -98,9 +98,13 @@ def without_rule(rules: Sequence[RuleRef], code: str) -> tuple[RuleRef, ...]:
 def of_version(version: RulesVersion) -> tuple[RuleRef, ...]:
     """The rules of a kept version."""
     return tuple(
-        RuleRef(**{name: tuple(value) if isinstance(value, list) else value for name, value in rule.items()})
+        RuleRef(
+            rule["code"], rule["priority"], tuple(rule["category_codes"]), rule["major"], tuple(rule["facility_types"]),
+            tuple(rule["area_codes"]), rule["condition"], tuple(rule["units"]), rule["role"], rule["mode"],
+            rule["note"],
+        )
         for rule in version.rules
-    )
+    )  # fmt: skip
 
 
 def add(rule: RuleRef, *, base: int, by: Staff) -> RulesVersion:

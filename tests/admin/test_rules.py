@@ -81,7 +81,7 @@ def test_a_rule_is_tried_then_saved_and_counts(district: SmallDistrict, log_in: 
     answer = save(admin, NEW)
     assert answer.location == "/admin/rules/one/N1"
     assert "马上生效" in admin.get(answer.location).text
-    assert [rule.code for rule in reference().rules][0] == "N1"
+    assert reference().rules[0].code == "N1"
     audit = words_of(log_in("inspector").get("/admin/audit?what=rules"))
     assert "添加规则" in audit
     assert "第 " in audit

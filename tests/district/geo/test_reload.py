@@ -66,9 +66,7 @@ def test_every_door_says_whom_to_turn_to_with_a_place_that_is_not_ours(app: Flas
         filed = client.post("/api/v1/reports", json={"description": "路灯不亮", **FAR})
         assert filed.status_code == 422
         assert filed.json["error"]["fields"]["latitude"] == ADVICE["zh-Hans"]
-        english = client.post(
-            "/api/v1/reports", json={"description": "dark", **FAR}, headers={"Accept-Language": "en"}
-        )
+        english = client.post("/api/v1/reports", json={"description": "dark", **FAR}, headers={"Accept-Language": "en"})
         assert english.json["error"]["fields"]["latitude"] == ADVICE["en"]
         page = client.post("/report", data={"description": "路灯不亮", "latitude": "40.0", "longitude": "116.0"})
         assert (page.status_code, ADVICE["zh-Hans"] in page.text) == (422, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_a_point_on_the_line_of_a_road_that_is_a_border_lies_on_the_border() -> 
     for road in base:
         if road["properties"].get("kind") != "road" or road["geometry"]["type"] != "LineString":
             continue
-        for (x1, y1), (x2, y2) in zip(road["geometry"]["coordinates"], road["geometry"]["coordinates"][1:], strict=False):
+        for (x1, y1), (x2, y2) in pairwise(road["geometry"]["coordinates"]):
             longitude, latitude = (x1 + x2) / 2, (y1 + y2) / 2
             sides = locator.neighbours(latitude, longitude, 1.0)
             on_border += bool(sides)

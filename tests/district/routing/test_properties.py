@@ -24,6 +24,7 @@ CONDITIONS = (
     "area = A1 or area = A2", "area != A1", "not (area = A1 or text contains lamp)", "time in 22:00..06:00",
     "time in 23:00..05:00", "not time in 22:00..06:00", "month in 10..4", "weekday in 1..5 and season = winter",
 )  # fmt: skip
+MODES = ("auto", "auto", "manual_confirm", "manual_queue", "reply_only", "transfer")
 MARKS = ("@facility.maintainer_unit", "@facility.owner_unit", "@area.street", "@compound.property")
 
 
@@ -45,7 +46,7 @@ def rules(draw: st.DrawFn, most: int = 8) -> list[RuleRef]:
                 condition=draw(st.sampled_from(CONDITIONS)),
                 units=some((*UNITS, *MARKS, "NOBODY")),
                 role=draw(st.sampled_from(("primary", "primary", "primary", "none", "co", "supervise", "broadcast"))),
-                mode=draw(st.sampled_from(("auto", "auto", "manual_confirm", "manual_queue", "reply_only", "transfer"))),
+                mode=draw(st.sampled_from(MODES)),
                 note="",
             )
         )
