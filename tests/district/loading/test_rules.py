@@ -85,3 +85,10 @@ def test_lint_answers_in_both_languages_and_fails_for_errors(app: Flask, folder:
 def test_a_rule_may_be_for_some_times(folder: SpoiltFolder, column: str, value: str) -> None:
     folder.put("routing_rules.csv", 3, column, value)
     assert folder.problems() == []
+
+
+def test_how_near_is_on_the_border_is_the_districts_to_say(folder: SpoiltFolder) -> None:
+    line = folder.replace("district.toml", "[routing]\n", "[routing]\nborder_metres = 5\n")
+    assert folder.problems() == []
+    folder.replace("district.toml", "border_metres = 5", "border_metres = -1")
+    assert (folder.the_problem().line, folder.the_problem().column) == (line + 1, "routing.border_metres")
