@@ -144,7 +144,12 @@ def rules_versions() -> ResponseReturnValue:
 
 @pages.get("/rules/versions/<int:number>")
 def rules_version(number: int) -> ResponseReturnValue:
-    return _version(_kept(number))
+    """A version; for a number between two, as decisions note them, the version that was in force then."""
+    if number <= reference().rules_version and (then := versions.in_force_at(number)) is not None:
+        if then.number != number:
+            return redirect(url_for("admin.rules_version", number=then.number))
+        return _version(then)
+    raise NotFound("rules.version_unknown")
 
 
 @pages.post("/rules/versions/<int:number>/restore")

@@ -109,6 +109,7 @@ def route(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show where a report would go, and why. Files nothing."""
+    from district.routing import story
     from district.routing.service import decide_for
 
     _speak()
@@ -120,6 +121,8 @@ def route(
     click.echo(t("cli.route.unit", unit=answer["unit"]["name"] if answer["unit"] else "-"))
     click.echo(t("cli.route.triage") if answer["triage"] else t("cli.route.auto"))
     click.echo(answer["reason"])
+    for line in story.tell(answer["trace"]):
+        click.echo(f"  {line}")
 
 
 @district.command("evaluate")

@@ -124,6 +124,8 @@ class _Loader:
         if db.session.get_bind().dialect.name == "postgresql":
             # Two loads at once would insert the same rows. On SQLite the unit of work already is alone.
             db.session.execute(text("select pg_advisory_xact_lock(hashtext('bihuan district load'))"))
+        # In the order of the panel: first the version, then the rules, so that neither waits for the other for ever.
+        versions.hold()
         self.before = settings.get(LOADED, {})
         self.load_units()
         self.load_areas()

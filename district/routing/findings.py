@@ -14,7 +14,9 @@ from district.routing.service import backstop_of
 def findings(rules: Iterable[RuleRef] | None = None) -> list[Finding]:
     """What the linter says about the rules in force, or about others in today's district."""
     ref = reference()
-    return lint(ref.rules if rules is None else rules, world_of(ref))
+    if rules is not None:
+        return lint(rules, world_of(ref))
+    return ref.once("routing.findings", lambda ref: lint(ref.rules, world_of(ref)))
 
 
 def world_of(ref: Reference) -> World:

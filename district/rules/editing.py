@@ -23,7 +23,6 @@ from district.routing.models import RoutingRule
 from district.routing.rules import LOOKERS_ON
 from district.rules import versions
 from district.rules.models import RulesVersion
-from district.settings import ReferenceVersion
 
 
 class RuleRefused(BadInput):
@@ -166,7 +165,7 @@ def restore(number: int, *, base: int, by: Staff) -> RulesVersion:
 
 def _hold(base: int) -> None:
     """Nobody else changes the rules until the commit. Raises RulesChanged unless `base` is still in force."""
-    db.session.get(ReferenceVersion, "rules", with_for_update=True, populate_existing=True)
+    versions.hold()
     if versions.latest() is None:
         versions.keep("before")
         if base == 0:

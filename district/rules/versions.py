@@ -74,6 +74,18 @@ def latest() -> RulesVersion | None:
     return db.session.scalar(select(RulesVersion).order_by(RulesVersion.number.desc()).limit(1))
 
 
+def in_force_at(number: int) -> RulesVersion | None:
+    """The version that a decision made under this number was made under; None for one older than all that were kept."""
+    return db.session.scalar(
+        select(RulesVersion).where(RulesVersion.number <= number).order_by(RulesVersion.number.desc()).limit(1)
+    )
+
+
+def hold() -> None:
+    """Nobody else changes the rules until the commit."""
+    db.session.get(ReferenceVersion, "rules", with_for_update=True, populate_existing=True)
+
+
 def latest_number() -> int:
     """The number of the version in force, 0 where none was kept yet."""
     return db.session.scalar(select(func.max(RulesVersion.number))) or 0

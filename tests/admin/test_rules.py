@@ -9,15 +9,18 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from district import settings
 from district.extensions import db
 from district.people.models import AuditEntry
 from district.reference import reference
 from district.reports.models import Report
+from district.routing import service as routing
 from district.routing.models import RoutingRule
 from district.rules import versions
 from district.rules.models import RulesVersion
+from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
-from tests.factories import SmallDistrict, make_report
+from tests.factories import SmallDistrict, forget_reference, make_report
 
 NEW = {
     "code": "", "base": "0", "rule_id": "N1", "priority": "700", "category_codes": "01037", "major": "*",
@@ -150,6 +153,12 @@ def test_a_rule_is_retired_and_an_older_version_brought_back(district: SmallDist
     assert (stale.status_code, "别人改过规则" in stale.text) == (409, True)
     assert "恢复第" in words_of(admin.get("/admin/rules/versions"))
     assert admin.get("/admin/rules/versions/9999").status_code == 404
+    # Units count the same number up: a decision made then leads to the version that was in force.
+    with unit_of_work():
+        settings.changed("rules")
+    forget_reference()
+    between = reference().rules_version
+    assert admin.get(f"/admin/rules/versions/{between}").location == f"/admin/rules/versions/{versions.latest_number()}"
 
 
 def test_others_read_and_cannot_change(district: SmallDistrict, log_in: LogIn) -> None:
@@ -210,9 +219,6 @@ def test_a_rule_for_the_night_is_tried_at_night(district: SmallDistrict, log_in:
 def test_the_reports_page_tells_the_decision_as_a_story(
     district: SmallDistrict, log_in: LogIn, client: FlaskClient
 ) -> None:
-    from district.routing import service as routing
-    from district.work import unit_of_work
-
     report = make_report(district)
     with unit_of_work():
         routing.route_waiting()
