@@ -17,6 +17,7 @@ from district.extensions import db
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
 from district.facilities.models import FACILITY_STATES, Facility
+from district.messages import t
 from district.notifications import service as notifications
 from district.people import queries as people_lists
 from district.people import service as people
@@ -29,7 +30,7 @@ from district.units import queries as unit_lists
 from district.work import unit_of_work
 
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
-AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification")
+AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification", "rules")
 _MESSAGES_A_PAGE = 50
 
 
@@ -281,6 +282,9 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
         named[f"report:{report_id}"] = (number, url_for("admin.report", number=number))
     for person in _people(wanted.get("staff", set())):
         named[f"staff:{person.id}"] = (person.name, url_for("admin.staff", q=person.username))
+    for version in wanted.get("rules", set()):
+        said = t("rules.versions.number", number=version)
+        named[f"rules:{version}"] = (said, url_for("admin.rules_version", number=version))
     for facility_id in wanted.get("facility", set()):
         found = db.session.get(Facility, facility_id)
         if found is not None:

@@ -320,6 +320,7 @@ def _for_templates() -> dict[str, Any]:
         "reference": reference,
         "routing_inputs": routing_inputs,
         "routing_steps": routing_steps,
+        "routing_story": lambda decision: story.short(decision.trace, decision.inputs),
         "sentence": sentence,
         "unit_name": unit_name,
         "unit_of_code": unit_of_code,

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import faults, messages, pace, routing, understanding
+from bench import areas, faults, messages, pace, routing, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
-PARTS = ("messages", "routing", "pace", "faults", "understanding")
+PARTS = ("messages", "routing", "pace", "faults", "understanding", "areas")
 
 
 def main() -> int:
@@ -58,6 +58,8 @@ def main() -> int:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
             figures["understanding"] = _told(understanding.measure, folder, "sqlite")
+        if "areas" in wanted:
+            figures["areas"] = _told(areas.measure, folder, "sqlite")
     finally:
         if given.keep:
             print(f"kept: {folder}")
@@ -132,6 +134,18 @@ def _print(figures: dict[str, Any]) -> None:
         )
         print(
             f"  {found['weights']} weights, read in {found['load_ms']} ms of processor time, "
+            f"{found['memory_mb']} MB kept"
+        )
+
+
+    if found := figures.get("areas"):
+        print(f"\nWhere a point lies ({found['polygons']} polygons of {found['corners']} corners)")
+        _table(
+            ["", "processor µs each"],
+            [["Bihuan's index", found["ours_us"]], ["floor: bounding boxes, one after the other", found["scan_us"]]],
+        )
+        print(
+            f"  {found['times_faster']} times faster; index made in {found['build_ms']} ms of processor time, "
             f"{found['memory_mb']} MB kept"
         )
 

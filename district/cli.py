@@ -24,7 +24,9 @@ from district.work import unit_of_work
 
 district = AppGroup("district", help="Run and care for a district: data, staff, queues, health.")
 staff_group = AppGroup("staff", help="Accounts of staff: add, list, reset a password by a one-time link.")
+rules_group = AppGroup("rules", help="The routing rules: what is wrong or worth knowing about them.")
 district.add_command(staff_group)
+district.add_command(rules_group)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -48,6 +50,7 @@ def _done(*_args: object, **_options: object) -> None:
 def load(folder: Path, as_json: bool) -> None:
     """Load a district's FOLDER: units, categories, rules, map, facilities, staff. Loading again updates."""
     from district import loading
+    from district.loading.rule_findings import findings_of
 
     _speak()
     read = loading.read_folder(folder)
@@ -59,6 +62,7 @@ def load(folder: Path, as_json: bool) -> None:
     counts = result.counts
     if read.utterances and not read.is_trained:
         click.echo(t("cli.load.not_trained", folder=str(folder)), err=True)
+    _print_findings(findings_of(read), as_json)
     if as_json:
         click.echo(json.dumps(counts, ensure_ascii=False))
         return
@@ -72,10 +76,22 @@ def load(folder: Path, as_json: bool) -> None:
 def check(folder: Path, as_json: bool) -> None:
     """Check a district's FOLDER and change nothing. Ends with 1 when there is something to mend."""
     from district import loading
+    from district.loading.folder import RULES
+    from district.loading.rule_findings import findings_of
+    from district.routing import findings
+    from district.routing.lint import ERROR
 
     _speak()
-    problems = loading.check_folder(folder)
+    read = loading.read_folder(folder)
+    problems = list(read.problems)
+    found = [] if problems else findings_of(read)
+    problems += [
+        loading.Problem(RULES, None, one.rules[0] if one.rules else None, findings.sentence(one))
+        for one in found
+        if one.severity == ERROR
+    ]
     _print_problems(problems, as_json)
+    _print_findings(found, as_json)
     if problems:
         raise SystemExit(1)
 
@@ -93,6 +109,7 @@ def route(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Show where a report would go, and why. Files nothing."""
+    from district.routing import story
     from district.routing.service import decide_for
 
     _speak()
@@ -104,6 +121,8 @@ def route(
     click.echo(t("cli.route.unit", unit=answer["unit"]["name"] if answer["unit"] else "-"))
     click.echo(t("cli.route.triage") if answer["triage"] else t("cli.route.auto"))
     click.echo(answer["reason"])
+    for line in story.tell(answer["trace"]):
+        click.echo(f"  {line}")
 
 
 @district.command("evaluate")
@@ -208,6 +227,26 @@ def doctor(as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{'✓' if finding.is_well else '✗'} {finding.text}")
     if not all(finding.is_well for finding in findings):
+        raise SystemExit(1)
+
+
+@rules_group.command("lint")
+@as_json
+def lint_rules(as_json: bool) -> None:
+    """Say what is wrong or worth knowing about the rules in force. Ends with 1 when something is wrong."""
+    from district.routing import findings
+    from district.routing.lint import ERROR
+
+    _speak()
+    found = findings.findings()
+    if as_json:
+        click.echo(json.dumps([findings.as_json(one) for one in found], ensure_ascii=False))
+    else:
+        for one in found:
+            click.echo(f"{t(f'rules.severity.{one.severity}')}  {findings.sentence(one)}")
+        if not found:
+            click.echo(t("rules.clean"))
+    if any(one.severity == ERROR for one in found):
         raise SystemExit(1)
 
 
@@ -344,3 +383,18 @@ def _print_problems(problems: list[Any], as_json: bool) -> None:
         click.echo(f"{where}: {one.message}", err=True)
     if not problems:
         click.echo(t("cli.check.clean"))
+
+
+def _print_findings(found: list[Any], as_json: bool) -> None:
+    """What the linter says of a folder's rules, beside the command's own result; notes are only counted."""
+    from district.routing import findings
+    from district.routing.lint import NOTE, WARNING
+
+    if as_json or not found:
+        return
+    for one in found:
+        if one.severity == WARNING:
+            click.echo(f"{t('rules.severity.warning')}  {findings.sentence(one)}", err=True)
+    notes = sum(one.severity == NOTE for one in found)
+    if notes:
+        click.echo(t("rules.notes", count=notes), err=True)

@@ -336,8 +336,8 @@ def _read(connection: Connection, versions: Mapping[str, int], before: Reference
     calendar = tuple(
         (row.day, row.kind) for row in connection.execute(select(CalendarDay.day, CalendarDay.kind).order_by("day"))
     )
-    if before is None or versions.get("wording") != before.versions.get("wording"):
-        _take_over_wording(connection)
+    if before is None or any(versions.get(name) != before.versions.get(name) for name in ("wording", "settings")):
+        _take_over_wording(connection, settings)
     kept = {}
     if before is not None and versions.get("map") == before.versions.get("map"):
         kept = {name: made for name, made in before._made.items() if name.startswith("map.")}
@@ -360,11 +360,16 @@ def _read(connection: Connection, versions: Mapping[str, int], before: Reference
     return snapshot
 
 
-def _take_over_wording(connection: Connection) -> None:
-    """The district's own sentences: {language: {key: text}}."""
+def _take_over_wording(connection: Connection, settings: Mapping[str, Any]) -> None:
+    """The district's own sentences: {language: {key: text}}. Whom to turn to with a place that is not ours is said by
+    its own setting, so that every door says the same.
+    """
+    advice = (settings.get("outside") or {}).get("advice") or {}
+    own = {(tag, "errors.outside_district"): words for tag, words in advice.items() if words}
     wording = connection.scalar(select(DistrictSetting.value).where(DistrictSetting.name == "wording"))
     messages.use_wording(
-        {(tag, key): words for tag, sentences in (wording or {}).items() for key, words in sentences.items()}
+        own
+        | {(tag, key): words for tag, sentences in (wording or {}).items() for key, words in sentences.items()}
     )
 
 

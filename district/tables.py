@@ -11,5 +11,6 @@ import district.notifications.models
 import district.people.models
 import district.reports.models
 import district.routing.models
+import district.rules.models
 import district.settings
 import district.units.models  # noqa: F401

@@ -137,6 +137,17 @@ class Locator:
             near_border=tuple(code for code in sorted(near, key=lambda c: (near[c], c)) if code != area_code),
         )
 
+    def neighbours(self, latitude: float, longitude: float, within_m: float = NEAR_BORDER_M) -> tuple[str, ...]:
+        """The codes of the areas on the other side of a border within the metres (at most NEAR_BORDER_M), nearest
+        first; none for a point that no area holds.
+        """
+        here = self.locate(latitude, longitude)
+        if not here.near_border:
+            return ()
+        row, column = self._row(latitude), self._column(longitude)
+        near = self._near_areas(self._cells[row * self._columns + column], latitude, longitude)
+        return tuple(code for code in here.near_border if near[code] <= within_m)
+
     def _holding(self, cell: _Cell, row: int, latitude: float, longitude: float) -> list[int]:
         """The numbers of the shapes that hold the point, lowest first."""
         held = [

@@ -135,6 +135,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "notifications.quiet_from": (_time, False),
     "notifications.quiet_to": (_time, False),
     "routing.backstop_unit": (_text, True),
+    "routing.border_metres": (_whole(0), False),
     "places.house_number_metres": (_whole(1), False),
     "places.odd_house_numbers": (_texts, False),
     "understanding.placeless": (_texts, False),

@@ -18,9 +18,8 @@ from district.loading import district_file
 from district.loading.files import Layer, Row, Sheet, read_layer, read_settings, read_sheet
 from district.loading.geometry import fault_of
 from district.loading.problems import Problem, Report, did_you_mean, listed
+from district.loading.rule_rows import KnownToRules, read_rule
 from district.people.roles import Role
-from district.routing import conditions
-from district.routing.models import RULE_MODES, RULE_ROLES
 from district.understanding import INTENTS, store
 from district.understanding.material import Material, Utterance, Written
 from district.understanding.weights import UnreadableWeights, Weights
@@ -62,7 +61,6 @@ OPTIONAL = (WORDING, UTTERANCES)
 UNIT_ROLES = ("leader", "supervisor", "dispatcher", "handler", "contractor", "transfer", "observer")
 # Units that see things but are never given a report.
 LOOKERS_ON = ("leader", "observer")
-UNIT_MARKS = ("@facility.maintainer_unit", "@facility.owner_unit", "@area.street", "@compound.property")
 # The words of the file and our own.
 CATEGORY_KINDS = {"component": "component", "event": "matter", "matter": "matter"}
 GEOMETRIES = ("point", "line", "polygon")
@@ -327,33 +325,16 @@ class _Reader:
             self._keep(self.folder.facilities, code, record, row, "code")
 
     def read_rules(self) -> None:
-        majors = {record["major"] for record in self.folder.categories.values()}
+        known = KnownToRules(
+            unit_codes=self.unit_codes,
+            looking_on=frozenset(code for code, unit in self.folder.units.items() if unit["role"] in LOOKERS_ON),
+            categories=self.category_codes,
+            majors=frozenset(record["major"] for record in self.folder.categories.values()),
+            facility_types=self.type_codes,
+            areas=self.area_codes,
+        )
         for row in self._sheet(RULES):
-            code = row.code("rule_id", r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", "R001")
-            role, mode = row.one_of("role", RULE_ROLES), row.one_of("mode", RULE_MODES)
-            major = row.text("major", longest=100, required=False) or "*"
-            if major != "*" and majors:
-                row.known("major", major, majors, CATEGORIES)
-            units = row.items("unit")
-            self._check_rule_units(row, units, role, mode)
-            condition = row.text("condition", longest=500, required=False)
-            try:
-                conditions.parse(condition)
-            except conditions.ConditionError as error:
-                there = condition[error.position : error.position + 20]
-                row.wrong("condition", "bad_condition", reason=error.problem, at=error.position + 1, there=there)
-            record = {
-                "priority": row.whole("priority", least=0),
-                "category_codes": self._matches(row, "category_codes", self.category_codes, CATEGORIES),
-                "major": major,
-                "facility_types": self._matches(row, "facility_type", self.type_codes, FACILITY_TYPES),
-                "area_codes": self._matches(row, "area_codes", self.area_codes, GRIDS),
-                "condition": condition,
-                "units": units,
-                "role": role,
-                "mode": mode,
-                "note": row.text("note", longest=2000, required=False),
-            }
+            code, record = read_rule(row, known)
             self._keep(self.folder.rules, code, record, row, "rule_id")
 
     def read_areas(self) -> None:
@@ -508,26 +489,6 @@ class _Reader:
         if value:
             row.known("default_unit_kind", value, self.unit_kinds, UNITS)
         return value
-
-    def _matches(self, row: Row, column: str, known: Collection[str] | None, where: str) -> list[str]:
-        """A rule's matcher: `["*"]` or known codes. An empty cell or a missing column means any."""
-        values = row.items(column, any_mark=True) or ["*"]
-        for value in values:
-            if value != "*":
-                row.known(column, value, known, where)
-        return values
-
-    def _check_rule_units(self, row: Row, units: list[str], role: str, mode: str) -> None:
-        if not units and role != "none" and mode not in ("reply_only", "manual_queue"):
-            row.wrong("unit", "rule_without_unit")
-        for unit in units:
-            if unit.startswith("@"):
-                if unit not in UNIT_MARKS:
-                    row.wrong("unit", "unknown_value", value=unit, allowed=listed(UNIT_MARKS))
-                continue
-            row.known("unit", unit, self.unit_codes, UNITS)
-            if role == "primary" and self.folder.units.get(unit, {}).get("role") in LOOKERS_ON:
-                row.wrong("unit", "unit_looks_on", value=unit)
 
     def _check_geometry(
         self, file: str, line: int, geometry: Any, kinds: tuple[str, ...], *, whole: bool = True

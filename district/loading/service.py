@@ -28,6 +28,7 @@ from district.loading.sync import Counts, Outcome, bring_in_line, ids_by, key_of
 from district.people.models import Staff, StaffRole
 from district.people.service import hash_password
 from district.routing.models import RoutingRule
+from district.rules import versions
 from district.settings import DistrictSetting
 from district.understanding import store
 from district.units.models import Unit
@@ -123,6 +124,8 @@ class _Loader:
         if db.session.get_bind().dialect.name == "postgresql":
             # Two loads at once would insert the same rows. On SQLite the unit of work already is alone.
             db.session.execute(text("select pg_advisory_xact_lock(hashtext('bihuan district load'))"))
+        # In the order of the panel: first the version, then the rules, so that neither waits for the other for ever.
+        versions.hold()
         self.before = settings.get(LOADED, {})
         self.load_units()
         self.load_areas()
@@ -140,6 +143,8 @@ class _Loader:
         settings.put(LOADED, self.before | self.loaded)
         stale = {name for kind, counts in self.counts.items() if counts.changed for name in VERSIONS[kind]}
         settings.changed(*sorted(stale))
+        if self.counts["rules"].changed:
+            versions.keep("folder")
         db.session.flush()
         # What was read before was changed behind the session's back.
         db.session.expire_all()

@@ -11,6 +11,10 @@ A condition is built of comparisons with `and`, `or`, `not` and parentheses; `an
   What is unknown is equal to nothing, and not unequal either.
 - `text contains X|Y`: one of the words occurs in what the resident wrote; large and small letters are the same.
 - `FIELD` alone: it is true, or known.
+- `time`, `weekday`, `month` and `day` are when the report was made, in the district's own time. They take spans, which
+  may run over the end: `time in 22:00..06:00`, `weekday in 1..5` (1 is Monday), `month in 10..4`,
+  `day in 10-15..04-30`. A span of times ends before its second time, other spans hold both ends.
+  `season` is spring, summer, autumn or winter (winter: December to February).
 
 An empty condition always holds. Errors carry the position in the text, counted from 0.
 """
@@ -20,6 +24,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -33,6 +38,7 @@ FIELDS = frozenset(
         "category.urgency",
         "compound",
         "compound.property",
+        "day",
         "facility",
         "facility.maintainer_unit",
         "facility.owner_unit",
@@ -40,15 +46,43 @@ FIELDS = frozenset(
         "facility.type",
         "intent",
         "location.in_compound",
+        "month",
+        "season",
         "text",
+        "time",
         "urgency",
+        "weekday",
     }
 )
+# How a moment is written, field by field: what a condition may compare it with, and the facts hold.
+MOMENTS: Mapping[str, re.Pattern[str]] = {
+    "day": re.compile(
+        r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|[12]\d)"
+    ),
+    "month": re.compile(r"0?[1-9]|1[0-2]"),
+    "season": re.compile("spring|summer|autumn|winter"),
+    "time": re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00"),
+    "weekday": re.compile("[1-7]"),
+}
+SEASONS = ("winter", "spring", "summer", "autumn")
 _WORDS = frozenset({"and", "or", "not", "is", "null", "in", "contains"})
 _TOKEN = re.compile(r'\s*(?:(?P<sign>!=|[()=,|])|"(?P<quoted>[^"]*)"|(?P<word>[^\s()=!,|"]+))')
 _DEEPEST = 50
 
 Facts = Mapping[str, Any]
+
+
+def moment_fields(at: datetime | None) -> dict[str, str | None]:
+    """The fields of a moment in the district's own time; all unknown without one."""
+    if at is None:
+        return dict.fromkeys(MOMENTS)
+    return {
+        "day": f"{at.month:02}-{at.day:02}",
+        "month": f"{at.month:02}",
+        "season": SEASONS[at.month % 12 // 3],
+        "time": f"{at.hour:02}:{at.minute:02}",
+        "weekday": str(at.isoweekday()),
+    }
 
 
 class ConditionError(ValueError):
@@ -102,13 +136,14 @@ class _Value:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """operator: `known`, `null`, `=`, `!=` or `contains`."""
+    """operator: `known`, `null`, `=`, `!=`, `contains` or `within` (one of the spans: first and last)."""
 
     field: str
     operator: str
     values: tuple[_Value, ...]
     start: int
     end: int
+    spans: tuple[tuple[str, str], ...] = ()
 
     def holds(self, facts: Facts) -> bool:
         value = facts.get(self.field)
@@ -118,6 +153,8 @@ class _Comparison:
             return value is None
         if value is None:
             return False
+        if self.operator == "within":
+            return any(within(value, span, ends_before=self.field == "time") for span in self.spans)
         if self.operator == "contains":
             text = str(value).casefold()
             return any(word.text.casefold() in text for word in self.values)
@@ -128,6 +165,15 @@ class _Comparison:
 
     def parts(self) -> tuple[_Node, ...]:
         return ()
+
+
+def within(value: str, span: tuple[str, str], *, ends_before: bool) -> bool:
+    """Whether a moment's value lies in a span that may run over the end of the day or year."""
+    first, last = span
+    if first == last:
+        return value == first
+    is_before_end = value < last if ends_before else value <= last
+    return (first <= value and is_before_end) if first < last else (first <= value or is_before_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +227,49 @@ class Condition:
             node = next(part for part in node.inner if not part.holds(facts))
         return self.source[node.start : node.end]
 
+    def alternatives(self, most: int = 64) -> tuple[tuple[Part, ...], ...] | None:
+        """The condition as alternatives, of each of which every part must hold; None when that makes more than `most`.
+
+        One empty alternative for the empty condition.
+        """
+        return _alternatives(self._root, False, most) if self._root is not None else ((),)
+
     @property
     def fields(self) -> frozenset[str]:
         """Every field it asks for."""
         return frozenset(_fields(self._root)) if self._root is not None else frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One comparison of an alternative. negated: it must not hold. others: fields among the values."""
+
+    field: str
+    operator: str
+    words: frozenset[str]
+    others: frozenset[str]
+    spans: tuple[tuple[str, str], ...]
+    negated: bool
+
+
+def _alternatives(node: _Node, negated: bool, most: int) -> tuple[tuple[Part, ...], ...] | None:
+    if isinstance(node, _Not):
+        return _alternatives(node.inner, not negated, most)
+    if isinstance(node, _Comparison):
+        words = frozenset(value.text for value in node.values if not value.is_field)
+        others = frozenset(value.text for value in node.values if value.is_field)
+        return ((Part(node.field, node.operator, words, others, node.spans, negated),),)
+    found = [_alternatives(part, negated, most) for part in node.parts()]
+    whole = [alternatives for alternatives in found if alternatives is not None]
+    if len(whole) < len(found):
+        return None
+    every = isinstance(node, _Joined) and node.every != negated
+    joined: tuple[tuple[Part, ...], ...] = ((),) if every else ()
+    for alternatives in whole:
+        joined = tuple(a + b for a in joined for b in alternatives) if every else joined + alternatives
+        if len(joined) > most:
+            return None
+    return joined
 
 
 @lru_cache(maxsize=4096)
@@ -303,6 +388,8 @@ class _Parser:
                 raise ConditionError('"null" is needed', self._here.at)
             node: _Node = _Comparison(field, "null", (), start, self._behind)
             return node if unknown else _Not(node, start, self._behind)
+        if field in MOMENTS:
+            return self._moment(field, start)
         for sign in ("=", "!="):
             if self._skips(sign, "sign"):
                 value = self._value()
@@ -317,6 +404,31 @@ class _Parser:
             values = tuple(_Value(value.text, False) for value in self._list("|"))
             return _Comparison(field, "contains", values, start, self._behind)
         return _Comparison(field, "known", (), start, self._behind)
+
+    def _moment(self, field: str, start: int) -> _Node:
+        """moment = ["=" | "!=" | "in"] span { "," span }; without a sign: whether the moment is known."""
+        unequal = self._skips("!=", "sign")
+        if not (unequal or self._skips("=", "sign") or self._skips("in")):
+            return _Comparison(field, "known", (), start, self._behind)
+        bracket = self._skips("(", "sign")
+        spans = [self._span(field)]
+        while self._skips(",", "sign"):
+            spans.append(self._span(field))
+        if bracket and not self._skips(")", "sign"):
+            raise ConditionError('")" is needed', self._here.at)
+        node: _Node = _Comparison(field, "within", (), start, self._behind, tuple(spans))
+        return _Not(node, start, self._behind) if unequal else node
+
+    def _span(self, field: str) -> tuple[str, str]:
+        """span = value [".." value]"""
+        at = self._here.at
+        first, dots, last = self._value().text.partition("..")
+        for text in (first, last) if dots else (first,):
+            if not MOMENTS[field].fullmatch(text) or (text == "24:00" and text is first):
+                raise ConditionError(f'"{text}" is no {field}', at)
+        if field == "month":
+            first, last = first.zfill(2), last.zfill(2)
+        return first, last if dots else first
 
     def _list(self, between: str) -> tuple[_Value, ...]:
         values = [self._value()]

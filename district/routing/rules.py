@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from district.routing.conditions import Condition, ConditionError, parse
+from district.routing.conditions import Condition, ConditionError, moment_fields, parse
 
 if TYPE_CHECKING:
     from district.reference import RuleRef, UnitRef
@@ -45,6 +46,7 @@ class Facts:
     """What is known of a report when it is routed. Codes, or None where nothing is known.
 
     has_place: a point, a facility or words for a place. *_name: for the sentence people read.
+    at: when it was made, in the district's own time.
     """
 
     intent: str = "report"
@@ -63,6 +65,7 @@ class Facts:
     compound: str | None = None
     compound_property: str | None = None
     has_place: bool = True
+    at: datetime | None = None
     category_name: str = ""
     facility_name: str = ""
     area_name: str = ""
@@ -88,6 +91,7 @@ class Facts:
             "location.in_compound": self.compound is not None,
             "text": self.text,
             "urgency": self.urgency,
+            **moment_fields(self.at),
         }
 
 
@@ -107,7 +111,8 @@ class Decision:
     """unit: responsible, or with to_triage the one proposed, or None. other_units: (unit code, role).
 
     trace: one entry a rule worth telling of, `{rule, outcome, ...}`; the last counts the rules that are about
-    something else. outcome: `won`, `added`, `lost` with `why`, `outranked`, `backstop`, `not_concerned`.
+    something else. outcome: `won`, `added`, `lost` with `why`, `outranked`, `backstop`, `border` (what the rules
+    give on the other side of a border, with its `area`), `not_concerned`.
     """
 
     unit: str | None
@@ -217,6 +222,36 @@ class RuleBook:
             reason=self._reason(winner, unit, facts, placeless=placeless),
             other_units=_parts(added, unit),
             trace=tuple(trace),
+        )
+
+    def choose_on_border(self, facts: Facts, neighbours: Mapping[str, str]) -> Decision:
+        """The decision for a place on a border. neighbours: code → name of the areas on its other side.
+
+        Where the rules give the same unit on every side it is the ordinary decision. Else nobody can tell from the
+        point whose it is: a person decides, with the units of all sides proposed.
+        """
+        decision = self.choose(facts)
+        if decision.mode == REPLY_ONLY or decision.unit is None or decision.rule is None:
+            return decision
+        others: list[dict[str, Any]] = []
+        for area, name in neighbours.items():
+            there = self.choose(replace(facts, area=area, area_name=name))
+            if there.unit not in (None, decision.unit):
+                others.append({"rule": there.rule, "outcome": "border", "area": area, "unit": there.unit})
+        if not others:
+            return decision
+        names = {"unit": self._units[decision.unit].name, "other": self._units[others[0]["unit"]].name}
+        won = [
+            entry | {"mode": MANUAL_CONFIRM} if entry["outcome"] == "won" else entry
+            for entry in decision.trace
+        ]  # fmt: skip
+        behind = next((at + 1 for at, entry in enumerate(won) if entry["outcome"] == "won"), len(won))
+        return replace(
+            decision,
+            mode=MANUAL_CONFIRM,
+            to_triage=True,
+            reason=Reason("routing.reason.border", names) if facts.has_place else decision.reason,
+            trace=(*won[:behind], *others, *won[behind:]),
         )
 
     def street_of(self, area: str | None) -> str | None:

@@ -31,12 +31,14 @@ from district.reports.states import Status
 from district.routing.models import RoutingDecision
 from district.routing.rules import Decision, Facts, RuleBook, choose
 from district.rows import batch, put
-from district.understanding import Intent, Understanding, understand
+from district.understanding import Intent, Understanding, store, understand
 
 log = logging.getLogger(__name__)
 
 # Seconds to wait after a report that could not be decided; after the last try people decide.
 TRY_AGAIN_AFTER_S = (10, 60)
+# So near to a border between areas a telephone cannot tell the sides apart; `routing.border_metres` wins, 0 is off.
+BORDER_M = 10
 GIVEN, UNDERSTOOD, NONE = "given", "understood", "none"
 _DEFAULT_BACKSTOP_KIND = "command_center"
 _RANK = {Urgency.NORMAL: 0, Urgency.URGENT: 1, Urgency.CRITICAL: 2}
@@ -53,13 +55,17 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A decision about words that are not filed. latitude, longitude: WGS-84, of the place that was taken."""
+    """A decision about words that are not filed. latitude, longitude: WGS-84, of the place that was taken.
+
+    inputs: what was looked at, as a decision keeps it.
+    """
 
     understood: Understanding
     found: Found
     latitude: float | None
     longitude: float | None
     decision: Decision
+    inputs: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +100,7 @@ def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
     skipped, and whatever is no longer `submitted` is left alone. only: none but these ids.
     A report that cannot be decided is put off and, after its last try, left to people; it never stops the others.
     """
-    query = _waiting(limit).add_columns(
-        Facility.code, Facility.type_id, Facility.state, Facility.maintainer_unit_id, Facility.owner_unit_id
-    )
-    query = query.outerjoin(Facility, Facility.id == Report.facility_id)
+    query = _with_facility(_waiting(limit))
     if only is not None:
         query = query.where(Report.id.in_(only))
     rows = db.session.execute(
@@ -121,6 +124,24 @@ def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
                 # The verbs refuse before they change anything.
                 _put_off(report, error.code)
     return len(rows)
+
+
+def decide_again(limit: int, books: Sequence[RuleBook]) -> list[tuple[Report, list[Decision]]]:
+    """What each book of rules says today about the latest reports, newest first. Files and changes nothing."""
+    ref = reference()
+    rows = db.session.execute(_with_facility(select(Report).order_by(Report.id.desc()).limit(limit))).all()
+    found = []
+    for report, *columns in rows:
+        facility = _FacilityFacts(*columns) if columns[0] is not None else None
+        found.append((report, [_decide(report, facility, ref, book).decision for book in books]))
+    return found
+
+
+def _with_facility(query: Any) -> Any:
+    """The query of reports with what routing has to know of each one's facility."""
+    return query.add_columns(
+        Facility.code, Facility.type_id, Facility.state, Facility.maintainer_unit_id, Facility.owner_unit_id
+    ).outerjoin(Facility, Facility.id == Report.facility_id)
 
 
 def put_off(report_id: int) -> None:
@@ -237,8 +258,12 @@ def consider(
             intent=understood.intent,
             urgency=understood.urgency,
             has_place=latitude is not None,
+            at=clock.now(),
         )  # fmt: skip
-        return Considered(understood, found, latitude, longitude, choose(facts, rule_book(ref)))
+        decision = _choose(facts, latitude, longitude, ref)
+        source = GIVEN if category_code else UNDERSTOOD if category else NONE
+        inputs = _inputs(facts, decision, source, understood, ref)
+        return Considered(understood, found, latitude, longitude, decision, inputs)
 
 
 def rule_book(ref: Reference) -> RuleBook:
@@ -247,12 +272,17 @@ def rule_book(ref: Reference) -> RuleBook:
 
 
 def _make_rule_book(ref: Reference) -> RuleBook:
+    return RuleBook(ref.rules, ref.units_by_code, backstop_of(ref))
+
+
+def backstop_of(ref: Reference) -> str:
+    """The code of the unit that gets what no rule wants; empty where the district has none."""
     backstop = ref.setting("routing.backstop_unit", "")
     if backstop not in ref.units_by_code:
         # A district without the setting still has somebody who sorts reports out.
         kinds = (unit.code for unit in ref.units_by_code.values() if unit.kind == _DEFAULT_BACKSTOP_KIND)
         backstop = next(kinds, "")
-    return RuleBook(ref.rules, ref.units_by_code, backstop)
+    return str(backstop)
 
 
 def _waiting(limit: int) -> Any:
@@ -264,8 +294,8 @@ def _waiting(limit: int) -> Any:
     )
 
 
-def _decide(report: Report, facility: _FacilityFacts | None, ref: Reference) -> _Verdict:
-    """What the rules say about the report; changes nothing."""
+def _decide(report: Report, facility: _FacilityFacts | None, ref: Reference, book: RuleBook | None = None) -> _Verdict:
+    """What the rules (or those of another book) say about the report; changes nothing."""
     started = time.perf_counter_ns()
     source, understood = GIVEN, None
     category = ref.categories_by_id.get(report.category_id) if report.category_id is not None else None
@@ -287,10 +317,25 @@ def _decide(report: Report, facility: _FacilityFacts | None, ref: Reference) -> 
         intent=intent,
         urgency=urgency,
         has_place=report.latitude is not None or facility is not None or bool(report.address),
+        at=report.submitted_at,
     )
-    decision = choose(facts, rule_book(ref))
+    decision = _choose(facts, report.latitude, report.longitude, ref, book)
     took_us = (time.perf_counter_ns() - started) // 1000
-    return _Verdict(decision, category, urgency, _inputs(facts, decision, source, understood), took_us)
+    return _Verdict(decision, category, urgency, _inputs(facts, decision, source, understood, ref), took_us)
+
+
+def _choose(
+    facts: Facts, latitude: float | None, longitude: float | None, ref: Reference, book: RuleBook | None = None
+) -> Decision:
+    """The rules' decision, that of both sides where the point lies on a border between areas."""
+    book = book or rule_book(ref)
+    # A facility's and a compound's area is known from the records, however near the border.
+    if latitude is None or longitude is None or facts.facility or facts.compound:
+        return choose(facts, book)
+    within_m = ref.setting("routing.border_metres", BORDER_M)
+    codes = ref.locator.neighbours(latitude, longitude, within_m) if within_m else ()
+    names = {code: ref.areas_by_code[code].name for code in codes if code in ref.areas_by_code and code != facts.area}
+    return book.choose_on_border(facts, names) if names else choose(facts, book)
 
 
 def _apply(report: Report, verdict: _Verdict, ref: Reference) -> None:
@@ -355,6 +400,7 @@ def _facts(
     intent: str,
     urgency: Urgency,
     has_place: bool,
+    at: datetime,
 ) -> Facts:
     compound = ref.compounds_by_id.get(compound_id) if compound_id is not None else None
     kind = ref.facility_types_by_id.get(facility.type_id) if facility else None
@@ -376,6 +422,7 @@ def _facts(
         compound=compound.code if compound else None,
         compound_property=_code(ref, compound.property_unit_id) if compound else None,
         has_place=has_place,
+        at=at.astimezone(ZoneInfo(current_app.config["DISTRICT_TIMEZONE"])),
         category_name=category.name if category else "",
         facility_name=kind.name if kind else "",
         area_name=place.name if place else "",
@@ -388,13 +435,16 @@ def _code(ref: Reference, unit_id: int | None) -> str | None:
     return unit.code if unit else None
 
 
-def _inputs(facts: Facts, decision: Decision, source: str, understood: Understanding | None) -> dict[str, Any]:
+def _inputs(
+    facts: Facts, decision: Decision, source: str, understood: Understanding | None, ref: Reference
+) -> dict[str, Any]:
     """What the decision looked at, without the resident's words."""
     known = {name: value for name, value in facts.fields.items() if value is not None and name != "text"}
     inputs: dict[str, Any] = known | {"category_source": source, "has_place": facts.has_place}
     if understood is not None:
         inputs["candidates"] = [[code, sure] for code, sure in understood.candidates]
         inputs["danger"] = understood.danger
+        inputs["classifier"] = store.version(ref)
     if decision.other_units:
         inputs["other_units"] = [list(part) for part in decision.other_units]
     return inputs

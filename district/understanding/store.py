@@ -102,6 +102,12 @@ def dangers_in(emergencies: list[dict[str, Any]]) -> tuple[Danger, ...]:
     )
 
 
+def version(reference: Reference) -> str:
+    """Which training understands this snapshot's messages: the beginning of its digest, or `words` for none."""
+    stamp = reference.setting(STAMP)
+    return str(stamp["digest"])[:12] if stamp else "words"
+
+
 def trained(reference: Reference) -> Weights | None:
     """The weights that go with this snapshot, or None where the district has none that can be read."""
     global _latest

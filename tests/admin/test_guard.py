@@ -16,6 +16,7 @@ from district.extensions import db
 from district.people.models import Staff
 from district.people.roles import Role
 from district.reports.states import Status
+from district.rules import versions
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person
 from tests.factories import SmallDistrict, make_facility, make_report, make_staff
@@ -83,6 +84,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         code = facility.code17
         # Their unit has the report, so that only the role decides.
         someone = make_staff("someone", district.lamps, Role(role))
+        kept = versions.keep("before")
     person = Person(app).sit_down(someone)
     addresses = {
         "inbox": "/admin/",
@@ -102,6 +104,12 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "staff": "/admin/staff",
         "add_staff": "/admin/staff/new",
         "audit": "/admin/audit",
+        "rules": "/admin/rules",
+        "rule": "/admin/rules/one/R1",
+        "add_rule": "/admin/rules/new",
+        "rules_versions": "/admin/rules/versions",
+        "rules_version": f"/admin/rules/versions/{kept.number if kept else 0}",
+        "try_route": "/admin/where",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -128,6 +136,9 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "link_staff": "/admin/staff/999/password-link",
         "end_staff": "/admin/staff/999/end",
         "restore_staff": "/admin/staff/999/restore",
+        "save_rule": "/admin/rules/save",
+        "restore_rules": "/admin/rules/versions/999/restore",
+        "tried_route": "/admin/where",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending
@@ -141,7 +152,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {"act", "show_contact", "block", "unblock", "file_call", "revoke_token", "retry_message",
-               "create_staff", "link_staff", "end_staff", "restore_staff"}  # fmt: skip
+               "create_staff", "link_staff", "end_staff", "restore_staff", "save_rule", "restore_rules"}  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 
 

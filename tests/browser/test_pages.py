@@ -40,6 +40,12 @@ STAFF = {
     "admin.add_staff": ("admin", "/admin/staff/new"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
+    "admin.rules": ("admin", "/admin/rules"),
+    "admin.add_rule": ("admin", "/admin/rules/new"),
+    "admin.rule": ("admin", "/admin/rules/one/R069"),
+    "admin.rules_versions": ("admin", "/admin/rules/versions"),
+    "admin.rules_version": ("admin", "/admin/rules/versions/1"),
+    "admin.try_route": ("desk", "/admin/where"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
@@ -87,7 +93,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|notifications|question|routing|status)"
+    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|notifications|question|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

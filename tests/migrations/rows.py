@@ -6,6 +6,7 @@ is `Migration` and the migration's number. A migration without one fails the sui
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -197,3 +198,27 @@ class Migration0005(Rows):
         self._nothing_is_lost(connection)
         assert count(connection, "report", "waiting_for_resident") == 0
         assert count(connection, "report_event", "kind = 'commented' and note = '哪盏灯？'") == 1
+
+
+class Migration0007(Rows):
+    """The rules in force become the first version; those that were retired are in none."""
+
+    def load(self, connection: Connection) -> None:
+        for number, (code, retired) in enumerate((("R1", None), ("R2", NOW), ("R3", None)), 1):
+            insert(connection, "routing_rule", id=number, code=code, priority=100 * number, category_codes='["01037"]',
+                   major="*", facility_types='["*"]', area_codes='["*"]', condition="", units='["SZ"]', role="primary",
+                   mode="auto", note="", retired_at=retired)  # fmt: skip
+        insert(connection, "reference_version", name="rules", number=7)
+
+    def upgraded(self, connection: Connection) -> None:
+        number, kept = connection.execute(text("select number, cast(rules as text) from rules_version")).one()
+        assert number == 7
+        rules = json.loads(kept)
+        assert [(rule["code"], rule["priority"], rule["units"]) for rule in rules] == [
+            ("R3", 300, ["SZ"]), ("R1", 100, ["SZ"])
+        ]  # fmt: skip
+        insert(connection, "rules_version", number=9, at=NOW, origin="restored", restored_from=7, rules="[]",
+               changes="[]")  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "routing_rule") == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from district.routing.conditions import FIELDS, Condition, ConditionError, parse
+from district.routing.conditions import FIELDS, MOMENTS, Condition, ConditionError, moment_fields, parse
 
 LAMP = {
     "intent": "report",
@@ -125,6 +126,45 @@ def test_fields_are_listed_for_whoever_checks_rules() -> None:
     assert condition.fields == {"category.facility_type", "facility.type", "text", "intent", "area"}
 
 
+@pytest.mark.parametrize(
+    ("condition", "moments", "others"),
+    [
+        ("time in 22:00..06:00", ["2026-11-26T22:00", "2026-11-26T05:59"], ["2026-11-26T06:00", "2026-11-26T21:59"]),
+        ("time in 08:30..12:00, 13:30..17:30", ["2026-11-26T08:30"], ["2026-11-26T12:00", "2026-11-26T17:30"]),
+        ("time in 18:00..24:00", ["2026-11-26T23:59"], ["2026-11-26T00:00"]),
+        # 26 November 2026 is a Thursday.
+        ("weekday in 1..5", ["2026-11-26T12:00"], ["2026-11-28T12:00", "2026-11-29T12:00"]),
+        ("weekday in (6, 7)", ["2026-11-28T12:00"], ["2026-11-26T12:00"]),
+        ("month in 10..4", ["2026-11-26T12:00", "2027-04-30T12:00"], ["2026-05-01T12:00", "2026-09-30T12:00"]),
+        ("month = 11", ["2026-11-26T12:00"], ["2026-01-11T11:11"]),
+        ("month != 11", ["2026-01-11T11:11"], ["2026-11-26T12:00"]),
+        ("day in 10-15..04-30", ["2026-10-15T00:00", "2027-04-30T23:59"], ["2026-10-14T23:59", "2027-05-01T00:00"]),
+        ("season = winter", ["2026-12-01T00:00", "2027-02-28T00:00"], ["2026-11-30T23:59", "2027-03-01T00:00"]),
+        ("season in spring, summer", ["2026-03-01T00:00", "2026-08-31T00:00"], ["2026-09-01T00:00"]),
+        ("time", ["2026-11-26T12:00"], []),
+    ],
+)
+def test_a_rule_may_be_for_some_hours_days_and_months(condition: str, moments: list[str], others: list[str]) -> None:
+    def holds(moment: str) -> bool:
+        return parse(condition).holds(moment_fields(datetime.fromisoformat(moment)))
+
+    assert [moment for moment in moments if not holds(moment)] == []
+    assert [moment for moment in others if holds(moment)] == []
+    # What is not known holds for no span.
+    assert not parse("time in 00:00..24:00").holds(moment_fields(None))
+
+
+@pytest.mark.parametrize(
+    ("condition", "position"),
+    [("time in 25:00..06:00", 8), ("time = 24:00", 7), ("weekday = 8", 10), ("month in 1..13", 9), ("day = 02-30", 6),
+     ("season = wet", 9), ("time contains 8", 5), ("time =", 6)],
+)  # fmt: skip
+def test_a_moment_that_does_not_exist_is_refused(condition: str, position: int) -> None:
+    with pytest.raises(ConditionError) as refused:
+        parse(condition)
+    assert refused.value.position == position
+
+
 def test_every_condition_of_the_demo_can_be_read() -> None:
     demo = Path(__file__).parents[3] / "demo" / "routing_rules.csv"
     with demo.open(encoding="utf-8", newline="") as file:
@@ -134,7 +174,7 @@ def test_every_condition_of_the_demo_can_be_read() -> None:
 
 # A generator that knows both a condition's text and its truth.
 values: st.SearchStrategy[Any] = st.sampled_from([None, "01037", "report"])
-facts = st.fixed_dictionaries(dict.fromkeys(sorted(FIELDS - {"text"}), values))
+facts = st.fixed_dictionaries(dict.fromkeys(sorted(FIELDS - {"text"} - MOMENTS.keys()), values))
 
 
 @st.composite
