@@ -12,6 +12,7 @@ from flask_login import current_user, logout_user
 
 from district import clock
 from district.errors import NotAllowed
+from district.learning.versions import MAY_CHOOSE
 from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
 from district.people.roles import Role
@@ -61,6 +62,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "end_staff": _KEEPS,
     "restore_staff": _KEEPS,
     "audit": _OVERSIGHT,
+    "accuracy": _OVERSIGHT | _COMMAND,
+    "use_model": MAY_CHOOSE,
+    "settle": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "log_out": _EVERYBODY,
     "anything_else": _EVERYBODY,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -17,7 +18,7 @@ from district import links
 from district.config import Config
 from district.errors import DistrictError
 from district.extensions import db
-from district.messages import set_language, t
+from district.messages import has, set_language, t
 from district.people.roles import Role
 from district.terminal import tongue
 from district.work import unit_of_work
@@ -167,6 +168,42 @@ def train(folder: Path, by_writer: bool, as_json: bool) -> None:
         click.echo(t("cli.train.done", count=len(weights), utterances=len(read.utterances), file=file))
     for name, value in figures.items():
         click.echo(f"{t(f'cli.evaluate.{name}'):<44}{value:>8.1%}")
+
+
+@district.command("learn")
+@click.option("--dry-run", is_flag=True, help="Only measure: train and judge, and change nothing.")
+@click.option("--night", default="", hidden=True)
+@as_json
+def learn(dry_run: bool, night: str, as_json: bool) -> None:
+    """Learn now from what dispatchers decided; the new model is used only if it is better."""
+    from district import jobs
+
+    _speak()
+    if night:
+        # Nobody waits for it at night, and somebody may report meanwhile.
+        os.nice(10)
+
+    def tell(part: str) -> None:
+        if not as_json:
+            click.echo(t("cli.train.part", part=part), err=True)
+
+    learnt = jobs.learn_now(night=night, is_trial=dry_run, tell=tell)
+    studied, kept = learnt.studied, learnt.kept
+    counts = {name: count for name, count in studied.trained_on.items() if name != "made_of"}
+    if as_json:
+        answer = {"verdict": studied.verdict, "version": kept.version if kept else None,
+                  "state": kept.state if kept else None, **counts, "figures": studied.figures,
+                  "habits": learnt.habits}  # fmt: skip
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    why = kept.why if kept else studied.why
+    click.echo(t(why["key"], **why["params"]))
+    if kept and kept.version:
+        click.echo(t("learning.cli.version", n=kept.version, state=t(f"learning.state.{kept.state}")))
+    for name, value in (counts | studied.figures).items():
+        if has(f"learning.figure.{name}") and value is not None:
+            shown = value if isinstance(value, int) or name == "took_s" else f"{value:.1%}"
+            click.echo(f"{t(f'learning.figure.{name}'):<44}{shown:>8}")
 
 
 @district.command("sweep")

@@ -6,10 +6,14 @@ A job is a doorbell: it drains whatever waits in its table, in small batches, ea
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import redis
@@ -21,9 +25,12 @@ from district import clock, wechat
 from district.chats.models import Conversation, InboundMessage
 from district.errors import BadInput
 from district.extensions import db, redis_door
+from district.learning import habits, study, versions
+from district.learning import runs as learning_runs
+from district.learning.lessons import gather as gather_lessons
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
-from district.reference import reference
+from district.reference import forget, reference
 from district.reports import photos, questions
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
@@ -41,6 +48,9 @@ SENDERS = 8
 LONGEST_TURN_S = 100.0
 # How long the chat's words are kept where the district says nothing.
 CHAT_DAYS = 180
+# Well under the time limit of `work.ring`, too. A training takes a tenth of it on an idle machine.
+LONGEST_LEARNING_S = 270.0
+LOOK_UP_EVERY_S = 0.5
 LOOSE_PHOTO_KEPT = timedelta(days=1)
 
 
@@ -259,6 +269,79 @@ def tidy() -> None:
         )
 
 
+def learn_nightly() -> None:
+    """Ring for the night's learning when its hour has come and nobody has done it."""
+    if learning_runs.is_due():
+        ring("learn")
+
+
+def learn() -> None:
+    """Learn from the dispatchers' decisions, once a night, in a process of its own.
+
+    It takes half a minute or so of a processor and memory that a worker should not keep. What waits meanwhile is done
+    here: a report of the night has its unit as fast as ever.
+    """
+    answered("learn")
+    with unit_of_work():
+        night = learning_runs.claim()
+    if night is None:
+        return
+    ref = reference()
+    if not study.is_worth_training(gather_lessons(ref), ref, versions.studied_before()):
+        learn_now(night=night)
+        return
+    db.session.remove()
+    ends_at = time.monotonic() + LONGEST_LEARNING_S
+    with subprocess.Popen(
+        [*(sys.executable, "-m", "flask", "--app", "wsgi", "district", "learn", "--night", night)],
+        cwd=Path(__file__).parents[1], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    ) as apart:  # fmt: skip
+        try:
+            while apart.poll() is None and time.monotonic() < ends_at:
+                for name in waiting_work():
+                    _WAITING[name]()
+                db.session.remove()
+                time.sleep(LOOK_UP_EVERY_S)
+        finally:
+            if apart.poll() is None:
+                # The night's row stays open: another try follows.
+                apart.kill()
+    if apart.returncode:
+        log.error("learning ended early", extra={"night": night, "status": apart.returncode})
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a training came to. kept: None for a trial."""
+
+    studied: study.Study
+    kept: versions.Kept | None
+    habits: int = 0
+
+
+def learn_now(*, night: str = "", is_trial: bool = False, tell: Callable[[str], None] = lambda part: None) -> Learnt:
+    """Train, judge, and put it down; the night's row is ended. is_trial: nothing is written.
+
+    No transaction is open during the training.
+    """
+    ref = reference()
+    lessons = gather_lessons(ref)
+    before = [] if is_trial else versions.studied_before()
+    db.session.remove()
+    studied = study.study(lessons, ref, known=before, tell=tell)
+    db.session.remove()
+    if is_trial:
+        return Learnt(studied, None)
+    with unit_of_work():
+        kept = versions.keep(studied)
+        count = habits.renew(ref)
+        if night:
+            learning_runs.finish(night, kept.why | {"version": kept.version})
+    forget()
+    log.info("learnt", extra={"verdict": studied.verdict, "version": kept.version, "state": kept.state})
+    return Learnt(studied, kept, count)
+
+
 def queue_is_up() -> bool:
     """Whether the queue server answers."""
     try:
@@ -274,3 +357,11 @@ def _app() -> Flask:
 def _in_context(app: Flask, call: Callable[[T], R], argument: T) -> R:
     with app.app_context():
         return call(argument)
+
+
+# What may wait while this worker waits for a training.
+_WAITING: dict[str, Callable[[], None]] = {
+    "route_reports": route_reports,
+    "fetch_photos": fetch_photos,
+    "deliver_notifications": deliver_notifications,
+}

@@ -22,6 +22,7 @@ from district.facilities.models import Facility, FacilityToken, FacilityType
 from district.facilities.service import new_token
 from district.geo import basemap
 from district.geo.models import Area, Compound, NamedPlace
+from district.learning import versions
 from district.loading.folder import BASEMAP, COMPOUNDS, GRIDS, Folder, Record, Records, read_folder
 from district.loading.problems import FolderRefused, Problem
 from district.loading.sync import Counts, Outcome, bring_in_line, ids_by, key_of
@@ -306,10 +307,13 @@ class _Loader:
         self.counts["weights"] = Counts(unchanged=len(brought))
         if brought != before:
             self.counts["weights"] = Counts(created=len(brought), retired=len(before))
+            versions.adopt()
             if packed:
                 store.keep(packed)
             else:
                 store.drop()
+            db.session.flush()
+            versions.adopt()
         self.loaded["weights"] = brought
 
     # The tools.

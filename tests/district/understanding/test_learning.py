@@ -109,7 +109,7 @@ def test_how_sure_is_measured_on_utterances_held_back() -> None:
     asked = held_back(MATERIAL, by_writer=True)
     assert sorted(answer.utterance.text for answer in asked) == sorted(one.text for one in UTTERANCES)
     made = learn(MATERIAL)
-    assert set(made.figures) == {"category_top1", "category_top3", "intent"}
+    assert set(made.figures) == {"category_top1", "category_top3", "intent", "calibration_error"}
     assert all(head.temperature > 0 for head in made.heads.values())
 
 
