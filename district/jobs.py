@@ -327,9 +327,9 @@ def learn_now(*, night: str = "", is_trial: bool = False, tell: Callable[[str], 
     ref = reference()
     lessons = gather_lessons(ref)
     before = [] if is_trial else versions.studied_before()
-    db.session.remove()
+    db.session.rollback()
     studied = study.study(lessons, ref, known=before, tell=tell)
-    db.session.remove()
+    db.session.rollback()
     if is_trial:
         return Learnt(studied, None)
     with unit_of_work():

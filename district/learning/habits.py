@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy.orm import aliased
 
 from district import clock
 from district.extensions import db
@@ -122,7 +123,10 @@ def _cases(ref: Reference) -> list[tuple[int, list[Likeness], _Case]]:
         ReportEvent.kind.in_((EventKind.ASSIGNED, EventKind.REASSIGNED)),
         ReportEvent.actor == "staff",
     )
-    last_decision = select(func.max(RoutingDecision.id)).where(RoutingDecision.report_id == Report.id).scalar_subquery()
+    other = aliased(RoutingDecision)
+    last_decision = (
+        select(func.max(other.id)).where(other.report_id == Report.id).correlate(Report).scalar_subquery()
+    )
     rows = db.session.execute(
         select(
             Report.id, Report.category_id, Report.area_code, Report.unit_id, Facility.type_id, Facility.owner_unit_id,
