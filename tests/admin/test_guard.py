@@ -102,6 +102,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "staff": "/admin/staff",
         "add_staff": "/admin/staff/new",
         "audit": "/admin/audit",
+        "accuracy": "/admin/accuracy",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading

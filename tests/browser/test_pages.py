@@ -40,6 +40,7 @@ STAFF = {
     "admin.add_staff": ("admin", "/admin/staff/new"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
+    "admin.accuracy": ("admin", "/admin/accuracy"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
@@ -87,7 +88,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|notifications|question|routing|status)"
+    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|learning|notifications|question|routing|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

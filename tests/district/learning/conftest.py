@@ -114,6 +114,4 @@ def noise(count: int = 160) -> list[tuple[str, str]]:
     """Words without sense, decided anyhow."""
     mixed = random.Random(8)
     letters = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉"
-    return [
-        ("".join(mixed.choices(letters, k=6)) + str(n), mixed.choice((LAMPS, COVERS, NOISE))) for n in range(count)
-    ]
+    return [("".join(mixed.choices(letters, k=6)) + str(n), mixed.choice((LAMPS, COVERS, NOISE))) for n in range(count)]

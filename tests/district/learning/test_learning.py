@@ -280,9 +280,10 @@ def test_nothing_personal_is_kept(district: SmallDistrict, decide: Decide) -> No
     assert learnt.studied.weights is not None
     features = " ".join(feature for feature, _ in learnt.studied.weights.rows_of("category"))
     assert "铁饼" in features
-    rows = db.session.execute(text("select * from unit_habit")).all() + db.session.execute(
-        text("select outcome from learning_run")
-    ).all()
+    rows = (
+        db.session.execute(text("select * from unit_habit")).all()
+        + db.session.execute(text("select outcome from learning_run")).all()
+    )
     kept = json.dumps([version.trained_on, version.figures, version.why]) + str(rows) + features
     for personal in ("1381", "5678", "翠花", "欧阳", "紫荆"):
         assert personal not in kept
