@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -32,6 +35,8 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 # How many pairs of confused names are printed.
 MOST_CONFUSED = 15
+# Well before another worker takes the night's learning for dead (district.learning.runs).
+LONGEST_NIGHT_S = 25 * 60
 
 
 def register(app: Flask) -> None:
@@ -180,8 +185,7 @@ def learn(dry_run: bool, night: str, as_json: bool) -> None:
 
     _speak()
     if night:
-        # Nobody waits for it at night, and somebody may report meanwhile.
-        os.nice(10)
+        _work_aside()
 
     def tell(part: str) -> None:
         if not as_json:
@@ -204,6 +208,23 @@ def learn(dry_run: bool, night: str, as_json: bool) -> None:
         if has(f"learning.figure.{name}") and value is not None:
             shown = value if isinstance(value, int) or name == "took_s" else f"{value:.1%}"
             click.echo(f"{t(f'learning.figure.{name}'):<44}{shown:>8}")
+
+
+def _work_aside() -> None:
+    """At night somebody may report meanwhile: give way, end with the worker that began this, and not too late.
+
+    The operating system ends it after the time in which nobody begins the night again.
+    """
+    os.nice(10)
+    signal.alarm(LONGEST_NIGHT_S)
+    worker = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == worker:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @district.command("sweep")

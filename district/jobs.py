@@ -48,9 +48,6 @@ SENDERS = 8
 LONGEST_TURN_S = 100.0
 # How long the chat's words are kept where the district says nothing.
 CHAT_DAYS = 180
-# Well under the time limit of `work.ring`, too. A training takes a tenth of it on an idle machine.
-LONGEST_LEARNING_S = 270.0
-LOOK_UP_EVERY_S = 0.5
 LOOSE_PHOTO_KEPT = timedelta(days=1)
 
 
@@ -276,10 +273,10 @@ def learn_nightly() -> None:
 
 
 def learn() -> None:
-    """Learn from the dispatchers' decisions, once a night, in a process of its own.
+    """Begin the night's learning, once a night, in a process of its own.
 
-    It takes half a minute or so of a processor and memory that a worker should not keep. What waits meanwhile is done
-    here: a report of the night has its unit as fast as ever.
+    A training takes a processor for a while and memory that a worker should not keep; meanwhile the worker goes on.
+    Nobody waits for the process: the night's row says how it ended, and it is begun again when it never did.
     """
     answered("learn")
     with unit_of_work():
@@ -290,24 +287,10 @@ def learn() -> None:
     if not study.is_worth_training(gather_lessons(ref), ref, versions.studied_before()):
         learn_now(night=night)
         return
-    db.session.remove()
-    ends_at = time.monotonic() + LONGEST_LEARNING_S
-    with subprocess.Popen(
+    subprocess.Popen(
         [*(sys.executable, "-m", "flask", "--app", "wsgi", "district", "learn", "--night", night)],
         cwd=Path(__file__).parents[1], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-    ) as apart:  # fmt: skip
-        try:
-            while apart.poll() is None and time.monotonic() < ends_at:
-                for name in waiting_work():
-                    _WAITING[name]()
-                db.session.remove()
-                time.sleep(LOOK_UP_EVERY_S)
-        finally:
-            if apart.poll() is None:
-                # The night's row stays open: another try follows.
-                apart.kill()
-    if apart.returncode:
-        log.error("learning ended early", extra={"night": night, "status": apart.returncode})
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -357,11 +340,3 @@ def _app() -> Flask:
 def _in_context(app: Flask, call: Callable[[T], R], argument: T) -> R:
     with app.app_context():
         return call(argument)
-
-
-# What may wait while this worker waits for a training.
-_WAITING: dict[str, Callable[[], None]] = {
-    "route_reports": route_reports,
-    "fetch_photos": fetch_photos,
-    "deliver_notifications": deliver_notifications,
-}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select, text
 
-from district import clock, jobs, settings
+from district import cli, clock, jobs, settings
 from district.errors import NotAllowed, NotFound, WrongState
 from district.extensions import db
 from district.learning import lessons, runs, study, versions
@@ -221,39 +220,24 @@ def test_a_district_says_when_and_whether(district: SmallDistrict) -> None:
 
 
 def test_a_night_worth_it_is_learnt_in_a_process_of_its_own(
-    district: SmallDistrict, decide: Decide, monkeypatch: pytest.MonkeyPatch
+    app: Flask, district: SmallDistrict, decide: Decide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[list[str]] = []
-
-    class Apart:
-        """Stands for the process: it is done when it is asked the second time."""
-
-        returncode = 0
-
-        def __init__(self, command: list[str], **_: Any) -> None:
-            started.append(command[-4:])
-            self.asked = 0
-
-        def __enter__(self) -> Apart:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def poll(self) -> int | None:
-            self.asked += 1
-            return None if self.asked < 2 else 0
-
-    decided: list[str] = []
-    monkeypatch.setattr(jobs.subprocess, "Popen", Apart)
-    monkeypatch.setattr(jobs, "LOOK_UP_EVERY_S", 0)
-    monkeypatch.setitem(jobs._WAITING, "route_reports", lambda: decided.append("routed"))
-    monkeypatch.setattr(jobs, "waiting_work", lambda: ["route_reports"])
+    monkeypatch.setattr(jobs.subprocess, "Popen", lambda command, **_: started.append(command[-4:]))
     decide(local_words())
     with clock.frozen_at(NIGHT):
         jobs.learn()
+        jobs.learn()
     assert started == [["district", "learn", "--night", "2026-11-23"]]
-    # A report of the night does not wait for it.
-    assert decided == ["routed"]
+    assert (runs.last_run() or pytest.fail("no run")).ended_at is None
+    # What that process does.
+    monkeypatch.setattr(cli, "_work_aside", lambda: None)
+    assert app.test_cli_runner().invoke(args=started[0]).exit_code == 0
+    db.session.rollback()
+    run = runs.last_run()
+    assert run is not None
+    assert run.ended_at is not None
+    assert run.outcome == {"key": "learning.verdict.better", "params": {}, "version": 2}
 
 
 # Personal data
