@@ -128,6 +128,8 @@ def evaluate(file: Path, as_json: bool) -> None:
     for name, value in asdict(found.figures).items():
         shown = "-" if value is None else value if name == "n" else f"{value:.1%}"
         click.echo(f"{t(f'cli.evaluate.{name}'):<44}{shown:>8}")
+    if found.calibration_error is not None:
+        click.echo(f"{t('cli.evaluate.calibration_error'):<44}{found.calibration_error:>8.1%}")
     for title, confused in (
         ("cli.evaluate.confused_intents", found.confused_intents),
         ("cli.evaluate.confused_categories", found.confused_categories),

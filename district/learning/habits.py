@@ -124,9 +124,7 @@ def _cases(ref: Reference) -> list[tuple[int, list[Likeness], _Case]]:
         ReportEvent.actor == "staff",
     )
     other = aliased(RoutingDecision)
-    last_decision = (
-        select(func.max(other.id)).where(other.report_id == Report.id).correlate(Report).scalar_subquery()
-    )
+    last_decision = select(func.max(other.id)).where(other.report_id == Report.id).correlate(Report).scalar_subquery()
     rows = db.session.execute(
         select(
             Report.id, Report.category_id, Report.area_code, Report.unit_id, Facility.type_id, Facility.owner_unit_id,

@@ -172,6 +172,27 @@ def test_a_trial_changes_nothing(app: Flask, district: SmallDistrict, decide: De
     assert "版本 2" in run.stdout or "version 2" in run.stdout
 
 
+JUST_BETTER = {
+    "critical_before": 1.0, "critical_after": 1.0, "shipped_before": 0.64, "shipped_after": 0.635,
+    "before_top1": 0.7, "after_top1": 0.8, "gained": 8, "lost": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("other", "verdict"),
+    [
+        ({}, Verdict.BETTER),
+        ({"critical_after": 0.99}, Verdict.CRITICAL),
+        ({"shipped_after": 0.62}, Verdict.FORGETS),
+        ({"gained": 3, "lost": 1}, Verdict.NOT_BETTER),
+        ({"after_top1": 0.705}, Verdict.NOT_BETTER),
+        ({"gained": 20, "lost": 15}, Verdict.CHANCE),
+    ],
+)
+def test_better_means_better_everywhere_and_beyond_chance(other: dict[str, float], verdict: str) -> None:
+    assert study._judge(JUST_BETTER | other) == verdict
+
+
 # Nights
 
 
