@@ -190,7 +190,7 @@ def learn(dry_run: bool, night: str, as_json: bool) -> None:
         _work_aside()
 
     def tell(part: str) -> None:
-        if not as_json:
+        if not as_json and not night:
             click.echo(t("cli.train.part", part=part), err=True)
 
     learnt = jobs.learn_now(night=night, is_trial=dry_run, tell=tell)

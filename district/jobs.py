@@ -312,17 +312,18 @@ def learn_now(*, night: str = "", is_trial: bool = False, tell: Callable[[str], 
     before = [] if is_trial else versions.studied_before()
     db.session.rollback()
     studied = study.study(lessons, ref, known=before, tell=tell)
-    db.session.rollback()
     if is_trial:
         return Learnt(studied, None)
+    found = habits.count(ref)
+    db.session.rollback()
     with unit_of_work():
         kept = versions.keep(studied)
-        count = habits.renew(ref)
+        habits.keep(found)
         if night:
             learning_runs.finish(night, kept.why | {"version": kept.version})
     forget()
     log.info("learnt", extra={"verdict": studied.verdict, "version": kept.version, "state": kept.state})
-    return Learnt(studied, kept, count)
+    return Learnt(studied, kept, len(found))
 
 
 def queue_is_up() -> bool:

@@ -6,11 +6,12 @@ Rules decide; a habit is shown to whoever dispatches, and to whoever keeps the r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy import delete, exists, func, insert, or_, select
 from sqlalchemy.orm import aliased
 
 from district import clock
@@ -21,7 +22,6 @@ from district.reference import Reference
 from district.reports.models import EventKind, Report, ReportEvent
 from district.reports.states import HAS_UNIT, Status
 from district.routing.models import RoutingDecision
-from district.rows import put
 
 # What is looked at: reports filed in these days, at most so many of the newest.
 _DAYS, _MOST = 180, 20_000
@@ -35,11 +35,12 @@ Likeness = tuple[str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One decided report. rules_unit_id: whom the rules meant for this very category; None for nobody.
+    """One decided report, filed `at`. rules_unit_id: whom the rules meant for this very category; None for nobody.
 
     was_ruled: whether the rules decided about this category at all.
     """
 
+    at: datetime
     unit_id: int
     rules_unit_id: int | None
     was_ruled: bool
@@ -49,31 +50,22 @@ class _Case:
         return self.was_ruled and self.rules_unit_id != self.unit_id
 
 
-def renew(ref: Reference) -> int:
-    """Count the habits anew from the decided reports; how many were found. Flushes."""
-    db.session.execute(delete(UnitHabit))
+def count(ref: Reference) -> list[dict[str, Any]]:
+    """The habits of the decided reports, as rows of `UnitHabit`. Reads only: it looks at thousands of reports."""
     alike: dict[Likeness, list[_Case]] = {}
-    newest: dict[Likeness, int] = {}
-    for report_id, likenesses, case in _cases(ref):
+    for likenesses, case in _cases(ref):
         for likeness in likenesses:
             cases = alike.setdefault(likeness, [])
-            newest.setdefault(likeness, report_id)
             if len(cases) < _LAST:
                 cases.append(case)
-    now, count = clock.now(), 0
-    for likeness, cases in alike.items():
-        habit = _habit(cases)
-        if habit is None:
-            continue
-        unit_id, times, moved, rules_unit_id, is_hint = habit
-        category_code, area_code, facility_type, owner_code = likeness
-        put(
-            UnitHabit, category_code=category_code, area_code=area_code, facility_type=facility_type,
-            owner_code=owner_code, unit_id=unit_id, times=times, last=len(cases), moved=moved,
-            rules_unit_id=rules_unit_id, is_hint=is_hint, newest_at=now,
-        )  # fmt: skip
-        count += 1
-    return count
+    return [_row(likeness, cases) for likeness, cases in alike.items() if len(cases) >= _LEAST]
+
+
+def keep(rows: Sequence[dict[str, Any]]) -> None:
+    """These are the habits now; older ones go. Writes at once, does not commit."""
+    db.session.execute(delete(UnitHabit))
+    if rows:
+        db.session.execute(insert(UnitHabit), rows)
 
 
 def habit_for(report: Report, ref: Reference) -> UnitHabit | None:
@@ -116,7 +108,7 @@ def hints(limit: int = 50) -> Sequence[UnitHabit]:
     return found[:limit]
 
 
-def _cases(ref: Reference) -> list[tuple[int, list[Likeness], _Case]]:
+def _cases(ref: Reference) -> Iterator[tuple[list[Likeness], _Case]]:
     """Decided reports with what they are like, newest first."""
     by_staff = exists().where(
         ReportEvent.report_id == Report.id,
@@ -127,8 +119,8 @@ def _cases(ref: Reference) -> list[tuple[int, list[Likeness], _Case]]:
     last_decision = select(func.max(other.id)).where(other.report_id == Report.id).correlate(Report).scalar_subquery()
     rows = db.session.execute(
         select(
-            Report.id, Report.category_id, Report.area_code, Report.unit_id, Facility.type_id, Facility.owner_unit_id,
-            RoutingDecision.unit_id, RoutingDecision.inputs["category"].as_string(),
+            Report.submitted_at, Report.category_id, Report.area_code, Report.unit_id, Facility.type_id,
+            Facility.owner_unit_id, RoutingDecision.unit_id, RoutingDecision.inputs["category"].as_string(),
         )
         .outerjoin(Facility, Facility.id == Report.facility_id)
         .outerjoin(RoutingDecision, RoutingDecision.id == last_decision)
@@ -141,14 +133,12 @@ def _cases(ref: Reference) -> list[tuple[int, list[Likeness], _Case]]:
         .order_by(Report.id.desc())
         .limit(_MOST)
     )  # fmt: skip
-    found = []
-    for report_id, category_id, area_code, unit_id, type_id, owner_id, rules_unit_id, ruled_category in rows:
+    for at, category_id, area_code, unit_id, type_id, owner_id, rules_unit_id, ruled_category in rows:
         category = ref.categories_by_id.get(category_id)
         if category is not None:
             # Rules that decided about another category were not wrong about this one.
-            case = _Case(unit_id, rules_unit_id, ruled_category == category.code)
-            found.append((report_id, _likenesses(ref, category.code, area_code, type_id, owner_id), case))
-    return found
+            case = _Case(at, unit_id, rules_unit_id, ruled_category == category.code)
+            yield _likenesses(ref, category.code, area_code, type_id, owner_id), case
 
 
 def _likenesses(
@@ -166,14 +156,16 @@ def _likenesses(
     return found
 
 
-def _habit(cases: Sequence[_Case]) -> tuple[int, int, int, int | None, bool] | None:
-    """(unit, times, moved, the rules' unit, whether it is a hint) of cases that are alike, newest first."""
-    if len(cases) < _LEAST:
-        return None
+def _row(likeness: Likeness, cases: Sequence[_Case]) -> dict[str, Any]:
+    """One habit, of cases that are alike, newest first."""
+    category_code, area_code, facility_type, owner_code = likeness
     unit_id, times = Counter(case.unit_id for case in cases).most_common(1)[0]
-    mine = [case for case in cases if case.unit_id == unit_id]
-    moved = [case for case in mine if case.was_moved]
-    rules_unit_id = Counter(case.rules_unit_id for case in moved).most_common(1)[0][0] if moved else None
+    moved = [case for case in cases if case.unit_id == unit_id and case.was_moved]
     # Once a rule was mended the next report goes right by itself: the newest case says whether it still stands.
     stands = cases[0].unit_id == unit_id and cases[0].was_moved
-    return unit_id, times, len(moved), rules_unit_id, stands and len(moved) >= max(_LEAST, _HINT * len(cases))
+    return {
+        "category_code": category_code, "area_code": area_code, "facility_type": facility_type,
+        "owner_code": owner_code, "unit_id": unit_id, "times": times, "last": len(cases), "moved": len(moved),
+        "rules_unit_id": Counter(case.rules_unit_id for case in moved).most_common(1)[0][0] if moved else None,
+        "is_hint": stands and len(moved) >= max(_LEAST, _HINT * len(cases)), "newest_at": cases[0].at,
+    }  # fmt: skip

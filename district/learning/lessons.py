@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, exists, select
 
+from district import clock
 from district.extensions import db
 from district.geo.gazetteer import plain
 from district.reference import Reference
@@ -20,7 +22,8 @@ from district.reports.states import HAS_UNIT, Status
 from district.understanding.personal import without_personal
 from district.understanding.training import Lesson
 
-# The newest of each are learnt from; older ones say how the district was. This bounds time and memory.
+# The newest of each, of these days, are learnt from; older ones say how the district was. This bounds time and memory.
+_DAYS = 730
 MOST_CORRECTED = 3000
 MOST_CONFIRMED = 3000
 # One report in this many is never learnt from: what was learnt is judged by them.
@@ -101,7 +104,11 @@ def _corrected() -> ColumnElement[bool]:
 def _decided(limit: int) -> Any:
     return (
         select(Report.id, Report.description, Report.category_id, Report.resident_id)
-        .where(Report.description != "", Report.category_id.is_not(None))
+        .where(
+            Report.submitted_at >= clock.now() - timedelta(days=_DAYS),
+            Report.description != "",
+            Report.category_id.is_not(None),
+        )
         .order_by(Report.id.desc())
         .limit(limit)
     )

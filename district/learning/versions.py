@@ -121,7 +121,7 @@ def adopt() -> ModelVersion | None:
     found.state = ModelState.IN_USE
     db.session.flush()
     db.session.add(ModelUse(version_id=found.id, since=clock.now()))
-    db.session.flush()
+    _forget_old()
     return found
 
 

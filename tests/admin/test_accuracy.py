@@ -51,8 +51,9 @@ def test_the_page_says_how_it_is(district: SmallDistrict, covers: None, log_in: 
             routing.route_waiting()
         with unit_of_work():
             reports.assign(reports.lock(report.id), district.street.id, by=district.staff["dispatcher"])
+    found = habits.count(reference())
     with unit_of_work():
-        habits.renew(reference())
+        habits.keep(found)
     page = log_in("leader").get("/admin/accuracy")
     words = words_of(page)
     assert page.status_code == 200
@@ -81,6 +82,15 @@ def test_one_click_puts_an_older_version_in_use(district: SmallDistrict, log_in:
     audited = words_of(boss.get("/admin/audit?what=model"))
     assert "换用模型版本" in audited
     assert db.session.query(AuditEntry).filter_by(action="model.use").count() == 1
+
+
+def test_very_old_versions_cannot_be_put_in_use(district: SmallDistrict, log_in: LogIn) -> None:
+    numbers = [bring(*["路灯不亮"] * (n + 1)) for n in range(11)]
+    boss = log_in("administrator")
+    page = boss.get("/admin/accuracy").text
+    usable = [number for number in numbers if f"/models/{number}/use" in page]
+    assert usable == numbers[2:10]
+    assert boss.post(f"/admin/accuracy/models/{numbers[0]}/use").status_code == 409
 
 
 def in_triage(district: SmallDistrict, description: str) -> Report:

@@ -33,8 +33,10 @@ def send(district: SmallDistrict, unit_ids: Sequence[int], **given: object) -> l
 
 
 def renew() -> int:
+    found = habits.count(reference())
     with unit_of_work():
-        return habits.renew(reference())
+        habits.keep(found)
+    return len(found)
 
 
 @both_databases
