@@ -12,6 +12,7 @@ from flask_login import current_user, logout_user
 
 from district import clock
 from district.errors import NotAllowed
+from district.learning.versions import MAY_CHOOSE
 from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
 from district.people.roles import Role
@@ -70,6 +71,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "restore_rules": _KEEPS,
     "try_route": _COMMAND | _OVERSIGHT,
     "tried_route": _COMMAND | _OVERSIGHT,
+    "accuracy": _OVERSIGHT | _COMMAND,
+    "use_model": MAY_CHOOSE,
+    "settle": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "log_out": _EVERYBODY,
     "anything_else": _EVERYBODY,
 }

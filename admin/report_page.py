@@ -25,6 +25,7 @@ from district.reports import guards, queries, questions, sight
 from district.reports import service as reports
 from district.reports.models import HandBack, Photo, Report
 from district.reports.states import Action
+from district.routing import choices as choices_of_rules
 from district.routing.models import RoutingDecision
 from district.routing.queries import latest_decision
 from district.routing.rules import LOOKERS_ON
@@ -150,6 +151,7 @@ def show(
         "block_lengths": blocks.LENGTHS,
         "block_trouble": block_trouble,
         "proposal": _proposal(found, decision) if Action.ASSIGN in can_do else None,
+        "triage_help": choices_of_rules.help_with(found) if Action.ASSIGN in can_do else None,
         "report": found,
         "seen": found.events[-1].id if found.events else 0,
         "standards": standards_of(found),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -17,7 +21,7 @@ from district import links
 from district.config import Config
 from district.errors import DistrictError
 from district.extensions import db
-from district.messages import set_language, t
+from district.messages import has, set_language, t
 from district.people.roles import Role
 from district.terminal import tongue
 from district.work import unit_of_work
@@ -33,6 +37,8 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print the result
 
 # How many pairs of confused names are printed.
 MOST_CONFUSED = 15
+# Well before another worker takes the night's learning for dead (district.learning.runs).
+LONGEST_NIGHT_S = 25 * 60
 
 
 def register(app: Flask) -> None:
@@ -141,6 +147,8 @@ def evaluate(file: Path, as_json: bool) -> None:
     for name, value in asdict(found.figures).items():
         shown = "-" if value is None else value if name == "n" else f"{value:.1%}"
         click.echo(f"{t(f'cli.evaluate.{name}'):<44}{shown:>8}")
+    if found.calibration_error is not None:
+        click.echo(f"{t('cli.evaluate.calibration_error'):<44}{found.calibration_error:>8.1%}")
     for title, confused in (
         ("cli.evaluate.confused_intents", found.confused_intents),
         ("cli.evaluate.confused_categories", found.confused_categories),
@@ -186,6 +194,58 @@ def train(folder: Path, by_writer: bool, as_json: bool) -> None:
         click.echo(t("cli.train.done", count=len(weights), utterances=len(read.utterances), file=file))
     for name, value in figures.items():
         click.echo(f"{t(f'cli.evaluate.{name}'):<44}{value:>8.1%}")
+
+
+@district.command("learn")
+@click.option("--dry-run", is_flag=True, help="Only measure: train and judge, and change nothing.")
+@click.option("--night", default="", hidden=True)
+@as_json
+def learn(dry_run: bool, night: str, as_json: bool) -> None:
+    """Learn now from what dispatchers decided; the new model is used only if it is better."""
+    from district import jobs
+
+    _speak()
+    if night:
+        _work_aside()
+
+    def tell(part: str) -> None:
+        if not as_json and not night:
+            click.echo(t("cli.train.part", part=part), err=True)
+
+    learnt = jobs.learn_now(night=night, is_trial=dry_run, tell=tell)
+    studied, kept = learnt.studied, learnt.kept
+    counts = {name: count for name, count in studied.trained_on.items() if name != "made_of"}
+    if as_json:
+        answer = {"verdict": studied.verdict, "version": kept.version if kept else None,
+                  "state": kept.state if kept else None, **counts, "figures": studied.figures,
+                  "habits": learnt.habits}  # fmt: skip
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    why = kept.why if kept else studied.why
+    click.echo(t(why["key"], **why["params"]))
+    if kept and kept.version:
+        click.echo(t("learning.cli.version", n=kept.version, state=t(f"learning.state.{kept.state}")))
+    for name, value in (counts | studied.figures).items():
+        if has(f"learning.figure.{name}") and value is not None:
+            shown = value if isinstance(value, int) or name == "took_s" else f"{value:.1%}"
+            click.echo(f"{t(f'learning.figure.{name}'):<44}{shown:>8}")
+
+
+def _work_aside() -> None:
+    """At night somebody may report meanwhile: give way, end with the worker that began this, and not too late.
+
+    The operating system ends it after the time in which nobody begins the night again.
+    """
+    os.nice(10)
+    signal.alarm(LONGEST_NIGHT_S)
+    worker = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == worker:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @district.command("sweep")

@@ -6,10 +6,14 @@ A job is a doorbell: it drains whatever waits in its table, in small batches, ea
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import redis
@@ -21,9 +25,12 @@ from district import clock, wechat
 from district.chats.models import Conversation, InboundMessage
 from district.errors import BadInput
 from district.extensions import db, redis_door
+from district.learning import habits, study, versions
+from district.learning import runs as learning_runs
+from district.learning.lessons import gather as gather_lessons
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
-from district.reference import reference
+from district.reference import forget, reference
 from district.reports import photos, questions
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
@@ -257,6 +264,66 @@ def tidy() -> None:
                 or_(Photo.state != PhotoState.WAITING, Photo.created_at < now - photos.MEDIA_LIVES),
             )
         )
+
+
+def learn_nightly() -> None:
+    """Ring for the night's learning when its hour has come and nobody has done it."""
+    if learning_runs.is_due():
+        ring("learn")
+
+
+def learn() -> None:
+    """Begin the night's learning, once a night, in a process of its own.
+
+    A training takes a processor for a while and memory that a worker should not keep; meanwhile the worker goes on.
+    Nobody waits for the process: the night's row says how it ended, and it is begun again when it never did.
+    """
+    answered("learn")
+    with unit_of_work():
+        night = learning_runs.claim()
+    if night is None:
+        return
+    ref = reference()
+    if not study.is_worth_training(gather_lessons(ref), ref, versions.studied_before()):
+        learn_now(night=night)
+        return
+    subprocess.Popen(
+        [*(sys.executable, "-m", "flask", "--app", "wsgi", "district", "learn", "--night", night)],
+        cwd=Path(__file__).parents[1], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a training came to. kept: None for a trial."""
+
+    studied: study.Study
+    kept: versions.Kept | None
+    habits: int = 0
+
+
+def learn_now(*, night: str = "", is_trial: bool = False, tell: Callable[[str], None] = lambda part: None) -> Learnt:
+    """Train, judge, and put it down; the night's row is ended. is_trial: nothing is written.
+
+    No transaction is open during the training.
+    """
+    ref = reference()
+    lessons = gather_lessons(ref)
+    before = [] if is_trial else versions.studied_before()
+    db.session.rollback()
+    studied = study.study(lessons, ref, known=before, tell=tell)
+    if is_trial:
+        return Learnt(studied, None)
+    found = habits.count(ref)
+    db.session.rollback()
+    with unit_of_work():
+        kept = versions.keep(studied)
+        habits.keep(found)
+        if night:
+            learning_runs.finish(night, kept.why | {"version": kept.version})
+    forget()
+    log.info("learnt", extra={"verdict": studied.verdict, "version": kept.version, "state": kept.state})
+    return Learnt(studied, kept, len(found))
 
 
 def queue_is_up() -> bool:

@@ -35,6 +35,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic(jobs.remind_overdue, 60),
     Periodic(jobs.give_up_questions, 300),
     Periodic(jobs.tidy, 3600),
+    Periodic(jobs.learn_nightly, 300),
 )
 
 

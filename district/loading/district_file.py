@@ -114,6 +114,14 @@ def _texts(value: Any) -> str | None:
     return None if isinstance(value, list) and all(_text(text) is None for text in value) else "texts"
 
 
+def _yes_or_no(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "yes_or_no"
+
+
+def _hour(value: Any) -> str | None:
+    return None if _whole(0)(value) is None and value < 24 else "hour"
+
+
 # path → (check, required)
 SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "district.code": (_text, True),
@@ -139,6 +147,8 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "places.house_number_metres": (_whole(1), False),
     "places.odd_house_numbers": (_texts, False),
     "understanding.placeless": (_texts, False),
+    "learning.nightly": (_yes_or_no, False),
+    "learning.hour": (_hour, False),
     "limits.reopen_days": (_whole(0), True),
     "limits.rating_days": (_whole(0), False),
     "limits.dispatch_minutes": (_by_urgency, True),

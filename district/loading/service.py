@@ -22,13 +22,14 @@ from district.facilities.models import Facility, FacilityToken, FacilityType
 from district.facilities.service import new_token
 from district.geo import basemap
 from district.geo.models import Area, Compound, NamedPlace
+from district.learning import versions as model_versions
 from district.loading.folder import BASEMAP, COMPOUNDS, GRIDS, Folder, Record, Records, read_folder
 from district.loading.problems import FolderRefused, Problem
 from district.loading.sync import Counts, Outcome, bring_in_line, ids_by, key_of
 from district.people.models import Staff, StaffRole
 from district.people.service import hash_password
 from district.routing.models import RoutingRule
-from district.rules import versions
+from district.rules import versions as rules_versions
 from district.settings import DistrictSetting
 from district.understanding import store
 from district.units.models import Unit
@@ -125,7 +126,7 @@ class _Loader:
             # Two loads at once would insert the same rows. On SQLite the unit of work already is alone.
             db.session.execute(text("select pg_advisory_xact_lock(hashtext('bihuan district load'))"))
         # In the order of the panel: first the version, then the rules, so that neither waits for the other for ever.
-        versions.hold()
+        rules_versions.hold()
         self.before = settings.get(LOADED, {})
         self.load_units()
         self.load_areas()
@@ -144,7 +145,7 @@ class _Loader:
         stale = {name for kind, counts in self.counts.items() if counts.changed for name in VERSIONS[kind]}
         settings.changed(*sorted(stale))
         if self.counts["rules"].changed:
-            versions.keep("folder")
+            rules_versions.keep("folder")
         db.session.flush()
         # What was read before was changed behind the session's back.
         db.session.expire_all()
@@ -311,10 +312,13 @@ class _Loader:
         self.counts["weights"] = Counts(unchanged=len(brought))
         if brought != before:
             self.counts["weights"] = Counts(created=len(brought), retired=len(before))
+            model_versions.adopt()
             if packed:
                 store.keep(packed)
             else:
                 store.drop()
+            db.session.flush()
+            model_versions.adopt()
         self.loaded["weights"] = brought
 
     # The tools.

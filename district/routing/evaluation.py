@@ -17,6 +17,7 @@ from district.reference import Reference, reference
 from district.routing.rules import AUTO, Decision
 from district.routing.service import Considered, consider
 from district.understanding import Intent
+from district.understanding.training import calibration_of
 
 ACCEPTABLE = "also_acceptable_or_secondary"
 # The two mean the same to whoever reads the figures: nothing is wanted.
@@ -59,11 +60,16 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """confused_*: (expected, found, how often), most often first."""
+    """confused_*: (expected, found, how often), most often first.
+
+    calibration_error: how far confidences are from the share that is right (see training.calibration_of); None where
+    the file has nothing to judge by.
+    """
 
     figures: Figures
     confused_intents: tuple[tuple[str, str, int], ...]
     confused_categories: tuple[tuple[str, str, int], ...]
+    calibration_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ def evaluate(messages: Sequence[Message], *, with_places: bool) -> Evaluation:
         for one in judged
         if one.unit and not _hit(one, 1)
     )
-    return Evaluation(figures, _most(intents), _most(categories))
+    sure = [(one.considered.understood.confidence, _hit(one, 1)) for one in judged if one.unit]
+    return Evaluation(figures, _most(intents), _most(categories), calibration_of(sure).get("calibration_error"))
 
 
 def _message(row: dict[str, str]) -> Message:

@@ -51,7 +51,7 @@ class RoutingDecision(Model):
 
     id: Mapped[Key]
     report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), index=True)
-    at: Mapped[Moment]
+    at: Mapped[Moment] = mapped_column(index=True)
     rules_version: Mapped[int] = mapped_column(Integer)
     rule_code: Mapped[str | None] = mapped_column(String(40))
     unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))

@@ -176,6 +176,24 @@ def proposal(report_id: int) -> Proposal | None:
     return Proposal(row.unit_id, others, row.rule_code)
 
 
+def if_it_were(report: Report, category: CategoryRef) -> Decision:
+    """What the rules would decide about the report if it were of this category; changes nothing."""
+    ref = reference()
+    facility = report.facility
+    facts = _facts(
+        ref,
+        category=category,
+        facility=_facility_facts(facility),
+        area=report.area_code,
+        compound_id=report.compound_id,
+        text=report.description,
+        intent=report.intent,
+        urgency=max(Urgency(report.urgency), category.urgency, key=_RANK.__getitem__),
+        has_place=report.latitude is not None or facility is not None or bool(report.address),
+    )
+    return choose(facts, rule_book(ref))
+
+
 def decide_for(
     text: str,
     latitude: float | None = None,

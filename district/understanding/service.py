@@ -8,7 +8,7 @@ by its words alone (`lexicon`). The same analysis serves the chat, the pages and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from heapq import nlargest
@@ -86,11 +86,13 @@ class Understanding:
     language: str
     danger: str | None
     missing: tuple[str, ...] = ()
+    # From which confidence on the category may be acted on: measured when the weights were trained.
+    sure_enough: float = SURE_ENOUGH
 
     @property
     def category(self) -> str | None:
         """The code of the likeliest category if it is sure enough to act on."""
-        return self.candidates[0][0] if self.confidence >= SURE_ENOUGH else None
+        return self.candidates[0][0] if self.confidence >= self.sure_enough else None
 
     @property
     def confidence(self) -> float:
@@ -114,6 +116,20 @@ def understand(text: str, reference: Reference, *, has_place: bool | None = None
     return replace(understood, missing=missing) if missing else understood
 
 
+def reader_by(weights: Weights | None, reference: Reference) -> Callable[[str], Understanding]:
+    """Reads texts by these weights instead of the district's present ones: to judge them before they count.
+
+    What a message leaves open is not looked for.
+    """
+    knowledge = _Knowledge(reference, weights, is_given=True)
+
+    def read(text: str) -> Understanding:
+        text = mended(text)
+        return knowledge.understand(text, plain(text))
+
+    return read
+
+
 def language_of(text: str) -> str:
     """The language to answer in: English for a text in Latin letters without one Chinese character."""
     if any("\u3400" <= letter <= "\u9fff" for letter in text):
@@ -124,11 +140,12 @@ def language_of(text: str) -> str:
 class _Knowledge:
     """All that one state of the district knows about words, made once."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: Reference, weights: Weights | None = None, *, is_given: bool = False) -> None:
         self.categories = reference.categories_by_code
         emergencies: list[dict[str, Any]] = reference.setting("emergency", [])
         self.kinds = {kind["code"]: kind for kind in emergencies}
-        self.weights = trained(reference)
+        self.weights = weights if is_given else trained(reference)
+        self.sure_enough = float(self.weights.figures.get("sure_enough", SURE_ENOUGH)) if self.weights else SURE_ENOUGH
         unknown: Iterable[CategoryRef] = self.categories.values()
         if self.weights is not None:
             known = set(self.weights.heads[CATEGORY].classes)
@@ -165,7 +182,10 @@ class _Knowledge:
             # What is not critical is no emergency, however it is put.
             intents.pop(Intent.EMERGENCY, None)
         intent = max(intents, key=intents.__getitem__, default=Intent.REPORT)
-        return Understanding(intent, urgency, candidates, language_of(text), danger["code"] if danger else None)
+        return Understanding(
+            intent, urgency, candidates, language_of(text), danger["code"] if danger else None,
+            sure_enough=self.sure_enough,
+        )  # fmt: skip
 
     def _candidates(self, classes: Sequence[str], odds: Sequence[float], text: str) -> tuple[tuple[str, float], ...]:
         """The likeliest categories in use. Those the weights have never heard of are judged by their words."""

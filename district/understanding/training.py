@@ -29,6 +29,12 @@ _RARITY = {CATEGORY: 2.0, INTENT: 0.5, URGENCY: 1.0}
 _BALANCE = {CATEGORY: 0.0, INTENT: 0.5, URGENCY: 0.5}
 # How much a line counts by where it comes from.
 _NAME, _KEYWORD, _PROBLEM, _STANDARD = 1.0, 1.0, 0.5, 0.5
+# A group of letters that nobody wrote in the district's words is learnt from residents only when this many used it.
+SAID_BY = 3
+# A category is acted on without a person when, of the answers that are so sure, this part is right.
+_RIGHT_ENOUGH = 7 / 8
+_LIMITS = tuple(n / 100 for n in range(50, 96, 5))
+_ENOUGH_ANSWERS = 100
 # One part in this many is held back to learn how sure the answers are.
 _PARTS = 5
 _SEED = 1
@@ -45,6 +51,19 @@ class Example:
     features: tuple[int, ...]
     label: int
     weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What staff decided a text is about. weight: how much it counts beside an utterance.
+
+    whose: tells people apart. What only few of them say (a name, a house) is not learnt.
+    """
+
+    text: str
+    category: str
+    weight: float
+    whose: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +139,28 @@ def learn(material: Material, tell: Progress = lambda part: None) -> Weights:
     """
     answers = held_back(material, tell=tell)
     known = {written.code for written in material.categories}
-    temperatures = {name: _temperature(answers, name, known) for name in HEADS}
+    temperatures = {name: temperature_of(answers, name, known) for name in HEADS}
     tell("*")
-    return fit(material, material.utterances, temperatures, figures_of(answers))
+    figures = figures_of(answers) | calibration_of(category_odds(answers, temperatures[CATEGORY], known))
+    return fit(material, material.utterances, temperatures, figures)
 
 
 def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mapping[str, float] | None = None,
-        figures: Mapping[str, Any] | None = None) -> Weights:  # fmt: skip
-    """Weights trained on the district's words and these utterances."""
+        figures: Mapping[str, Any] | None = None, *, lessons: Sequence[Lesson] = (),
+        others: Weights | None = None) -> Weights:  # fmt: skip
+    """Weights trained on the district's words and these utterances.
+
+    lessons: teach the category alone, nobody decides about intent and urgency. others: whose weights for these two are
+    taken over as they are.
+    """
     known = {written.code for written in material.categories}
     classes: dict[str, tuple[str, ...]] = {
         CATEGORY: (NO_CATEGORY, *sorted(known)),
         INTENT: tuple(sorted({utterance.intent for utterance in utterances})) or ("report",),
         URGENCY: tuple(sorted({utterance.urgency for utterance in utterances})) or ("normal",),
     }
+    if others is not None:
+        classes |= {name: others.heads[name].classes for name in (INTENT, URGENCY)}
     look = signs_of(material)
     number = _Numbers()
 
@@ -151,9 +178,21 @@ def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mappi
         category = utterance.category if utterance.category in known else NO_CATEGORY
         for name, label in ((CATEGORY, category), (INTENT, utterance.intent), (URGENCY, utterance.urgency)):
             examples[name].append(Example(row, places[name][label], balance[name].get(label, 1.0)))
+    for lesson, row in _taught(lessons, look, number):
+        if lesson.category in known:
+            examples[CATEGORY].append(Example(row, places[CATEGORY][lesson.category], lesson.weight))
+    taken = {name: list(others.rows_of(name)) for name in (INTENT, URGENCY)} if others is not None else {}
+    for rows_taken in taken.values():
+        for feature, _ in rows_taken:
+            _ = number[feature]
     whole: list[list[tuple[int, int]]] = [[] for _ in number]
     offset = 0
     for name in HEADS:
+        if name in taken:
+            for feature, weighed in taken[name]:
+                whole[number[feature]] += [(label + offset, value) for label, value in weighed]
+            offset += len(classes[name])
+            continue
         rows = train(
             examples[name],
             len(number),
@@ -165,7 +204,10 @@ def fit(material: Material, utterances: Sequence[Utterance], temperatures: Mappi
         for one, more in zip(whole, weighing.packed_rows(rows, offset), strict=True):
             one += more
         offset += len(classes[name])
-    heads = {name: Head(classes[name], (temperatures or {}).get(name, 1.0)) for name in HEADS}
+    honest = dict(temperatures or {})
+    if others is not None:
+        honest |= {name: others.heads[name].temperature for name in (INTENT, URGENCY)}
+    heads = {name: Head(classes[name], honest.get(name, 1.0)) for name in HEADS}
     made_of = Material(material.categories, material.dangers, tuple(utterances)).digest()
     return Weights(heads, zip(number, whole, strict=True), made_of=made_of, figures=figures or {})  # fmt: skip
 
@@ -177,17 +219,34 @@ def _balance(head: str, utterances: Sequence[Utterance]) -> dict[str, float]:
     return {label: (most / count) ** _BALANCE[head] for label, count in counts.items()}
 
 
-def held_back(material: Material, *, by_writer: bool = False, tell: Progress = lambda part: None) -> list[Answer]:
+def _taught(lessons: Sequence[Lesson], look: Signs, number: _Numbers) -> Iterable[tuple[Lesson, tuple[int, ...]]]:
+    """Each lesson with the features that may be learnt from it: known ones, and those that several people used."""
+    texts = [(lesson, features(mended(lesson.text), look.of(plain(mended(lesson.text))))) for lesson in lessons]
+    users: dict[str, set[str]] = {}
+    for lesson, found in texts:
+        for feature in found:
+            if feature not in number:
+                users.setdefault(feature, set()).add(lesson.whose)
+    for feature, whose in users.items():
+        if len(whose) >= SAID_BY:
+            _ = number[feature]
+    for lesson, found in texts:
+        yield lesson, tuple(number[feature] for feature in found if feature in number)
+
+
+def held_back(material: Material, *, by_writer: bool = False, tell: Progress = lambda part: None,
+              lessons: Sequence[Lesson] = (), others: Weights | None = None) -> list[Answer]:  # fmt: skip
     """What weights say about utterances they were not trained on.
 
     One part in five, by weights trained on the others; or by_writer: each writer's, by those trained on the other
-    writers', which says more about a hand that nobody has seen, and takes a training for each.
+    writers', which says more about a hand that nobody has seen, and takes a training for each. lessons, others: as in
+    `fit`.
     """
     found: list[Answer] = []
     look = signs_of(material)
     for name, inside, outside in _folds(material.utterances, by_writer=by_writer):
         tell(name)
-        made = fit(material, inside)
+        made = fit(material, inside, lessons=lessons, others=others)
         for utterance in outside:
             text = mended(utterance.text)
             odds = made.answers(features(text, look.of(plain(text))))
@@ -196,7 +255,7 @@ def held_back(material: Material, *, by_writer: bool = False, tell: Progress = l
     return found
 
 
-def _temperature(answers: Sequence[Answer], head: str, known: set[str]) -> float:
+def temperature_of(answers: Sequence[Answer], head: str, known: set[str]) -> float:
     """What makes the probabilities of utterances held back as honest as one number can."""
 
     def surprise(temperature: float) -> float:
@@ -233,6 +292,42 @@ def figures_of(answers: Sequence[Answer]) -> dict[str, float]:
             for answer in answers
         ),
     }
+
+
+def category_odds(answers: Sequence[Answer], temperature: float, known: set[str]) -> list[tuple[float, bool]]:
+    """Of each answer: how sure the likeliest category is, and whether it is right."""
+    found = []
+    for answer in answers:
+        odds = _warmed(answer.odds[CATEGORY], temperature)
+        best = max((code for code in odds if code != NO_CATEGORY), key=odds.__getitem__, default=NO_CATEGORY)
+        truth = answer.utterance.category if answer.utterance.category in known else NO_CATEGORY
+        found.append((odds.get(best, 0.0), best == truth))
+    return found
+
+
+def calibration_of(answers: Sequence[tuple[float, bool]]) -> dict[str, float]:
+    """How honest confidences are, from (confidence, was it right).
+
+    calibration_error: the mean distance, in tenths of confidence weighted by their number, between how sure the answers
+    were and how many were right. sure_enough: from which confidence on enough are right to act without a person; left
+    out where too few answers were given to tell.
+    """
+    if not answers:
+        return {}
+    error = 0.0
+    for tenth in range(10):
+        part = [(sure, right) for sure, right in answers if min(9, int(sure * 10)) == tenth]
+        error += abs(sum(sure for sure, _ in part) - sum(right for _, right in part))
+    found = {"calibration_error": round(error / len(answers), 4)}
+    if len(answers) < _ENOUGH_ANSWERS:
+        return found
+    limit = _LIMITS[-1]
+    for candidate in reversed(_LIMITS):
+        surer = [right for sure, right in answers if sure >= candidate]
+        if sum(surer) < _RIGHT_ENOUGH * len(surer):
+            break
+        limit = candidate
+    return found | {"sure_enough": limit}
 
 
 def _share(hits: Iterable[bool]) -> float:

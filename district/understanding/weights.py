@@ -12,7 +12,7 @@ import json
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, sqrt
 from typing import Any
@@ -113,6 +113,19 @@ class Weights:
         made = int.from_bytes(b"".join(value.to_bytes(_LANE_BYTES, "little") for value in row), "little")
         self._lanes[number] = made
         return made
+
+    def rows_of(self, head: str) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+        """(feature, its weights for this head alone), classes counted from the head's first."""
+        begin, end = self._spans[head]
+        for feature, number in self._index.items():
+            span = slice(self._starts[number], self._starts[number + 1])
+            row = [
+                (label - begin, value)
+                for label, value in zip(self._classes[span], self._values[span], strict=True)
+                if begin <= label < end
+            ]
+            if row:
+                yield feature, row
 
     def pack(self) -> bytes:
         """The same weights give the same bytes."""

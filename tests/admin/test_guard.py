@@ -110,6 +110,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "rules_versions": "/admin/rules/versions",
         "rules_version": f"/admin/rules/versions/{kept.number if kept else 0}",
         "try_route": "/admin/where",
+        "accuracy": "/admin/accuracy",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading

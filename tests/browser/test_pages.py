@@ -46,6 +46,7 @@ STAFF = {
     "admin.rules_versions": ("admin", "/admin/rules/versions"),
     "admin.rules_version": ("admin", "/admin/rules/versions/1"),
     "admin.try_route": ("desk", "/admin/where"),
+    "admin.accuracy": ("admin", "/admin/accuracy"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
@@ -93,7 +94,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|notifications|question|routing|rules|status)"
+    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|learning|notifications|question|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

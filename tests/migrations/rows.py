@@ -222,3 +222,32 @@ class Migration0007(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "routing_rule") == 3
+
+
+class Migration0011(Rows):
+    """Learning begins with empty tables; decisions of before are found by their time."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "assigned", **WITH_UNIT)
+        self.decide(connection)
+
+    def decide(self, connection: Connection) -> None:
+        insert(connection, "routing_decision", report_id=1, at=NOW, rules_version=1, rule_code="R1", unit_id=1,
+               to_triage=False, reason="{}", inputs="{}", trace="[]", took_us=5)  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "routing_decision") == 1
+        self.decide(connection)
+        for number, state in ((1, "in_use"), (2, "refused")):
+            insert(connection, "model_version", id=number, made_at=NOW, origin="learnt", state=state,
+                   digest=str(number), trained_on="{}", figures="{}", why="{}",
+                   packed=b"weights" if state == "in_use" else None)  # fmt: skip
+        insert(connection, "model_use", version_id=1, since=NOW, by_id=1, is_step_back=False)
+        insert(connection, "learning_run", night="2026-11-22", started_at=NOW, tries=1, outcome="{}")
+        insert(connection, "unit_habit", category_code="01037", area_code="", facility_type="", owner_code="",
+               unit_id=1, times=7, last=8, moved=7, is_hint=True, newest_at=NOW)  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "routing_decision") == 2
+        assert count(connection, "report") == 1

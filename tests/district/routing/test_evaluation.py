@@ -34,6 +34,7 @@ def test_every_figure_is_counted_as_it_is_defined(app: Flask, tmp_path: Path) ->
     assert (figures.n, figures.intent) == (4, 1.0)
     assert (figures.category_top1, figures.critical_recall, figures.critical_precision) == (0.6667, 1.0, 1.0)
     assert figures.clarification_f1 == 1.0
+    assert 0 < (found.calibration_error or 0) < 0.4
     assert (figures.place_accuracy, figures.place_wrong_rate) == (None, None)
     assert [pair[:2] for pair in found.confused_categories] == [("06042", "01037")]
     # Row 2 went to the street office (nobody's cover) though the water company was expected; row 3 to the lamps' unit.

@@ -10,7 +10,7 @@ import pytest
 from district.geo.gazetteer import plain
 from district.understanding.features import features, units
 from district.understanding.material import Danger, Material, Signs, Utterance, Written, any_of, mended, surely
-from district.understanding.training import fit, held_back, learn, signs_of
+from district.understanding.training import Lesson, calibration_of, fit, held_back, learn, signs_of
 from district.understanding.weights import (
     CATEGORY,
     INTENT,
@@ -128,7 +128,7 @@ def test_how_sure_is_measured_on_utterances_held_back() -> None:
     asked = held_back(MATERIAL, by_writer=True)
     assert sorted(answer.utterance.text for answer in asked) == sorted(one.text for one in UTTERANCES)
     made = learn(MATERIAL)
-    assert set(made.figures) == {"category_top1", "category_top3", "intent"}
+    assert set(made.figures) == {"category_top1", "category_top3", "intent", "calibration_error"}
     assert all(head.temperature > 0 for head in made.heads.values())
 
 
@@ -174,3 +174,37 @@ def test_a_feared_danger_is_not_a_danger(text: str, is_sure: bool) -> None:
 def test_a_gap_stays_within_a_sentence(text: str, signs: list[str]) -> None:
     look = Signs((), DANGERS)
     assert look.hints(look.of(plain(text))) == signs
+
+
+def test_how_honest_confidences_are_is_counted_in_tenths() -> None:
+    assert calibration_of([]) == {}
+    honest = [(0.95, True)] * 95 + [(0.95, False)] * 5
+    assert calibration_of(honest)["calibration_error"] == pytest.approx(0.0)
+    # Half of them as sure as 0.8 and always right, half as sure as 0.6 and never.
+    assert calibration_of([(0.8, True)] * 10 + [(0.6, False)] * 10)["calibration_error"] == pytest.approx(0.4)
+
+
+def test_the_system_acts_from_where_enough_answers_are_right() -> None:
+    sure, unsure = [(0.93, True)] * 70, [(0.73, True)] * 20
+    assert calibration_of([*sure, *unsure, *[(0.62, False)] * 40])["sure_enough"] == 0.65
+    assert calibration_of([*sure, *unsure, *[(0.73, False)] * 40])["sure_enough"] == 0.75
+    # Too few to tell.
+    assert "sure_enough" not in calibration_of(sure)
+
+
+def test_a_lesson_teaches_the_category_alone_and_only_what_several_say() -> None:
+    lessons = [Lesson("井上那铁家伙张三丰", "01", 2.0, f"person {n % 4}") for n in range(20)]
+    lessons += [Lesson("井上那铁家伙紫荆苑", "01", 2.0, "one") for _ in range(20)]
+    before = fit(MATERIAL, UTTERANCES)
+    after = fit(MATERIAL, UTTERANCES, lessons=lessons, others=before)
+    assert best(before, "井上那铁家伙", CATEGORY) == "02"
+    assert best(after, "井上那铁家伙", CATEGORY) == "01"
+    for head in (INTENT, URGENCY):
+        assert list(after.rows_of(head)) == list(before.rows_of(head))
+        assert after.heads[head] == before.heads[head]
+    learnt = {feature for feature, _ in after.rows_of(CATEGORY)}
+    assert "家伙" in learnt
+    assert not any("荆" in feature for feature in learnt)
+    # They are still made of the district's own words alone.
+    assert after.made_of == before.made_of
+    assert Weights.unpack(after.pack()).answers(features("井盖")) == after.answers(features("井盖"))
