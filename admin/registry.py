@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
 from admin.report_page import square_code
-from admin.showing import zone
+from admin.showing import unit_name, zone
 from district import links
 from district.errors import BadInput, NotFound
 from district.extensions import db
@@ -29,7 +29,7 @@ from district.units import queries as unit_lists
 from district.work import unit_of_work
 
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
-AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification")
+AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification", "unit")
 _MESSAGES_A_PAGE = 50
 
 
@@ -281,6 +281,8 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
         named[f"report:{report_id}"] = (number, url_for("admin.report", number=number))
     for person in _people(wanted.get("staff", set())):
         named[f"staff:{person.id}"] = (person.name, url_for("admin.staff", q=person.username))
+    for unit_id in wanted.get("unit", set()):
+        named[f"unit:{unit_id}"] = (unit_name(unit_id), url_for("admin.roster"))
     for facility_id in wanted.get("facility", set()):
         found = db.session.get(Facility, facility_id)
         if found is not None:

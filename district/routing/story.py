@@ -19,12 +19,14 @@ def _sentence(entry: Mapping[str, Any]) -> str:
     if outcome == "not_concerned":
         return t("routing.trace.not_concerned", count=entry["count"])
     if outcome == "backstop":
-        return t("routing.trace.backstop")
+        return t("handback.trace.backstop") if entry.get("unit") else t("routing.trace.backstop")
     if outcome == "lost":
         return t("routing.trace.lost", rule=rule, why=_why(entry["why"]))
     unit = _unit_name(entry.get("unit"))
     if outcome == "added":
         return t("routing.trace.added", rule=rule, unit=unit, role=t(f"routing.trace.role.{entry['role']}"))
+    if outcome == "stand_in":
+        return t("handback.trace.stand_in", unit=unit, away=_unit_name(entry.get("away")))
     if outcome == "outranked":
         return t("routing.trace.outranked", rule=rule, unit=unit or t("routing.trace.staff"))
     if not unit:
