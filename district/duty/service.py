@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import joinedload
@@ -188,6 +189,7 @@ def bring(
     Returns how many were created, unchanged and taken away.
     """
     created = unchanged = gone = 0
+    model: Any
     for model, names, wanted in (
         (DutyShift, ("unit_id", "name", "phone", "starts_at", "ends_at"), shifts_wanted),
         (UnitAbsence, ("unit_id", "stand_in_id", "starts_at", "ends_at"), absences_wanted),

@@ -52,9 +52,7 @@ def read_roster(rows: Iterable[Row], units: Collection[str] | None, where: str) 
 
 def by_kind(
     rows: Iterable[RosterRow], unit_ids: Mapping[str, int], zone: str
-) -> tuple[
-    set[tuple[int, str, str, datetime, datetime]], set[tuple[int, int, datetime, datetime | None]]
-]:
+) -> tuple[set[tuple[int, str, str, datetime, datetime]], set[tuple[int, int, datetime, datetime | None]]]:
     """Shifts and absences as `duty.bring` wants them. zone: the district's, whose clocks the file means."""
     here = ZoneInfo(zone)
     shifts: set[tuple[int, str, str, datetime, datetime]] = set()

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from district.categories.models import LimitUnit
@@ -64,8 +64,8 @@ def was_handed_back_by(report_id: int, unit_id: int | None) -> bool:
 class UnitRate:
     """A unit's hand-backs in a period. dispatched: how often it was given a report.
 
-    shirked: hand-backs that were refused, late or repeated, each once. rate: its share of the dispatches, None below
-    the district's least number of them.
+    shirked: hand-backs that were refused or late, or that repeat one and await their ruling, each once; rate: their
+    share of the dispatches, None below the district's least number of them.
     """
 
     unit_id: int
@@ -99,7 +99,11 @@ def rates(since: datetime, until: datetime, *, units: Collection[int] | None = N
         .group_by(ReportEvent.unit_id)
     )
     dispatched = dict(db.session.execute(given).all())
-    shirked = or_(HandBack.upheld.is_(False), HandBack.is_late.is_(True), HandBack.is_repeated.is_(True))
+    shirked = or_(
+        HandBack.upheld.is_(False),
+        HandBack.is_late.is_(True),
+        and_(HandBack.is_repeated.is_(True), HandBack.upheld.is_(None)),
+    )
     counted = select(
         HandBack.unit_id,
         func.count(),
@@ -113,10 +117,10 @@ def rates(since: datetime, until: datetime, *, units: Collection[int] | None = N
         counted = counted.where(HandBack.unit_id.in_(list(units)))
     least = least_dispatches()
     found = []
-    for unit_id, *numbers, bad in db.session.execute(counted.group_by(HandBack.unit_id)):
+    for unit_id, asked, upheld, refused, late, repeated, bad in db.session.execute(counted.group_by(HandBack.unit_id)):
         number = int(dispatched.get(unit_id, 0))
         rate = bad / number if number >= least else None
-        found.append(UnitRate(unit_id, number, *numbers, bad, rate))
+        found.append(UnitRate(unit_id, number, asked, upheld, refused, late, repeated, bad, rate))
     return sorted(found, key=lambda row: (row.rate is None, -(row.rate or 0), -row.shirked, row.unit_id))
 
 
@@ -140,9 +144,7 @@ def waiting(*, units: Collection[int] | None = None, limit: int = 100) -> list[t
 
 def proposals(*, limit: int = 100) -> list[Report]:
     """Reports whose corrected facts make them another unit's while one is at work: the dispatcher decides."""
-    query = select(Report).where(
-        Report.proposed_unit_id.is_not(None), Report.status.in_(("assigned", "in_progress"))
-    )
+    query = select(Report).where(Report.proposed_unit_id.is_not(None), Report.status.in_(("assigned", "in_progress")))
     parts = (joinedload(Report.category), joinedload(Report.unit), joinedload(Report.proposed_unit))
     return list(db.session.scalars(query.options(*parts).order_by(Report.id).limit(limit)))
 

@@ -59,9 +59,7 @@ def like(report: Report, *, limit: int = 3) -> list[Match]:
             Precedent.in_compound.is_(report.compound_id is not None),
             Precedent.report_id != report.id,
         )
-        .options(
-            joinedload(Precedent.from_unit), joinedload(Precedent.to_unit), joinedload(Precedent.report)
-        )
+        .options(joinedload(Precedent.from_unit), joinedload(Precedent.to_unit), joinedload(Precedent.report))
         .order_by((Precedent.area_code == report.area_code).desc(), Precedent.id.desc())
         .limit(limit)
     ).all()

@@ -52,8 +52,9 @@ DEFAULT_REOPEN_DAYS = 15
 
 __all__ = [
     "SYSTEM", "NewReport", "accept", "add_media", "assign", "comment", "correct", "find", "hand_back",
-    "keep_in_triage", "keep_unit", "lock", "note_overdue", "propose_unit", "rate", "refuse_hand_back", "refuse_verification", "reject", "reopen", "resolve",
-    "send_to_triage", "submit", "support", "uphold_hand_back", "verify", "withdraw",
+    "keep_in_triage", "keep_unit", "lock", "note_overdue", "propose_unit", "rate", "refuse_hand_back",
+    "refuse_verification", "reject", "reopen", "resolve", "send_to_triage", "submit", "support", "uphold_hand_back",
+    "verify", "withdraw",
 ]  # fmt: skip
 
 
@@ -648,8 +649,9 @@ def correct(
 
     Another category, place or facility makes the router look again, once for all that was corrected in one call; a
     report that no router has seen yet is simply routed as it is now.
-    facility_code: either of its codes, "" for none. A resident's new place replaces the old one whole: with an address alone, the point and the facility that were
-    wrong go. said: how the resident put it, kept in the history for whoever dispatches.
+    facility_code: either of its codes, "" for none. A resident's new place replaces the old one whole: with an address
+    alone, the point and the facility that were wrong go. said: how the resident put it, kept in the history for
+    whoever dispatches.
     """
     require(by, Action.CORRECT, report)
     ref = reference()

@@ -165,7 +165,8 @@ class TestTheTable:
 class TestHandBacks:
     def test_agreeing_gives_it_to_the_unit_that_was_chosen(self, district: SmallDistrict, log_in: LogIn) -> None:
         report = make_report(district, Status.ASSIGNED)
-        log_in("handler").act(report, "hand_back", reason_code="not_our_area", reason="归街道管", unit=str(district.street.id))
+        sent = {"reason_code": "not_our_area", "reason": "归街道管", "unit": str(district.street.id)}
+        log_in("handler").act(report, "hand_back", **sent)
         lead = log_in("dispatcher")
         page = lead.get(f"/admin/reports/{report.number}").text
         assert "归街道管" in page
@@ -393,7 +394,7 @@ def test_a_district_worth_of_clicks_ends_closed(district: SmallDistrict, log_in:
     report = make_report(district, Status.TRIAGE)
     steps: list[tuple[str, str, dict[str, str]]] = [
         ("dispatcher", "assign", {"unit": str(district.lamps.id)}),
-        ("handler", "hand_back", {"reason": "归街道管"}),
+        ("handler", "hand_back", {"reason_code": "not_our_duty", "reason": "归街道管"}),
         ("shift_lead", "refuse_hand_back", {"ruling": "灯杆归你们"}),
         ("handler", "accept", {}),
         ("handler", "resolve", {"note": "换了灯泡"}),

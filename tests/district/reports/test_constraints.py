@@ -142,11 +142,13 @@ class Stage:
                 [
                     standard,
                     DutyShift(
-                        unit_id=district.lamps.id, name="某人", phone="1", starts_at=NOW, ends_at=NOW + timedelta(days=1)
+                        unit_id=district.lamps.id, name="某人", phone="1", starts_at=NOW,
+                        ends_at=NOW + timedelta(days=1),
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
                     StaffNotice(
-                        role="shift_lead", unit_id=district.lamps.id, report_id=1, kind="unseen", params={}, created_at=NOW
+                        role="shift_lead", unit_id=district.lamps.id, report_id=1, kind="unseen", params={},
+                        created_at=NOW,
                     ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),

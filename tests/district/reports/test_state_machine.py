@@ -106,8 +106,8 @@ FROM = {
 
 EVERYBODY = [
     "system", "key_holder", "resident", "other_resident", "acceptor", "dispatcher", "shift_lead", "verifier",
-    "inspector", "leader", "administrator", "handler", "unit_manager", "bureau", "crew", "other_unit", "co_handler", "insider",
-    "co_insider", "departed",
+    "inspector", "leader", "administrator", "handler", "unit_manager", "bureau", "crew", "other_unit", "co_handler",
+    "insider", "co_insider", "departed",
 ]  # fmt: skip
 
 
