@@ -107,6 +107,11 @@ def moment(value: datetime | None, *, seconds: bool = False) -> Markup:
     return Markup('<time datetime="{}" class="number">{}</time>').format(exact, f"{local:{pattern}}")
 
 
+def clock_face(value: datetime) -> str:
+    """A time inside a sentence, `11-22 14:30` in the district's zone."""
+    return f"{value.astimezone(zone()):%m-%d %H:%M}"
+
+
 def ago(value: datetime | None) -> str:
     """How long ago, in words; a date when it is more than a week."""
     if value is None:
@@ -334,6 +339,7 @@ def _for_templates() -> dict[str, Any]:
         "area_name": area_name,
         "can": can,
         "category_name": category_name,
+        "clock_face": clock_face,
         "clock_of": clock_of,
         "failure_words": failure_words,
         "has": has,

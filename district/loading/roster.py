@@ -26,7 +26,7 @@ class RosterRow:
 
 
 def read_roster(rows: Iterable[Row], units: Collection[str] | None, where: str) -> tuple[RosterRow, ...]:
-    """Every row without a mistake; mistakes are noted by the rows themselves. units: known codes of the file `where`."""
+    """Every row without a mistake; mistakes are noted by the rows themselves. units: known codes of `where`."""
     found: dict[RosterRow, None] = {}
     for row in rows:
         code = row.reference("unit_code", units, where) or ""

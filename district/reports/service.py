@@ -329,9 +329,7 @@ def keep_unit(report: Report, *, by: Staff) -> Report:
     if report.proposed_unit_id is None or Status(report.status) not in WITH_UNIT:
         raise WrongState()
     proposed, report.proposed_unit_id = report.proposed_unit_id, None
-    _record(
-        report, EventKind.REROUTED, by, unit_id=report.unit_id, is_public=False, data={"refused_unit_id": proposed}
-    )
+    _record(report, EventKind.REROUTED, by, unit_id=report.unit_id, is_public=False, data={"refused_unit_id": proposed})
     audit.record(by, "report.keep_unit", f"report:{report.id}")
     return report
 
@@ -395,6 +393,7 @@ def hand_back(
     )
     db.session.add(row)
     report.hand_back_pending = True
+    report.first_seen_at, report.look_due_at = report.first_seen_at or now, None
     _record(
         report, EventKind.HANDED_BACK, by, unit_id=report.unit_id, note=reason, is_public=False,
         data={"reason_code": reason_code, "late": row.is_late, "repeated": row.is_repeated},

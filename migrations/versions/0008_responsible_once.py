@@ -129,7 +129,9 @@ def upgrade() -> None:
         sa.CheckConstraint(f"role in ({ROLES})", name="role_known"),
         sa.CheckConstraint("(read_at is null) = (read_by_id is null)", name="reading_whole"),
         sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_staff_notice_unit_id")),
-        sa.ForeignKeyConstraint(["report_id"], ["report.id"], name=op.f("fk_staff_notice_report_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["report_id"], ["report.id"], name=op.f("fk_staff_notice_report_id"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["read_by_id"], ["staff.id"], name=op.f("fk_staff_notice_read_by_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_notice")),
     )

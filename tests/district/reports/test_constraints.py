@@ -142,22 +142,31 @@ class Stage:
                 [
                     standard,
                     DutyShift(
-                        unit_id=district.lamps.id, name="某人", phone="1", starts_at=NOW,
+                        unit_id=district.lamps.id,
+                        name="某人",
+                        phone="1",
+                        starts_at=NOW,
                         ends_at=NOW + timedelta(days=1),
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
                     StaffNotice(
-                        role="shift_lead", unit_id=district.lamps.id, report_id=1, kind="unseen", params={},
+                        role="shift_lead",
+                        unit_id=district.lamps.id,
+                        report_id=1,
+                        kind="unseen",
+                        params={},
                         created_at=NOW,
                     ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
-                    SubscriptionGrant(
-                        resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW
-                    ),
+                    SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),
                     ResidentBlock(
-                        resident_id=district.resident.id, report_id=1, reason="骚扰", blocked_by_id=staff_id,
-                        blocked_at=NOW, until=NOW + timedelta(days=1),
+                        resident_id=district.resident.id,
+                        report_id=1,
+                        reason="骚扰",
+                        blocked_by_id=staff_id,
+                        blocked_at=NOW,
+                        until=NOW + timedelta(days=1),
                     ),
                 ]
             )

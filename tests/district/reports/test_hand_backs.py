@@ -87,6 +87,8 @@ def test_a_reason_comes_from_the_list_and_something_else_needs_words(district: S
         assert set(refused.value.fields) == {field}
     row = back(district, report, reason_code="wrong_place")
     assert (row.reason_code, row.reason) == ("wrong_place", "")
+    db.session.refresh(report)
+    assert report.first_seen_at == row.asked_at  # whoever hands it back has looked
     assert hand_backs.reason_words("wrong_place") == "地点不对"
 
 
