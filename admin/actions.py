@@ -19,7 +19,7 @@ from district.errors import BadInput, DistrictError, NotAllowed, NotFound, Stale
 from district.extensions import db
 from district.messages import speaking, t
 from district.people.models import Staff
-from district.reports import guards, photos, questions, sight
+from district.reports import guards, parts, photos, questions, sight
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.states import Action
@@ -40,6 +40,7 @@ _LEAVES: dict[Action, EventKind] = {
     Action.REOPEN: EventKind.REOPENED,
     Action.ASK: EventKind.ASKED,
     Action.WITHDRAW_QUESTION: EventKind.QUESTION_WITHDRAWN,
+    Action.FINISH_PART: EventKind.PART_DONE,
 }
 
 
@@ -115,11 +116,15 @@ def _correct(report: Report, by: Staff, sent: Sent) -> None:
         latitude=latitude,
         longitude=longitude,
         address=sent.text("address") if "address" in sent.fields else None,
+        facility_code=sent.text("facility") if "facility" in sent.fields else None,
     )
 
 
 def _hand_back(report: Report, by: Staff, sent: Sent) -> None:
-    reports.hand_back(report, by=by, reason=sent.text("reason"), suggested_unit_id=sent.number("unit"))
+    reports.hand_back(
+        report, by=by, reason=sent.text("reason"), reason_code=sent.text("reason_code"),
+        suggested_unit_id=sent.number("unit"),
+    )  # fmt: skip
 
 
 def _comment(report: Report, by: Staff, sent: Sent) -> None:
@@ -153,6 +158,9 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
     Action.COMMENT: _comment,
     Action.ASK: lambda report, by, sent: questions.ask(report, by=by, text=sent.text("text")),
     Action.WITHDRAW_QUESTION: lambda report, by, _: questions.withdraw_question(report, by=by),
+    Action.FINISH_PART: lambda report, by, sent: parts.finish_part(
+        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
+    ),
 }
 
 

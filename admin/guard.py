@@ -30,6 +30,7 @@ _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
 _COMMAND = frozenset({Role.ACCEPTOR, Role.DISPATCHER, Role.SHIFT_LEAD})
 _OVERSIGHT = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR})
 _KEEPS = frozenset({Role.ADMINISTRATOR})
+_KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGER})
 
 # Every other endpoint and the roles that may ask for it; one that is not here is refused to all.
 # What somebody may do to one report is the table of transitions' business (district.reports.states).
@@ -53,6 +54,16 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "facility": _EVERYBODY,
     "revoke_token": _KEEPS,
     "units": _EVERYBODY,
+    "keep_unit": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
+    "hand_backs": _OVERSIGHT | _COMMAND | {Role.UNIT_MANAGER},
+    "unseen": _OVERSIGHT | _COMMAND | {Role.UNIT_MANAGER},
+    "notices": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD, Role.UNIT_MANAGER}),
+    "read_notices": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD, Role.UNIT_MANAGER}),
+    "roster": _OVERSIGHT | _COMMAND | {Role.UNIT_MANAGER},
+    "add_shift": _KEEPS_ROSTER,
+    "end_shift": _KEEPS_ROSTER,
+    "set_away": _KEEPS_ROSTER,
+    "end_away": _KEEPS_ROSTER,
     "messages": _OVERSIGHT | _COMMAND,
     "retry_message": frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.DISPATCHER}),
     "staff": _KEEPS | {Role.LEADER},

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
 from admin.report_page import square_code
-from admin.showing import zone
+from admin.showing import unit_name, zone
 from district import links
 from district.errors import BadInput, NotFound
 from district.extensions import db
@@ -30,7 +30,7 @@ from district.units import queries as unit_lists
 from district.work import unit_of_work
 
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
-AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification", "rules", "model")
+AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification", "rules", "model", "unit")
 _MESSAGES_A_PAGE = 50
 
 
@@ -285,6 +285,8 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
     for version in wanted.get("rules", set()):
         said = t("rules.versions.number", number=version)
         named[f"rules:{version}"] = (said, url_for("admin.rules_version", number=version))
+    for unit_id in wanted.get("unit", set()):
+        named[f"unit:{unit_id}"] = (unit_name(unit_id), url_for("admin.roster"))
     for facility_id in wanted.get("facility", set()):
         found = db.session.get(Facility, facility_id)
         if found is not None:

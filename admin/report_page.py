@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from qrcode.image.svg import SvgPathImage
 
+from admin.answering import for_form, standing_of
 from admin.guard import me, pages
 from admin.inbox import choices
 from admin.showing import history, line_of
@@ -21,7 +22,7 @@ from district.errors import NotFound
 from district.notifications import service as notifications
 from district.people import blocks
 from district.reference import UnitRef, reference
-from district.reports import guards, queries, questions, sight
+from district.reports import guards, looking, precedents, queries, questions, sight
 from district.reports import service as reports
 from district.reports.models import HandBack, Photo, Report
 from district.reports.states import Action
@@ -29,12 +30,13 @@ from district.routing import choices as choices_of_rules
 from district.routing.models import RoutingDecision
 from district.routing.queries import latest_decision
 from district.routing.rules import LOOKERS_ON
+from district.work import unit_of_work
 
 # The order in which buttons are offered: what moves the report on first.
 _BUTTONS = (
     Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
-    Action.RESOLVE, Action.ASSIGN, Action.REOPEN, Action.ASK, Action.COMMENT, Action.HAND_BACK, Action.CORRECT,
-    Action.REJECT, Action.WITHDRAW_QUESTION,
+    Action.RESOLVE, Action.FINISH_PART, Action.ASSIGN, Action.REOPEN, Action.ASK, Action.COMMENT, Action.HAND_BACK,
+    Action.CORRECT, Action.REJECT, Action.WITHDRAW_QUESTION,
 )  # fmt: skip
 # What brings a report nearer to its end: the first of these stands out.
 _FORWARD = frozenset(
@@ -42,9 +44,8 @@ _FORWARD = frozenset(
 )
 # These need no words: one tap does them.
 ONE_TAP = frozenset({Action.ACCEPT, Action.WITHDRAW_QUESTION})
-# Reasons to choose from; the sentences are in the catalogue under `admin.reject` and `admin.hand_back`.
+# Reasons to choose from; the sentences are in the catalogue under `admin.reject`.
 REJECT_REASONS = ("not_ours", "nothing_wrong", "unclear", "twice", "legal", "private")
-HAND_BACK_REASONS = ("not_ours", "not_here", "wrong_category", "needs_other")
 ASK_PHRASES = ("where", "photo", "when", "still")
 
 
@@ -62,7 +63,12 @@ class Opened:
 
 @pages.get("/reports/<number>")
 def report(number: str) -> ResponseReturnValue:
-    return show(visible(number))
+    found = visible(number)
+    if looking.is_first_look(me(), found) and found.unit_id is not None:
+        with unit_of_work():
+            looking.note_first_look(found.id, found.unit_id)
+        found = visible(number)
+    return show(found)
 
 
 @pages.get("/reports/<number>/do/<action>")
@@ -155,6 +161,7 @@ def show(
         "report": found,
         "seen": found.events[-1].id if found.events else 0,
         "standards": standards_of(found),
+        "standing": standing_of(found, staff),
         "waiting_photos": sum(photo.state == "waiting" for photo in found.photos),
     }
     if opened is not None:
@@ -183,9 +190,8 @@ def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) 
         hand_back = queries.pending_hand_back(found.id)
     proposed = _proposal(found, latest_decision(found.id)) if opened.action is Action.ASSIGN else None
     suggested, others = _units_to_choose(found, opened.action, hand_back)
-    return {
+    return for_form(found, opened.action) | {
         "hand_back": hand_back,
-        "hand_back_reasons": HAND_BACK_REASONS,
         "ask_phrases": ASK_PHRASES,
         "opened": opened,
         "proposed_id": str(proposed.id) if proposed else "",
@@ -222,6 +228,8 @@ def _units_to_choose(
 
     if hand_back is not None and hand_back.suggested_unit_id is not None:
         add(ref.units_by_id.get(hand_back.suggested_unit_id), "suggested")
+    for match in precedents.like(found):
+        add(ref.units_by_id.get(match.precedent.to_unit_id), "precedent")
     decision = latest_decision(found.id)
     if decision is not None:
         if decision.unit_id is not None:

@@ -18,6 +18,7 @@ from district import clock, sealed
 from district.messages import CHINESE, has, language, t
 from district.notifications.models import Delivery, Notification
 from district.reference import CategoryRef, reference
+from district.reports import hand_backs
 from district.reports.models import Report, ReportEvent
 from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
 from district.routing import story
@@ -104,6 +105,11 @@ def moment(value: datetime | None, *, seconds: bool = False) -> Markup:
         pattern = "%Y-" + pattern
     exact = local.isoformat(timespec="seconds")
     return Markup('<time datetime="{}" class="number">{}</time>').format(exact, f"{local:{pattern}}")
+
+
+def clock_face(value: datetime) -> str:
+    """A time inside a sentence, `11-22 14:30` in the district's zone."""
+    return f"{value.astimezone(zone()):%m-%d %H:%M}"
 
 
 def ago(value: datetime | None) -> str:
@@ -284,6 +290,31 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.place", area=area_name(str(data["place"]))))
     if data.get("address"):
         found.append(t("admin.history.address"))
+    return found + _about_responsibility(data)
+
+
+def _about_responsibility(data: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    if data.get("reason_code") and hand_backs.reason_words(data["reason_code"]):
+        found.append(hand_backs.reason_words(data["reason_code"]))
+    if data.get("late"):
+        found.append(t("handback.history.late"))
+    if data.get("repeated"):
+        found.append(t("handback.history.repeated"))
+    if data.get("told"):
+        found.append(t("handback.history.told", role=t(f"status.role.{data['told']}")))
+    if data.get("again"):
+        found.append(t("handback.history.again"))
+    if data.get("first_taker"):
+        found.append(t("handback.history.first_taker"))
+    if data.get("open_parts"):
+        names = t("admin.between").join(unit_name(unit_id) for unit_id in data["open_parts"])
+        found.append(t("handback.history.open_parts", units=names))
+    if data.get("refused_unit_id"):
+        found.append(t("handback.history.refused_unit", unit=unit_name(data["refused_unit_id"])))
+    if "facility" in data:
+        code = data["facility"]
+        found.append(t("handback.history.facility", code=code) if code else t("handback.history.no_facility"))
     return found
 
 
@@ -301,20 +332,24 @@ def other_language() -> str:
 @pages.context_processor
 def _for_templates() -> dict[str, Any]:
     from admin.guard import can, me
+    from district.notices import service as notices
 
     return {
         "ago": ago,
         "area_name": area_name,
         "can": can,
         "category_name": category_name,
+        "clock_face": clock_face,
         "clock_of": clock_of,
         "failure_words": failure_words,
         "has": has,
+        "hand_back_reason": hand_backs.reason_words,
         "limit_words": limit_words,
         "local": local,
         "masked_contact": masked_contact,
         "me": me,
         "moment": moment,
+        "notice_count": lambda: notices.unread_count(me()) if can("notices") else 0,
         "other_language": other_language,
         "place_words": place_words,
         "reference": reference,

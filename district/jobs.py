@@ -31,10 +31,11 @@ from district.learning.lessons import gather as gather_lessons
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.reference import forget, reference
-from district.reports import photos, questions
+from district.reports import looking, photos, questions
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
+from district.routing import again
 from district.routing import service as routing
 from district.wechat import errors as wechat_errors
 from district.work import BELLS, answered, ring, unit_of_work
@@ -81,6 +82,12 @@ def route_reports() -> None:
             # One report of the batch cannot be written down. It must not hold up the others.
             log.error("batch not routed, trying one by one", extra={"reason": type(error).__name__})
             handled = _route_one_by_one()
+        db.session.remove()
+        if handled < ROUTING_BATCH:
+            break
+    while turn.goes_on():
+        with unit_of_work():
+            handled = again.route_again(ROUTING_BATCH)
         db.session.remove()
         if handled < ROUTING_BATCH:
             return
@@ -225,7 +232,7 @@ def waiting_work() -> list[str]:
     found = []
     if db.session.scalar(
         select(Report.id).where(Report.status == Status.SUBMITTED, Report.route_after <= now).limit(1)
-    ):
+    ) or db.session.scalar(select(Report.id).where(Report.route_again_at <= now).limit(1)):
         found.append("route_reports")
     if db.session.scalar(select(Photo.id).where(Photo.state == PhotoState.WAITING, Photo.next_try_at <= now).limit(1)):
         found.append("fetch_photos")
@@ -248,6 +255,12 @@ def give_up_questions() -> None:
     """End the questions that no resident answered in time, so that their clocks go on."""
     with unit_of_work():
         questions.give_up_old()
+
+
+def tell_unseen() -> None:
+    """Tell the unit's managers, then the shift lead, of what nobody has looked at."""
+    with unit_of_work():
+        looking.tell_unseen()
 
 
 def tidy() -> None:

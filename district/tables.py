@@ -5,9 +5,11 @@ from __future__ import annotations
 import district.categories.models
 import district.chats.models
 import district.deadlines.models
+import district.duty.models
 import district.facilities.models
 import district.geo.models
 import district.learning.models
+import district.notices.models
 import district.notifications.models
 import district.people.models
 import district.reports.models

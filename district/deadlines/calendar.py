@@ -73,6 +73,11 @@ class WorkingCalendar:
             end = self._after_working(local, value * span)
         return end.replace(tzinfo=self.zone).astimezone(UTC)
 
+    def after_working(self, start: datetime, length: timedelta) -> datetime:
+        """The moment, in UTC, at which `length` of working time has passed since `start` (aware)."""
+        local = start.astimezone(self.zone).replace(tzinfo=None)
+        return self._after_working(local, length).replace(tzinfo=self.zone).astimezone(UTC)
+
     def is_worked(self, day: date) -> bool:
         """Whether people work on this day of the district's calendar."""
         if day in self.holidays:

@@ -16,7 +16,7 @@ from district import clock
 from district.extensions import db, redis_door
 from district.notifications import service as notifications
 from district.pulse import living_workers
-from district.reports import photos
+from district.reports import looking, photos
 from district.reports.models import Report
 from district.reports.states import Status
 from district.work import BELLS
@@ -51,7 +51,7 @@ def ready() -> tuple[Response, int]:
 
 @pages.get("/metrics")
 def metrics() -> Response:
-    """Prometheus: reports by status, oldest waiting work, messages by delivery, photos and queues waiting."""
+    """Prometheus: reports by status, oldest waiting work, messages by delivery, what is stuck, photos and queues."""
     registry = CollectorRegistry()
     by_status = Gauge("bihuan_open_reports", "Open reports by status", ["status"], registry=registry)
     rows = db.session.execute(
@@ -68,6 +68,13 @@ def metrics() -> Response:
     for name, count in notifications.counts().items():
         outbox.labels(name).set(count)
     Gauge("bihuan_photos_waiting", "Photos still with WeChat", registry=registry).set(photos.count_waiting())
+    still = looking.stuck()
+    for name, words, number in (
+        ("bihuan_reports_unseen", "Reports that nobody of their unit has looked at in time", still.unseen),
+        ("bihuan_reports_unrouted_too_long", "Reports that have waited too long for the router", still.unrouted),
+        ("bihuan_notifications_sending_too_long", "Messages that have been on their way too long", still.sending),
+    ):
+        Gauge(name, words, registry=registry).set(number)
     queued = Gauge("bihuan_queue_length", "Jobs waiting", ["queue"], registry=registry)
     try:
         for name in sorted(set(BELLS.values())):

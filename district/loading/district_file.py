@@ -85,6 +85,19 @@ def _part(value: Any) -> str | None:
     return None if whole else "part"
 
 
+def _minutes_by_code(value: Any) -> str | None:
+    """Minutes for some categories, by their codes."""
+    whole = isinstance(value, dict) and all(_whole(1)(minutes) is None for minutes in value.values())
+    return None if whole else "minutes_by_code"
+
+
+def _reasons(value: Any) -> str | None:
+    """A list of tables, each a code and its words in both languages."""
+    whole = isinstance(value, list) and all(isinstance(row, dict) and set(row) == {"code", "name"} for row in value)
+    whole = whole and all(_text(row["code"]) is None and _words(row["name"]) is None for row in value)
+    return None if whole and len({row["code"] for row in value}) == len(value) else "reasons"
+
+
 def _limit(value: Any) -> str | None:
     whole = isinstance(value, dict) and set(value) == {"value", "unit"}
     whole = whole and _whole(1)(value["value"]) is None and value["unit"] in tuple(LimitUnit)
@@ -153,6 +166,11 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "limits.rating_days": (_whole(0), False),
     "limits.dispatch_minutes": (_by_urgency, True),
     "limits.accept_minutes": (_by_urgency, False),
+    "limits.accept_minutes_by_category": (_minutes_by_code, False),
+    "limits.unrouted_minutes": (_whole(1), False),
+    "limits.hand_back": (_limit, False),
+    "limits.hand_back_rate_least": (_whole(1), False),
+    "hand_backs.reasons": (_reasons, False),
     "limits.remind_at": (_shares, False),
     "limits.extensions": (_whole(0), False),
     "limits.reopens_before_escalation": (_whole(1), False),

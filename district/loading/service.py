@@ -17,6 +17,7 @@ from sqlalchemy import Table, delete, exists, insert, select, text, update
 from district import clock, settings
 from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
+from district.duty import service as duty
 from district.extensions import db
 from district.facilities.models import Facility, FacilityToken, FacilityType
 from district.facilities.service import new_token
@@ -25,6 +26,7 @@ from district.geo.models import Area, Compound, NamedPlace
 from district.learning import versions as model_versions
 from district.loading.folder import BASEMAP, COMPOUNDS, GRIDS, Folder, Record, Records, read_folder
 from district.loading.problems import FolderRefused, Problem
+from district.loading.roster import by_kind
 from district.loading.sync import Counts, Outcome, bring_in_line, ids_by, key_of
 from district.people.models import Staff, StaffRole
 from district.people.service import hash_password
@@ -42,6 +44,7 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "calendar": ("settings",),
     "units": ("rules", "units"),
     "staff": (),
+    "roster": ("units",),
     "categories": ("categories", "rules"),
     "standards": ("categories",),
     "facility_types": ("categories", "rules"),
@@ -136,6 +139,7 @@ class _Loader:
         self.load_facilities()
         self.load_rules()
         self.load_staff()
+        self.load_roster()
         self.load_calendar()
         self.load_settings()
         self.load_wording()
@@ -246,6 +250,12 @@ class _Loader:
         outcome.counts.unchanged -= len(extra)
         if self.demo_passwords:
             self._give_demo_passwords(ids)
+
+    def load_roster(self) -> None:
+        zone = self.folder.settings["district"]["timezone"]
+        wanted = by_kind(self.folder.roster, self.unit_ids, zone)
+        created, unchanged, gone = duty.bring(*wanted)
+        self.counts["roster"] = Counts(created=created, unchanged=unchanged, retired=gone)
 
     def load_calendar(self) -> None:
         wanted = {str(day): record | {"day": day} for day, record in self.folder.calendar.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.categories.models import Category, Urgency
@@ -48,6 +48,11 @@ class Report(Model):
     access_key: opens the private part of the report's page; never in logs or lists.
     contact_sealed: telephone or name, encrypted, or empty. version: counts up with each change.
     hand_back_pending, waiting_for_resident: flags with a paused clock, not statuses.
+    first_seen_at: when somebody of the responsible unit first looked; look_due_at: when that should have been, null
+    once it has been or nobody is left to be told; look_level: how many have been told that nobody looked.
+    ruled_at: a hand-back was ruled on, and the ruling is final. is_unclear: no rule says whose it is.
+    proposed_unit_id: whose the corrected facts make it, while a unit is already at work.
+    route_again_at: since when the router should look at it again because its facts were corrected.
     """
 
     __tablename__ = "report"
@@ -110,6 +115,15 @@ class Report(Model):
         Index("ix_report_unit_status", "unit_id", "status", "id"),
         Index("ix_report_resident", "resident_id", "id"),
         Index("ix_report_facility", "facility_id", "id"),
+        # Nearly empty, both: what nobody has looked at yet, and what was just corrected.
+        Index(
+            "ix_report_look", "look_due_at",
+            sqlite_where=text("look_due_at is not null"), postgresql_where=text("look_due_at is not null"),
+        ),
+        Index(
+            "ix_report_again", "route_again_at", "id",
+            sqlite_where=text("route_again_at is not null"), postgresql_where=text("route_again_at is not null"),
+        ),
     )  # fmt: skip
 
     id: Mapped[Key]
@@ -163,6 +177,14 @@ class Report(Model):
     rating_text: Mapped[Words] = mapped_column(default="")
     rated_at: Mapped[Moment | None]
 
+    first_seen_at: Mapped[Moment | None]
+    look_due_at: Mapped[Moment | None]
+    look_level: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    ruled_at: Mapped[Moment | None]
+    is_unclear: Mapped[bool] = mapped_column(default=False, server_default=false())
+    proposed_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+    route_again_at: Mapped[Moment | None]
+
     route_after: Mapped[Moment]
     route_tries: Mapped[int] = mapped_column(Integer, default=0)
     version: Mapped[int] = mapped_column(Integer, default=1)
@@ -172,7 +194,8 @@ class Report(Model):
     resident: Mapped[Resident | None] = relationship()
     category: Mapped[Category | None] = relationship()
     facility: Mapped[Facility | None] = relationship()
-    unit: Mapped[Unit | None] = relationship()
+    unit: Mapped[Unit | None] = relationship(foreign_keys=[unit_id])
+    proposed_unit: Mapped[Unit | None] = relationship(foreign_keys=[proposed_unit_id])
     resolved_by: Mapped[Staff | None] = relationship(foreign_keys=[resolved_by_id])
     verified_by: Mapped[Staff | None] = relationship(foreign_keys=[verified_by_id])
     parent: Mapped[Report | None] = relationship(remote_side="Report.id")
@@ -182,16 +205,26 @@ class Report(Model):
 
 
 class ReportUnit(Model):
-    """A unit that has a part in a report beside the responsible one. role: co 协办, supervise 督办, broadcast."""
+    """A unit that has a part in a report beside the responsible one. role: co 协办, supervise 督办, broadcast.
+
+    done_at, done_by_id: when and by whom a co-unit's own part was finished; note: what was done.
+    """
 
     __tablename__ = "report_unit"
-    __table_args__ = (CheckConstraint("role in ('co', 'supervise', 'broadcast')", name="role_known"),)
+    __table_args__ = (
+        CheckConstraint("role in ('co', 'supervise', 'broadcast')", name="role_known"),
+        CheckConstraint("(done_at is null) = (done_by_id is null)", name="done_whole"),
+    )
 
     report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), primary_key=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(String(20), primary_key=True)
+    done_at: Mapped[Moment | None]
+    done_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    note: Mapped[Words] = mapped_column(default="", server_default="")
 
     unit: Mapped[Unit] = relationship()
+    done_by: Mapped[Staff | None] = relationship()
 
 
 class ReportFollower(Model):
@@ -232,6 +265,10 @@ class EventKind(StrEnum):
     ANSWERED = "answered"
     QUESTION_WITHDRAWN = "question_withdrawn"
     QUESTION_EXPIRED = "question_expired"
+    UNSEEN = "unseen"
+    PART_DONE = "part_done"
+    REROUTED = "rerouted"
+    REROUTE_PROPOSED = "reroute_proposed"
 
 
 class ReportEvent(Model):
@@ -268,7 +305,11 @@ class ReportEvent(Model):
 
 
 class HandBack(Model):
-    """A unit says a report is not its own. At most one awaits its ruling for each report."""
+    """A unit says a report is not its own. At most one awaits its ruling for each report.
+
+    reason_code: of the district's list; reason: the unit's own words. is_late: asked after the district's limit.
+    is_repeated: a ruling on the same case had already said that it is this unit's.
+    """
 
     __tablename__ = "hand_back"
     __table_args__ = (
@@ -283,7 +324,10 @@ class HandBack(Model):
     report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), index=True)
     unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
     suggested_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
+    reason_code: Mapped[str] = mapped_column(String(40), default="other", server_default="other")
     reason: Mapped[str] = mapped_column(String(500))
+    is_late: Mapped[bool] = mapped_column(default=False, server_default=false())
+    is_repeated: Mapped[bool] = mapped_column(default=False, server_default=false())
     asked_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
     asked_at: Mapped[Moment]
     ruled_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
@@ -293,6 +337,38 @@ class HandBack(Model):
 
     unit: Mapped[Unit] = relationship(foreign_keys=[unit_id])
     suggested_unit: Mapped[Unit | None] = relationship(foreign_keys=[suggested_unit_id])
+
+
+class Precedent(Model):
+    """What a ruling said about a case: offered when the same case comes up again.
+
+    The case: category, type of facility, area, and whether it lies inside a compound.
+    from_unit_id: who handed it back; to_unit_id: who has it by the ruling (the same unit when it was refused).
+    """
+
+    __tablename__ = "precedent"
+    __table_args__ = (
+        UniqueConstraint("hand_back_id"),
+        Index("ix_precedent_case", "category_id", "facility_type_id", "id"),
+    )
+
+    id: Mapped[Key]
+    hand_back_id: Mapped[int] = mapped_column(ForeignKey("hand_back.id", ondelete="CASCADE"))
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), index=True)
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
+    facility_type_id: Mapped[int | None] = mapped_column(ForeignKey("facility_type.id"))
+    area_code: Mapped[str] = mapped_column(String(40), default="")
+    in_compound: Mapped[bool]
+    reason_code: Mapped[str] = mapped_column(String(40))
+    from_unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
+    to_unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
+    why: Mapped[Words] = mapped_column(default="")
+    ruled_at: Mapped[Moment]
+    ruled_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+
+    report: Mapped[Report] = relationship()
+    from_unit: Mapped[Unit] = relationship(foreign_keys=[from_unit_id])
+    to_unit: Mapped[Unit] = relationship(foreign_keys=[to_unit_id])
 
 
 class Outcome(StrEnum):

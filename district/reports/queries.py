@@ -283,7 +283,7 @@ _LIGHTEST = 2
 # Steps after which a report lies in another pile although its status stays.
 _MOVES = (
     EventKind.HANDED_BACK, EventKind.HAND_BACK_REFUSED, EventKind.REMINDED, EventKind.ASKED, EventKind.ANSWERED,
-    EventKind.QUESTION_WITHDRAWN, EventKind.QUESTION_EXPIRED,
+    EventKind.QUESTION_WITHDRAWN, EventKind.QUESTION_EXPIRED, EventKind.REROUTE_PROPOSED, EventKind.UNSEEN,
 )  # fmt: skip
 
 

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, or_, select
 
 from district import audit, clock, sealed, work
 from district.categories.models import Urgency
 from district.deadlines import service as deadlines
-from district.errors import BadInput, NotFound, StaleVersion, WrongState
+from district.duty import service as duty
+from district.errors import BadInput, NotAllowed, NotFound, StaleVersion, WrongState
 from district.extensions import db
+from district.notices import service as notices
 from district.notifications import service as notifications
 from district.people.models import Resident, Staff
+from district.people.roles import Role
 from district.reference import reference
-from district.reports import numbers, questions
-from district.reports.guards import SYSTEM, Actor, KeyHolder, System, require
+from district.reports import hand_backs, looking, numbers, parts, precedents, questions
+from district.reports.guards import SYSTEM, Actor, KeyHolder, System, may, require
 from district.reports.history import attach as _attach
 from district.reports.history import record as _record
 from district.reports.models import (
@@ -34,7 +37,7 @@ from district.reports.models import (
     Source,
 )
 from district.reports.photos import MOST_PHOTOS, expect_media
-from district.reports.states import ENDED, Action, Status
+from district.reports.states import ENDED, WITH_UNIT, Action, Status
 from district.rows import insert_values, put, send
 from district.words import clean
 from district.work import hurry
@@ -48,9 +51,10 @@ LONGEST_REASON = 500
 DEFAULT_REOPEN_DAYS = 15
 
 __all__ = [
-    "SYSTEM", "Filed", "NewReport", "accept", "add_media", "assign", "comment", "correct", "file", "find",
-    "hand_back", "lock", "note_overdue", "rate", "refuse_hand_back", "refuse_verification", "reject", "reopen",
-    "resolve", "send_to_triage", "standing", "submit", "support", "uphold_hand_back", "verify", "withdraw",
+    "SYSTEM", "Filed", "NewReport", "accept", "add_media", "assign", "comment", "correct", "file", "find", "hand_back",
+    "keep_in_triage", "keep_unit", "lock", "note_overdue", "propose_unit", "rate", "refuse_hand_back",
+    "refuse_verification", "reject", "reopen", "resolve", "send_to_triage", "standing", "submit", "support",
+    "uphold_hand_back", "verify", "withdraw",
 ]  # fmt: skip
 
 
@@ -221,14 +225,20 @@ def assign(
     other_units: Iterable[tuple[int, str]] = (),
     rule_code: str | None = None,
     note: str = "",
+    again: bool = False,
 ) -> Report:
     """Give the report to the one unit that answers for it, with a deadline, and tell the resident.
 
+    A unit that is away is answered for by its stand-in, and the reason says so.
     report: locked. reason: `{"key": catalogue key, "params": {...}}`, the sentence everybody may read.
-    other_units: (unit id, `co` | `supervise` | `broadcast`). Raises NotAllowed, WrongState, BadInput.
+    other_units: (unit id, `co` | `supervise` | `broadcast`). again: because its facts were corrected.
+    Raises NotAllowed, WrongState, BadInput.
     """
     require(by, Action.ASSIGN, report)
-    unit = reference().units_by_id.get(unit_id)
+    unit, stand_in = reference().units_by_id.get(unit_id), duty.stand_in_for(unit_id)
+    if unit is not None and stand_in is not None:
+        reason = {"key": "handback.reason.stand_in", "params": {"unit": stand_in.name, "away": unit.name}}
+        unit, unit_id = stand_in, stand_in.id
     if unit is None or unit.is_closed:
         raise BadInput(fields={"unit": "errors.unit_unknown"})
     moved = report.unit_id is not None
@@ -236,14 +246,20 @@ def assign(
         raise BadInput(fields={"unit": "errors.unit_the_same"})
     before = report.status
     _give_to(report, unit_id)
-    report.reason = reason or {"key": "routing.reason.dispatcher", "params": {"unit": unit.name}}
+    if isinstance(by, System):
+        report.is_unclear = False
+    elif isinstance(by, Staff) and Role.SHIFT_LEAD in by.roles:
+        # What a shift lead decides after a ruling begins anew.
+        report.ruled_at = None
+    default = "handback.reason.first_taker" if report.is_unclear else "routing.reason.dispatcher"
+    report.reason = reason or {"key": default, "params": {"unit": unit.name}}
     for other_id, role in dict.fromkeys(other_units):
-        if other_id != unit_id and (isinstance(by, System) or not _has_part(report.id, other_id, role)):
+        if other_id != unit_id and (before == Status.SUBMITTED or not _has_part(report.id, other_id, role)):
             put(ReportUnit, report_id=report.id, unit_id=other_id, role=role)
     kind = EventKind.ROUTED if isinstance(by, System) else EventKind.REASSIGNED if moved else EventKind.ASSIGNED
     _record(
         report, kind, by, from_status=before, unit_id=unit_id, note=clean(note)[:LONGEST_NOTE],
-        data={"rule": rule_code or ""},
+        data={"rule": rule_code or ""} | ({"again": True} if again else {}),
     )  # fmt: skip
     if isinstance(by, Staff):
         audit.record(by, "report.assign", f"report:{report.id}", unit=unit.code)
@@ -257,14 +273,16 @@ def send_to_triage(
     reason: dict[str, Any],
     proposed_unit_id: int | None = None,
     other_units: Iterable[tuple[int, str]] = (),
+    is_unclear: bool = False,
 ) -> Report:
     """The rules leave it to a person: it waits in the command centre, with a proposal when there is one.
 
     other_units: as in `assign`; those who are asked whether it is theirs see it while it waits.
+    is_unclear: no rule says whose it is: the first unit that takes it on answers for it until a ruling (首接负责).
     """
     require(SYSTEM, Action.SEND_TO_TRIAGE, report)
     before = report.status
-    report.status = Status.TRIAGE
+    report.status, report.is_unclear = Status.TRIAGE, is_unclear
     report.reason = reason
     for other_id, role in dict.fromkeys(other_units):
         put(ReportUnit, report_id=report.id, unit_id=other_id, role=role)
@@ -275,82 +293,169 @@ def send_to_triage(
     return report
 
 
+def keep_in_triage(
+    report: Report,
+    *,
+    reason: dict[str, Any],
+    proposed_unit_id: int | None = None,
+    other_units: Iterable[tuple[int, str]] = (),
+    is_unclear: bool = False,
+) -> Report:
+    """Looked at again after a correction, and still left to a person: reason and proposal are the new ones."""
+    if report.status != Status.TRIAGE:
+        raise WrongState()
+    report.reason, report.is_unclear = reason, is_unclear
+    for other_id, role in dict.fromkeys(other_units):
+        if not _has_part(report.id, other_id, role):
+            put(ReportUnit, report_id=report.id, unit_id=other_id, role=role)
+    _record(report, EventKind.REROUTED, SYSTEM, is_public=False, data={"proposed_unit_id": proposed_unit_id})
+    return report
+
+
+def propose_unit(report: Report, unit_id: int | None) -> Report:
+    """Looked at again after a correction while a unit has it. unit_id: whose it would be now; None: it may stay.
+
+    Nothing is swapped silently: the dispatchers are told and decide, by `assign` or `keep_unit`.
+    """
+    if Status(report.status) not in WITH_UNIT:
+        raise WrongState()
+    report.proposed_unit_id = unit_id if unit_id != report.unit_id else None
+    if report.proposed_unit_id is None:
+        _record(report, EventKind.REROUTED, SYSTEM, unit_id=report.unit_id, is_public=False)
+        return report
+    _record(
+        report, EventKind.REROUTE_PROPOSED, SYSTEM, unit_id=report.unit_id, is_public=False,
+        data={"proposed_unit_id": unit_id},
+    )  # fmt: skip
+    unit = reference().units_by_id.get(report.proposed_unit_id)
+    notices.tell(
+        Role.DISPATCHER, "reroute", report_id=report.id, unit_id=report.unit_id, number=report.number,
+        unit=_unit_name(report), to=unit.name if unit else "",
+    )  # fmt: skip
+    return report
+
+
+def keep_unit(report: Report, *, by: Staff) -> Report:
+    """The dispatcher leaves the report where it is, whatever the corrected facts propose.
+
+    Raises NotAllowed to whoever could not give it to another unit, and WrongState when nothing is proposed.
+    """
+    if not may(by, Action.ASSIGN, report):
+        raise NotAllowed()
+    if report.proposed_unit_id is None or Status(report.status) not in WITH_UNIT:
+        raise WrongState()
+    proposed, report.proposed_unit_id = report.proposed_unit_id, None
+    _record(report, EventKind.REROUTED, by, unit_id=report.unit_id, is_public=False, data={"refused_unit_id": proposed})
+    audit.record(by, "report.keep_unit", f"report:{report.id}")
+    return report
+
+
 def accept(report: Report, *, by: Staff) -> Report:
     """The unit has seen it and begins."""
     require(by, Action.ACCEPT, report)
     before = report.status
     report.status, report.accepted_at = Status.IN_PROGRESS, clock.now()
-    _record(report, EventKind.ACCEPTED, by, from_status=before, unit_id=report.unit_id)
+    report.first_seen_at, report.look_due_at = report.first_seen_at or report.accepted_at, None
+    data = {"first_taker": True} if report.is_unclear else None
+    _record(report, EventKind.ACCEPTED, by, from_status=before, unit_id=report.unit_id, data=data)
     audit.record(by, "report.accept", f"report:{report.id}")
     notifications.tell(report, "accepted", unit=_unit_name(report), due=_moment(report.handling_due_at))
     return report
 
 
-def hand_back(report: Report, *, by: Staff, reason: str, suggested_unit_id: int | None = None) -> HandBack:
+def hand_back(
+    report: Report,
+    *,
+    by: Staff,
+    reason: str = "",
+    reason_code: str = hand_backs.OTHER,
+    suggested_unit_id: int | None = None,
+) -> HandBack:
     """The unit says it is not theirs, once, with a reason; the clock stands still until the dispatcher rules.
 
-    Raises WrongState when this unit has handed this report back before: that ruling is final.
+    reason_code: of the district's list; `other` needs words as well. After the district's limit it counts as late.
+    Raises WrongState when this unit has handed this report back before, or when it was ruled on: that is final.
     """
+    standing = Status(report.status) in WITH_UNIT and not report.hand_back_pending
+    if standing and may(by, Action.HAND_BACK, report):
+        if hand_backs.was_handed_back_by(report.id, report.unit_id):
+            raise WrongState("errors.handed_back_already")
+        if report.ruled_at is not None:
+            raise WrongState("handback.ruling_is_final")
     require(by, Action.HAND_BACK, report)
-    reason = _words(reason, "reason", "errors.reason_missing", longest=LONGEST_REASON)
-    unit_id = report.unit_id
-    before = db.session.scalar(
-        select(func.count()).select_from(HandBack).where(HandBack.report_id == report.id, HandBack.unit_id == unit_id)
-    )
-    if before:
-        raise WrongState("errors.handed_back_already")
+    if reason_code not in dict(hand_backs.reasons()):
+        raise BadInput(fields={"reason_code": "handback.choose_reason"})
+    if reason_code == hand_backs.OTHER or clean(reason):
+        reason = _words(reason, "reason", "errors.reason_missing", longest=LONGEST_REASON)
+    else:
+        reason = ""
     suggested = reference().units_by_id.get(suggested_unit_id) if suggested_unit_id is not None else None
     if suggested_unit_id is not None and (suggested is None or suggested.is_closed):
         raise BadInput(fields={"suggested_unit": "errors.unit_unknown"})
-    if unit_id is None:
+    if report.unit_id is None or report.assigned_at is None:
         raise WrongState()
+    now = clock.now()
+    precedent = precedents.deciding(report)
     row = HandBack(
         report_id=report.id,
-        unit_id=unit_id,
+        unit_id=report.unit_id,
         suggested_unit_id=suggested_unit_id,
+        reason_code=reason_code,
         reason=reason,
+        is_late=now > hand_backs.in_time_until(report.assigned_at),
+        is_repeated=precedent is not None and precedent.to_unit_id == report.unit_id,
         asked_by_id=by.id,
-        asked_at=clock.now(),
+        asked_at=now,
     )
     db.session.add(row)
     report.hand_back_pending = True
-    _record(report, EventKind.HANDED_BACK, by, unit_id=unit_id, note=reason, is_public=False)
+    report.first_seen_at, report.look_due_at = report.first_seen_at or now, None
+    _record(
+        report, EventKind.HANDED_BACK, by, unit_id=report.unit_id, note=reason, is_public=False,
+        data={"reason_code": reason_code, "late": row.is_late, "repeated": row.is_repeated},
+    )  # fmt: skip
     audit.record(by, "report.hand_back", f"report:{report.id}")
     return row
 
 
 def uphold_hand_back(report: Report, *, by: Staff, unit_id: int, ruling: str = "") -> Report:
-    """The dispatcher agrees: the report goes to `unit_id` with a new clock."""
+    """The dispatcher agrees: the report goes to `unit_id` with a new clock. That is final, and a precedent."""
     require(by, Action.UPHOLD_HAND_BACK, report)
     pending = _pending_hand_back(report)
     if unit_id == report.unit_id:
         raise BadInput(fields={"unit": "errors.unit_the_same"})
     _rule(pending, by, upheld=True, ruling=ruling)
-    report.hand_back_pending = False
+    report.hand_back_pending = report.is_unclear = False
     _record(report, EventKind.HAND_BACK_UPHELD, by, unit_id=pending.unit_id, note=pending.ruling, is_public=False)
     audit.record(by, "report.hand_back_upheld", f"report:{report.id}")
+    precedents.keep(report, pending, to_unit_id=unit_id, by=by)
     # Without the ruling's words: they are between staff, and the resident reads this line.
-    return assign(report, unit_id, by=by)
+    assign(report, unit_id, by=by)
+    report.ruled_at = pending.ruled_at
+    return report
 
 
 def refuse_hand_back(report: Report, *, by: Staff, ruling: str) -> Report:
-    """The dispatcher disagrees: the unit keeps it; the time the ruling took is given back."""
+    """The dispatcher disagrees: the unit keeps it; the time the ruling took is given back. Final, and a precedent."""
     require(by, Action.REFUSE_HAND_BACK, report)
     ruling = _words(ruling, "ruling", "errors.reason_missing", longest=LONGEST_REASON)
     pending = _pending_hand_back(report)
     _rule(pending, by, upheld=False, ruling=ruling)
-    report.hand_back_pending = False
+    report.hand_back_pending = report.is_unclear = False
+    report.ruled_at = pending.ruled_at
     if report.handling_due_at is not None and not report.waiting_for_resident:
         # While a question waits the clock stands still anyhow: its end gives the whole time back.
         report.handling_due_at += clock.now() - pending.asked_at
     _record(report, EventKind.HAND_BACK_REFUSED, by, unit_id=pending.unit_id, note=ruling, is_public=False)
     audit.record(by, "report.hand_back_refused", f"report:{report.id}")
+    precedents.keep(report, pending, to_unit_id=pending.unit_id, by=by)
     return report
 
 
 def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = ()) -> Report:
     """The unit has fixed it. note: what was done, shown to the resident as written; photo_ids: after the work.
 
+    Parts of co-units that are still open do not stand in the way; the history says which they were.
     A category marked so closes at once; every other waits for somebody else to verify.
     """
     require(by, Action.RESOLVE, report)
@@ -359,6 +464,7 @@ def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = 
     now = clock.now()
     before = report.status
     report.accepted_at = report.accepted_at or now
+    report.first_seen_at, report.look_due_at = report.first_seen_at or now, None
     report.status, report.resolved_at, report.resolved_by_id, report.resolution = (
         Status.RESOLVED,
         now,
@@ -366,7 +472,12 @@ def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = 
         note,
     )
     _attach(report, photo_ids, by, purpose="after")
-    _record(report, EventKind.RESOLVED, by, from_status=before, unit_id=report.unit_id, note=note)
+    report.proposed_unit_id = None
+    still_open = [part.unit_id for part in parts.open_parts(report)]
+    _record(
+        report, EventKind.RESOLVED, by, from_status=before, unit_id=report.unit_id, note=note,
+        data={"open_parts": still_open} if still_open else None,
+    )  # fmt: skip
     audit.record(by, "report.resolve", f"report:{report.id}")
     category = reference().categories_by_id.get(report.category_id) if report.category_id else None
     if category is not None and category.close_without_verification:
@@ -485,6 +596,7 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
         report.hand_back_pending = False
     report.status = Status.WITHDRAWN
     report.unit_id = report.assigned_at = report.handling_due_at = report.accepted_at = None
+    report.first_seen_at = report.look_due_at = report.proposed_unit_id = report.route_again_at = None
     _record(report, EventKind.WITHDRAWN, by, from_status=before)
     return report
 
@@ -552,13 +664,17 @@ def correct(
     longitude: float | None = None,
     address: str | None = None,
     description: str | None = None,
+    facility_code: str | None = None,
     place_source: PlaceSource = PlaceSource.PICKED,
     said: str = "",
 ) -> Report:
-    """Set right what was misunderstood while it waits for dispatch.
+    """Set right what was misunderstood, before it is fixed.
 
-    A resident's new place replaces the old one whole: with an address alone, the point and the facility that were
-    wrong go. said: how the resident put it, kept in the history for whoever dispatches.
+    Another category, place or facility makes the router look again, once for all that was corrected in one call; a
+    report that no router has seen yet is simply routed as it is now.
+    facility_code: either of its codes, "" for none. A resident's new place replaces the old one whole: with an address
+    alone, the point and the facility that were wrong go. said: how the resident put it, kept in the history for
+    whoever dispatches.
     """
     require(by, Action.CORRECT, report)
     ref = reference()
@@ -585,6 +701,11 @@ def correct(
         changed["place"] = ""
     if "place" in changed and not isinstance(by, Staff):
         report.facility_id = None
+    if facility_code is not None:
+        facility_id = _facility_id(facility_code)
+        if facility_id != report.facility_id:
+            report.facility_id = facility_id
+            changed["facility"] = clean(facility_code)
     if address is not None and clean(address) != report.address:
         report.address = clean(address)[:LONGEST_ADDRESS]
         changed["address"] = True
@@ -593,9 +714,30 @@ def correct(
         changed["description"] = True
     if changed:
         _record(report, EventKind.CORRECTED, by, note=clean(said)[:LONGEST_NOTE], is_public=False, data=changed)
+        if changed.keys() & _DECIDES and report.status != Status.SUBMITTED:
+            report.route_again_at = clock.now()
+            hurry("route_reports")
         if isinstance(by, Staff):
             audit.record(by, "report.correct", f"report:{report.id}", fields=sorted(changed))
     return report
+
+
+# What the rules look at.
+_DECIDES = frozenset({"category", "place", "facility"})
+
+
+def _facility_id(code: str) -> int | None:
+    from district.facilities.models import Facility
+
+    code = clean(code)
+    if not code:
+        return None
+    found = db.session.scalar(
+        select(Facility.id).where(or_(Facility.code == code, Facility.code17 == code), Facility.retired_at.is_(None))
+    )
+    if found is None:
+        raise BadInput(fields={"facility": "errors.facility_unknown"})
+    return found
 
 
 def _at_least(report: Report, urgency: Urgency, by: Staff | Resident | KeyHolder) -> Urgency:
@@ -658,6 +800,8 @@ def _give_to(report: Report, unit_id: int) -> None:
     )
     report.handling_due_at = deadlines.handling_due_at(report.category_id, Urgency(report.urgency), now)
     report.overdue_noted_at = None
+    report.first_seen_at, report.look_level, report.proposed_unit_id = None, 0, None
+    report.look_due_at = looking.look_due_at(report.category_id, Urgency(report.urgency), now)
 
 
 def _pending_hand_back(report: Report) -> HandBack:

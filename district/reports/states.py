@@ -78,6 +78,7 @@ class Action(StrEnum):
     ASK = "ask"
     ANSWER = "answer"
     WITHDRAW_QUESTION = "withdraw_question"
+    FINISH_PART = "finish_part"
 
 
 class Who(StrEnum):
@@ -88,10 +89,13 @@ class Who(StrEnum):
 
 
 class Scope(StrEnum):
-    """Which staff of a role: anybody, those of the responsible unit (or above it), or those with no part in it."""
+    """Which staff of a role: anybody, those of the responsible unit (or above it), of a co-unit whose part is not
+    done, or those with no part in it.
+    """
 
     ANY = "any"
     RESPONSIBLE_UNIT = "responsible_unit"
+    CO_UNIT = "co_unit"
     NOT_INVOLVED = "not_involved"
 
 
@@ -148,7 +152,10 @@ TRANSITIONS: tuple[Transition, ...] = (
         Status.WITHDRAWN,
         who=frozenset({Who.RESIDENT}),
     ),
-    Transition(Action.CORRECT, WAITING_FOR_DISPATCH, None, _COMMAND | {Role.ACCEPTOR}, frozenset({Who.RESIDENT})),
+    # Once it is with a unit, what was set right is looked at again by the router, never swapped silently.
+    Transition(
+        Action.CORRECT, WAITING_FOR_DISPATCH | WITH_UNIT, None, _COMMAND | {Role.ACCEPTOR}, frozenset({Who.RESIDENT})
+    ),
     Transition(
         Action.COMMENT,
         OPEN | {Status.CLOSED},
@@ -160,5 +167,6 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Action.ASK, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT),
     Transition(Action.ANSWER, _CLOCK_RUNS, None, who=frozenset({Who.RESIDENT})),
     Transition(Action.WITHDRAW_QUESTION, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT),
+    Transition(Action.FINISH_PART, WITH_UNIT | {Status.RESOLVED}, None, _UNIT, scope=Scope.CO_UNIT),
 )
 BY_ACTION: dict[Action, Transition] = {row.action: row for row in TRANSITIONS}

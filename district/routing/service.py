@@ -19,6 +19,7 @@ from sqlalchemy import or_, select
 from district import clock
 from district.categories.models import Urgency
 from district.deadlines import service as deadlines
+from district.duty import service as duty
 from district.errors import BadInput, DistrictError, NotFound
 from district.extensions import db
 from district.facilities.models import Facility
@@ -30,6 +31,7 @@ from district.reports.models import Report
 from district.reports.states import Status
 from district.routing.models import RoutingDecision
 from district.routing.rules import Decision, Facts, RuleBook, choose
+from district.routing.standing import Standing, standing
 from district.rows import batch, put
 from district.understanding import Intent, Understanding, store, understand
 
@@ -190,6 +192,7 @@ def if_it_were(report: Report, category: CategoryRef) -> Decision:
         intent=report.intent,
         urgency=max(Urgency(report.urgency), category.urgency, key=_RANK.__getitem__),
         has_place=report.latitude is not None or facility is not None or bool(report.address),
+        at=report.submitted_at,
     )
     return choose(facts, rule_book(ref))
 
@@ -209,7 +212,8 @@ def decide_for(
     """
     considered = consider(text, latitude, longitude, facility_code, category_code, at)
     decision, understood = considered.decision, considered.understood
-    unit = reference().units_by_code.get(decision.unit or "")
+    found = standing(decision, reference(), _aware(at))
+    unit = found.unit
     return {
         "category": _category_json(category_code, understood),
         "candidates": [{"code": code, "confidence": sure} for code, sure in understood.candidates],
@@ -218,9 +222,16 @@ def decide_for(
         "place": _place_json(considered),
         "unit": {"code": unit.code, "name": unit.name} if unit else None,
         "triage": decision.to_triage,
-        "reason": t(decision.reason.key, **decision.reason.params),
-        "trace": list(decision.trace),
+        "reason": t(found.reason["key"], **found.reason["params"]),
+        "trace": found.trace,
     }
+
+
+def _aware(at: datetime | None) -> datetime | None:
+    """A naive time is the district's."""
+    if at is None or at.tzinfo is not None:
+        return at
+    return at.replace(tzinfo=ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
 
 
 def consider(
@@ -237,8 +248,7 @@ def consider(
 
     fallback: `latitude` and `longitude` of the place to assume where the words name none in the district.
     """
-    if at is not None and at.tzinfo is None:
-        at = at.replace(tzinfo=ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
+    at = _aware(at)
     ref = reference()
     category = ref.categories_by_code.get(category_code) if category_code else None
     if category_code and category is None:
@@ -290,7 +300,7 @@ def rule_book(ref: Reference) -> RuleBook:
 
 
 def _make_rule_book(ref: Reference) -> RuleBook:
-    return RuleBook(ref.rules, ref.units_by_code, backstop_of(ref))
+    return RuleBook(ref.rules, duty.answering_units(ref), backstop_of(ref))
 
 
 def backstop_of(ref: Reference) -> str:
@@ -364,11 +374,14 @@ def _apply(report: Report, verdict: _Verdict, ref: Reference) -> None:
     if verdict.urgency != report.urgency:
         report.urgency = verdict.urgency
         report.dispatch_due_at = deadlines.dispatch_due_at(verdict.urgency, report.submitted_at)
-    unit = ref.units_by_code.get(decision.unit or "")
-    reason = decision.reason.as_json()
+    found = standing(decision, ref)
+    unit, reason = found.unit, found.reason
     others = [(ref.units_by_code[code].id, role) for code, role in decision.other_units]
     if decision.to_triage or unit is None:
-        reports.send_to_triage(report, reason=reason, proposed_unit_id=unit.id if unit else None, other_units=others)
+        reports.send_to_triage(
+            report, reason=reason, proposed_unit_id=unit.id if unit else None, other_units=others,
+            is_unclear=decision.rule is None,
+        )  # fmt: skip
     else:
         reports.assign(
             report,
@@ -378,17 +391,28 @@ def _apply(report: Report, verdict: _Verdict, ref: Reference) -> None:
             other_units=others,
             rule_code=decision.rule,
         )
+    keep(report, verdict, found)
+
+
+def judge(report: Report, facility: Facility | None, ref: Reference) -> _Verdict:
+    """What the rules say about a report as it is now; changes nothing."""
+    return _decide(report, _facility_facts(facility), ref)
+
+
+def keep(report: Report, verdict: _Verdict, found: Standing) -> None:
+    """Keep a decision with its trace."""
+    decision = verdict.decision
     put(
         RoutingDecision,
         report_id=report.id,
         at=clock.now(),
-        rules_version=ref.rules_version,
+        rules_version=reference().rules_version,
         rule_code=decision.rule,
-        unit_id=unit.id if unit else None,
+        unit_id=found.unit.id if found.unit else None,
         to_triage=decision.to_triage,
-        reason=reason,
+        reason=found.reason,
         inputs=verdict.inputs,
-        trace=list(decision.trace),
+        trace=found.trace,
         took_us=verdict.took_us,
     )
 

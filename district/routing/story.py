@@ -75,7 +75,7 @@ def _sentence(entry: Mapping[str, Any]) -> str:
     if outcome == "not_concerned":
         return t("routing.trace.not_concerned", count=entry["count"])
     if outcome == "backstop":
-        return t("routing.trace.backstop")
+        return t("handback.trace.backstop") if entry.get("unit") else t("routing.trace.backstop")
     if outcome == "lost":
         return t("routing.trace.lost", rule=rule, why=_why(entry["why"]))
     unit = _unit_name(entry.get("unit"))
@@ -84,6 +84,8 @@ def _sentence(entry: Mapping[str, Any]) -> str:
     if outcome == "border":
         area = reference().areas_by_code.get(entry["area"])
         return t("routing.trace.border", rule=rule or "-", unit=unit, area=area.name if area else entry["area"])
+    if outcome == "stand_in":
+        return t("handback.trace.stand_in", unit=unit, away=_unit_name(entry.get("away")))
     if outcome == "outranked":
         return t("routing.trace.outranked", rule=rule, unit=unit or t("routing.trace.staff"))
     if not unit:

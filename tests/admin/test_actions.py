@@ -44,7 +44,8 @@ def fields_for(district: SmallDistrict, action: Action) -> dict[str, str]:
         Action.ASSIGN: {"unit": str(district.street.id)},
         Action.UPHOLD_HAND_BACK: {"unit": str(district.street.id)},
         Action.REFUSE_HAND_BACK: {"ruling": "属于你单位"},
-        Action.HAND_BACK: {"reason": "不归我们"},
+        Action.HAND_BACK: {"reason_code": "not_our_duty"},
+        Action.FINISH_PART: {"note": "我们的部分好了"},
         Action.RESOLVE: {"note": "换了灯泡"},
         Action.REFUSE_VERIFICATION: {"note": "还是不亮"},
         Action.REJECT: {"reason_code": "not_ours"},
@@ -164,7 +165,8 @@ class TestTheTable:
 class TestHandBacks:
     def test_agreeing_gives_it_to_the_unit_that_was_chosen(self, district: SmallDistrict, log_in: LogIn) -> None:
         report = make_report(district, Status.ASSIGNED)
-        log_in("handler").act(report, "hand_back", reason="归街道管", unit=str(district.street.id))
+        sent = {"reason_code": "not_our_area", "reason": "归街道管", "unit": str(district.street.id)}
+        log_in("handler").act(report, "hand_back", **sent)
         lead = log_in("dispatcher")
         page = lead.get(f"/admin/reports/{report.number}").text
         assert "归街道管" in page
@@ -184,7 +186,7 @@ class TestHandBacks:
         db.session.refresh(report)
         assert (report.unit_id, report.hand_back_pending) == (district.lamps.id, False)
         # The ruling is final.
-        answer = log_in("handler").act(report, "hand_back", reason="还是不归我们")
+        answer = log_in("handler").act(report, "hand_back", reason_code="other", reason="还是不归我们")
         assert answer.status_code == 409
         assert "已经退回过一次" in words_of(answer)
         assert "还是不归我们" in answer.text
@@ -392,7 +394,7 @@ def test_a_district_worth_of_clicks_ends_closed(district: SmallDistrict, log_in:
     report = make_report(district, Status.TRIAGE)
     steps: list[tuple[str, str, dict[str, str]]] = [
         ("dispatcher", "assign", {"unit": str(district.lamps.id)}),
-        ("handler", "hand_back", {"reason": "归街道管"}),
+        ("handler", "hand_back", {"reason_code": "not_our_duty", "reason": "归街道管"}),
         ("shift_lead", "refuse_hand_back", {"ruling": "灯杆归你们"}),
         ("handler", "accept", {}),
         ("handler", "resolve", {"note": "换了灯泡"}),

@@ -100,6 +100,10 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "facilities": "/admin/facilities",
         "facility": f"/admin/facilities/{code}",
         "units": "/admin/units",
+        "hand_backs": "/admin/hand-backs",
+        "unseen": "/admin/unseen",
+        "notices": "/admin/notices",
+        "roster": "/admin/roster",
         "messages": "/admin/messages",
         "staff": "/admin/staff",
         "add_staff": "/admin/staff/new",
@@ -133,6 +137,12 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "file_call": "/admin/reports/new",
         "revoke_token": f"/admin/facilities/{code}/revoke",
         "retry_message": "/admin/messages/999/retry",
+        "keep_unit": f"/admin/reports/{report.number}/keep-unit",
+        "read_notices": "/admin/notices/read",
+        "add_shift": "/admin/roster/shifts",
+        "end_shift": "/admin/roster/shifts/999/end",
+        "set_away": "/admin/roster/away",
+        "end_away": "/admin/roster/away/999/end",
         "create_staff": "/admin/staff/new",
         "link_staff": "/admin/staff/999/password-link",
         "end_staff": "/admin/staff/999/end",
@@ -154,6 +164,9 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {"act", "show_contact", "block", "unblock", "file_call", "revoke_token", "retry_message",
                "create_staff", "link_staff", "end_staff", "restore_staff", "save_rule", "restore_rules"}  # fmt: skip
+    sending = {"act", "show_contact", "block", "unblock", "file_call", "revoke_token", "retry_message", "keep_unit",
+               "read_notices", "add_shift", "end_shift", "set_away", "end_away", "create_staff", "link_staff",
+               "end_staff", "restore_staff"}  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 
 

@@ -35,6 +35,10 @@ STAFF = {
     "admin.take_call": ("desk", "/admin/reports/new"),
     "admin.facilities": ("admin", "/admin/facilities"),
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
+    "admin.hand_backs": ("desk", "/admin/hand-backs"),
+    "admin.unseen": ("desk", "/admin/unseen"),
+    "admin.notices": ("desk", "/admin/notices"),
+    "admin.roster": ("admin", "/admin/roster"),
     "admin.messages": ("admin", "/admin/messages"),
     "admin.staff": ("admin", "/admin/staff"),
     "admin.add_staff": ("admin", "/admin/staff/new"),
@@ -94,7 +98,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|learning|notifications|question|routing|rules|status)"
+    r"\b(?:admin|bot|chat|citizen|common|errors|gate|handback|help|learning|notifications|question|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

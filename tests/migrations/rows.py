@@ -224,6 +224,41 @@ class Migration0007(Rows):
         assert count(connection, "routing_rule") == 3
 
 
+class Migration0008(Rows):
+    """Rulings of before are final too; own parts, roster and notices go away again, the rest stays."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "assigned", **WITH_UNIT)
+        report(connection, 2, "assigned", **WITH_UNIT)
+        insert(connection, "report_unit", report_id=1, unit_id=1, role="co")
+        insert(connection, "hand_back", id=1, report_id=1, unit_id=1, reason="不归我们", asked_by_id=1, asked_at=NOW,
+               ruling="归你们", ruled_by_id=2, ruled_at=NOW, upheld=False)  # fmt: skip
+
+    def _nothing_is_lost(self, connection: Connection) -> None:
+        assert count(connection, "report", "status = 'assigned' and unit_id = 1") == 2
+        assert count(connection, "hand_back", "reason = '不归我们'") == 1
+        assert count(connection, "report_unit", "role = 'co'") == 1
+
+    def upgraded(self, connection: Connection) -> None:
+        self._nothing_is_lost(connection)
+        assert count(connection, "report", "ruled_at is not null and id = 1") == 1
+        assert count(connection, "report", "ruled_at is null and look_level = 0 and not is_unclear and id = 2") == 1
+        assert count(connection, "hand_back", "reason_code = 'other' and not is_late and not is_repeated") == 1
+        # The code before this migration goes on writing rows.
+        insert(connection, "report_unit", report_id=2, unit_id=1, role="supervise")
+        insert(connection, "report_event", report_id=2, at=NOW, kind="unseen", actor="system", note="没人看",
+               is_public=False, data="{}")  # fmt: skip
+        insert(connection, "staff_notice", role="unit_manager", unit_id=1, report_id=2, kind="unseen", params="{}",
+               created_at=NOW)  # fmt: skip
+        insert(connection, "precedent", hand_back_id=1, report_id=1, area_code="", in_compound=False,
+               reason_code="other", from_unit_id=1, to_unit_id=1, why="", ruled_at=NOW, ruled_by_id=2)  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        self._nothing_is_lost(connection)
+        assert count(connection, "report_event", "kind = 'commented' and note = '没人看'") == 1
+
+
 class Migration0011(Rows):
     """Learning begins with empty tables; decisions of before are found by their time."""
 

@@ -40,6 +40,7 @@ class Stands:
                 "other_resident": factories.make_resident(),
                 "handler": district.staff["handler"],
                 "bureau": factories.make_staff("bureau", bureau, Role.HANDLER),
+                "co_handler": factories.make_staff("co-handler", co_unit, Role.HANDLER),
                 "crew": factories.make_staff("crew", crew, Role.HANDLER, Role.UNIT_MANAGER),
                 "other_unit": factories.make_staff("hw", self.other, Role.HANDLER, Role.UNIT_MANAGER),
                 # Checkers by role who sit in a unit that had a part in the work.

@@ -15,9 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from district import clock
 from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
+from district.duty.models import DutyShift, UnitAbsence
 from district.extensions import db
 from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
+from district.notices.models import StaffNotice
 from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
 from district.reports.models import HandBack, Photo, Report, ReportEvent, ReportQuestion, ReportUnit
@@ -109,6 +111,12 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ReportEvent, "actor_known", {"actor": "ghost"}),
     (ReportEvent, "kind_known", {"kind": "vanished"}),
     (ReportUnit, "role_known", {"role": "friend"}),
+    (ReportUnit, "done_whole", {"done_at": NOW}),
+    (DutyShift, "ends_after_it_began", {"ends_at": NOW - timedelta(days=1)}),
+    (UnitAbsence, "ends_after_it_began", {"ends_at": NOW - timedelta(days=1)}),
+    (UnitAbsence, "somebody_else", {"stand_in_id": UNIT}),
+    (StaffNotice, "role_known", {"role": "king"}),
+    (StaffNotice, "reading_whole", {"read_at": NOW}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -133,14 +141,32 @@ class Stage:
             session.add_all(
                 [
                     standard,
+                    DutyShift(
+                        unit_id=district.lamps.id,
+                        name="某人",
+                        phone="1",
+                        starts_at=NOW,
+                        ends_at=NOW + timedelta(days=1),
+                    ),
+                    UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
+                    StaffNotice(
+                        role="shift_lead",
+                        unit_id=district.lamps.id,
+                        report_id=1,
+                        kind="unseen",
+                        params={},
+                        created_at=NOW,
+                    ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
-                    SubscriptionGrant(
-                        resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW
-                    ),
+                    SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),
                     ResidentBlock(
-                        resident_id=district.resident.id, report_id=1, reason="骚扰", blocked_by_id=staff_id,
-                        blocked_at=NOW, until=NOW + timedelta(days=1),
+                        resident_id=district.resident.id,
+                        report_id=1,
+                        reason="骚扰",
+                        blocked_by_id=staff_id,
+                        blocked_at=NOW,
+                        until=NOW + timedelta(days=1),
                     ),
                 ]
             )

@@ -20,7 +20,7 @@ from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident, Staff
 from district.people.roles import Role
-from district.reports import guards, questions
+from district.reports import guards, parts, questions
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
@@ -46,11 +46,12 @@ WHO = {
     "correct": "resident key_holder dispatcher shift_lead acceptor",
     "comment": (
         "resident key_holder acceptor dispatcher shift_lead verifier inspector handler unit_manager bureau crew"
-        " other_unit insider co_insider"
+        " other_unit co_handler insider co_insider"
     ),
     "ask": "acceptor dispatcher shift_lead handler unit_manager bureau",
     "answer": "resident key_holder",
     "withdraw_question": "acceptor dispatcher shift_lead handler unit_manager bureau",
+    "finish_part": "co_handler",
 }  # fmt: skip
 
 # Who may do it only where it is with their unit, and so not before it has one.
@@ -83,7 +84,15 @@ FROM = {
         "submitted": "withdrawn", "triage": "withdrawn", "assigned": "withdrawn", "assigned+": "withdrawn",
         "triage?": "withdrawn", "assigned?": "withdrawn",
     },
-    "correct": {"submitted": "submitted", "triage": "triage", "triage?": "triage"},
+    "correct": {
+        "submitted": "submitted", "triage": "triage", "triage?": "triage", "assigned": "assigned",
+        "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress", "assigned?": "assigned",
+        "in_progress?": "in_progress",
+    },
+    "finish_part": {
+        "assigned": "assigned", "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress",
+        "assigned?": "assigned", "in_progress?": "in_progress", "resolved": "resolved",
+    },
     "comment": {
         "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",
         "in_progress": "in_progress", "in_progress+": "in_progress", "resolved": "resolved",
@@ -97,8 +106,8 @@ FROM = {
 
 EVERYBODY = [
     "system", "key_holder", "resident", "other_resident", "acceptor", "dispatcher", "shift_lead", "verifier",
-    "inspector", "leader", "administrator", "handler", "unit_manager", "bureau", "crew", "other_unit", "insider",
-    "co_insider", "departed",
+    "inspector", "leader", "administrator", "handler", "unit_manager", "bureau", "crew", "other_unit", "co_handler",
+    "insider", "co_insider", "departed",
 ]  # fmt: skip
 
 
@@ -123,6 +132,7 @@ def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
         "comment": lambda report, by: reports.comment(report, by=by, text="补充一句"),
         "ask": lambda report, by: questions.ask(report, by=by, text="哪一盏灯？"),
         "answer": lambda report, by: questions.answer(report, by=by, text="门口那盏"),
+        "finish_part": lambda report, by: parts.finish_part(report, by=by, note="我们的部分好了"),
         "withdraw_question": lambda report, by: questions.withdraw_question(report, by=by),
     }
     return calls[action]
