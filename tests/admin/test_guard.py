@@ -129,6 +129,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "link_staff": "/admin/staff/999/password-link",
         "end_staff": "/admin/staff/999/end",
         "restore_staff": "/admin/staff/999/restore",
+        "use_model": "/admin/accuracy/models/999/use",
+        "settle": f"/admin/reports/{report.number}/settle",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending
