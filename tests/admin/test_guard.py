@@ -150,6 +150,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "save_rule": "/admin/rules/save",
         "restore_rules": "/admin/rules/versions/999/restore",
         "tried_route": "/admin/where",
+        "use_model": "/admin/accuracy/models/999/use",
+        "settle": f"/admin/reports/{report.number}/settle",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending

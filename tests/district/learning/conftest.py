@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from district import clock, settings
+from district.messages import CHINESE, speaking
 from district.reference import forget, reference
 from district.reports.models import EventKind, Report, ReportEvent
 from district.rows import insert_values
@@ -42,6 +43,13 @@ def district(app: Flask) -> SmallDistrict:
     forget()
     bring_weights()
     return small
+
+
+@pytest.fixture(autouse=True)
+def _quiet_tongue() -> Iterator[None]:
+    """Commands speak the terminal's language; the next test does not."""
+    with speaking(CHINESE):
+        yield
 
 
 def _utterances() -> list[Utterance]:

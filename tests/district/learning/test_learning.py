@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -229,6 +231,22 @@ def test_one_of_two_who_claim_a_night_gets_it(district: SmallDistrict) -> None:
             assert runs.claim() == ("2026-11-23" if later < 3 else None)
     with clock.frozen_at(NIGHT + timedelta(days=1)), unit_of_work():
         assert runs.claim() == "2026-11-24"
+
+
+@both_databases
+def test_at_the_same_moment_one_of_two_gets_the_night(app: Flask, district: SmallDistrict) -> None:
+    start = threading.Barrier(2)
+
+    def claim(_: int) -> str | None:
+        with app.app_context(), clock.frozen_at(NIGHT):
+            runs.night_of(clock.now())
+            start.wait(timeout=30)
+            with unit_of_work():
+                return runs.claim()
+
+    with ThreadPoolExecutor(2) as pool:
+        claimed = list(pool.map(claim, range(2)))
+    assert sorted(claimed, key=str) == ["2026-11-23", None]
 
 
 def test_a_district_says_when_and_whether(district: SmallDistrict) -> None:
