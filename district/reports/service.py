@@ -328,9 +328,11 @@ def propose_unit(report: Report, unit_id: int | None) -> Report:
         data={"proposed_unit_id": unit_id},
     )  # fmt: skip
     unit = reference().units_by_id.get(report.proposed_unit_id)
+    # Told to whoever may move it: after a ruling, and from a first taker, that is the shift lead alone.
+    is_settled = report.ruled_at is not None or (report.is_unclear and report.accepted_at is not None)
     notices.tell(
-        Role.DISPATCHER, "reroute", report_id=report.id, unit_id=report.unit_id, number=report.number,
-        unit=_unit_name(report), to=unit.name if unit else "",
+        Role.SHIFT_LEAD if is_settled else Role.DISPATCHER, "reroute", report_id=report.id,
+        unit_id=report.unit_id, number=report.number, unit=_unit_name(report), to=unit.name if unit else "",
     )  # fmt: skip
     return report
 

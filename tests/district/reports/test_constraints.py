@@ -152,7 +152,7 @@ class Stage:
                     StaffNotice(
                         role="shift_lead",
                         unit_id=district.lamps.id,
-                        report_id=1,
+                        report_id=self.stands.reports["assigned"],
                         kind="unseen",
                         params={},
                         created_at=NOW,

@@ -160,6 +160,8 @@ def test_words_alone_and_a_ruling_make_nothing_move(district: SmallDistrict) -> 
     # The ruling is final: what the rules would say now is a proposal.
     assert report.unit_id == district.lamps.id
     assert report.proposed_unit_id == district.litter.id  # type: ignore[attr-defined]
+    # Told to whoever can still move it.
+    assert db.session.scalars(select(StaffNotice.role)).all() == ["shift_lead"]
 
 
 @pytest.mark.parametrize("database_kind", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
