@@ -25,7 +25,7 @@ from district.geo import gazetteer
 from district.geo.datum import gcj02_to_wgs84
 from district.messages import ENGLISH, language, t
 from district.reference import Reference, reference
-from district.reports import numbers, queries, similar
+from district.reports import looks, numbers, queries, similar
 from district.reports.models import Report
 from district.reports.states import BY_ACTION, ENDED, PLAIN, WITH_UNIT, Action, Status
 from district.understanding import Understanding, understand
@@ -201,7 +201,9 @@ class DistrictWorld:
             longitude=place.get("longitude"),
         )
         cards = []
-        for one in similar.find(thing, self.ref, now=self._now):
+        found = similar.find(thing, self.ref, now=self._now)
+        pictured = queries.with_photos([one.id for one in found]) if found else set()
+        for one in found:
             known = self.ref.categories_by_id.get(one.category_id) if one.category_id else category
             name = self.category_name(known.code) if known else ""
             cards.append(
@@ -211,7 +213,8 @@ class DistrictWorld:
                     what=name or t("bot.similar.something"),
                     metres=one.metres,
                     status=self._plain_status(Status(one.status), one.unit_id),
-                    link=links.report_page(one.number),
+                    link=looks.address(one.number),
+                    has_photo=one.id in pictured,
                     is_mine=one.resident_id == self._resident_id,
                 )
             )

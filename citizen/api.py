@@ -258,7 +258,7 @@ def _as_json(found: Report, *, private: bool) -> dict[str, Any]:
             "resolution": found.resolution or None,
             "photos": [
                 {"id": photo.token, "purpose": photo.purpose, **_addresses(photo)}
-                for photo in queries.kept_photos(found)
+                for photo in showing.pictures_for(found)
             ],
             "rating": {"solved": found.solved, "stars": found.stars, "text": found.rating_text}
             if found.rated_at

@@ -12,7 +12,7 @@ from citizen.failures import error_page, field_texts
 from district.errors import BadInput, NotAllowed, NotFound, WrongState
 from district.extensions import limiter
 from district.messages import t
-from district.reports import photos, queries, questions
+from district.reports import looks, photos, queries, questions
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
@@ -141,13 +141,14 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
             report=whole,
             shown=showing.joined(whole),
             key=key,
+            looks=key is None and looks.is_valid(report.number, request.args.get("look")),
             key_wrong=key is None and bool(request.values.get("key")),
             state=showing.plain_state(whole),
             steps=showing.steps(whole, private=key is not None)[::-1],
             buttons=showing.buttons(whole) if key else set(),
             question=questions.pending_of(whole) if key else None,
-            before=queries.kept_photos(whole, "before"),
-            after=queries.kept_photos(whole, "after", "check"),
+            before=showing.pictures_for(whole, "before"),
+            after=showing.pictures_for(whole, "after", "check"),
             show=showing,
             is_new=request.args.get("new") == "1" and key is not None,
             done=request.args.get("done", "") if request.args.get("done") in _DONE else "",
