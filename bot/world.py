@@ -25,7 +25,7 @@ from district.geo import gazetteer
 from district.geo.datum import gcj02_to_wgs84
 from district.messages import ENGLISH, language, t
 from district.reference import Reference, reference
-from district.reports import looks, numbers, queries, similar
+from district.reports import glimpses, numbers, queries, similar
 from district.reports.models import Report
 from district.reports.states import BY_ACTION, ENDED, PLAIN, WITH_UNIT, Action, Status
 from district.understanding import Understanding, understand
@@ -213,7 +213,7 @@ class DistrictWorld:
                     what=name or t("bot.similar.something"),
                     metres=one.metres,
                     status=self._plain_status(Status(one.status), one.unit_id),
-                    link=looks.address(one.number),
+                    link=glimpses.address(one.number),
                     has_photo=one.id in pictured,
                     is_mine=one.resident_id == self._resident_id,
                 )

@@ -12,7 +12,7 @@ from citizen.failures import error_page, field_texts
 from district.errors import BadInput, NotAllowed, NotFound, WrongState
 from district.extensions import limiter
 from district.messages import t
-from district.reports import looks, photos, queries, questions
+from district.reports import glimpses, photos, queries, questions
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
@@ -141,7 +141,7 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
             report=whole,
             shown=showing.joined(whole),
             key=key,
-            looks=key is None and looks.is_valid(report.number, request.args.get("look")),
+            looks=key is None and glimpses.is_valid(report.number, request.args.get("look")),
             key_wrong=key is None and bool(request.values.get("key")),
             state=showing.plain_state(whole),
             steps=showing.steps(whole, private=key is not None)[::-1],

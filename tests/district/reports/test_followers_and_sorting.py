@@ -13,7 +13,7 @@ from district import clock
 from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident
-from district.reports import following, looks, photos, sorting
+from district.reports import following, glimpses, photos, sorting
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report, ReportEvent
 from district.work import unit_of_work
@@ -105,7 +105,7 @@ def test_the_look_shows_pictures_for_three_days_and_nothing_else(app: Flask, cli
     report = make_report(SmallDistrict(), description="我家三单元门口的灯")
     kept_photo(None, report)
     number, token = report.number, db.session.scalars(select(Photo.token)).one()
-    address = looks.address(number)
+    address = glimpses.address(number)
     path = address.removeprefix("http://district.test")
     page = client.get(path).get_data(as_text=True)
     assert token in page
@@ -119,7 +119,7 @@ def test_the_look_shows_pictures_for_three_days_and_nothing_else(app: Flask, cli
         "x.y",
         "9" * 40,
     ):
-        assert not looks.is_valid(number, wrong)
-    assert not looks.is_valid("BH20261122-0001A", signed)
+        assert not glimpses.is_valid(number, wrong)
+    assert not glimpses.is_valid("BH20261122-0001A", signed)
     with clock.frozen_at(clock.now() + timedelta(days=3, minutes=1)):
         assert token not in client.get(path).get_data(as_text=True)
