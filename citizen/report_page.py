@@ -7,11 +7,13 @@ from collections.abc import Callable
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from citizen import intake, own, showing
+from citizen import blocked, intake, own, showing
 from citizen.failures import error_page, field_texts
+from citizen.pages import note_seen
 from district.errors import BadInput, NotAllowed, NotFound, WrongState
 from district.extensions import limiter
 from district.messages import t
+from district.notifications import unheard
 from district.reports import glimpses, photos, queries, questions
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
@@ -76,6 +78,7 @@ def add_words(number: str) -> Response:
     """More words or pictures."""
 
     def act(report: Report, text: str, photo_ids: list[int]) -> None:
+        blocked.refuse(text)
         reports.comment(report, by=KEY_HOLDER, text=text, photo_ids=photo_ids)
 
     return _act(number, act, done="added")
@@ -110,6 +113,7 @@ def support(number: str) -> Response:
     report = _find(number)
     if not showing.is_public(report) and own.key_of(report) is None:
         raise NotFound("errors.report_unknown")
+    blocked.refuse("")
     seen = request.cookies.get(SUPPORTED_COOKIE, "").split(".")
     if report.number not in seen:
         with unit_of_work():
@@ -164,6 +168,9 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
     if key is not None and report.number not in own.known_keys():
         own.remember(response, report)
     response.headers["X-Robots-Tag"] = "noindex"
+    if key is not None and status == 200:
+        # Its story tells every step, also those that never arrived.
+        note_seen(unheard.waiting(report_ids=[report.id]))
     return response
 
 
