@@ -81,44 +81,39 @@ def file(turn: Turn, world: World) -> None:
     fresh = [part for part in talk.parts if not part.get("joins")]
     if fresh:
         turn.say("bot.filed.several" if len(fresh) > 1 else "pieces.filed_one", count=len(fresh))
-    # Nobody can tell to which a picture belongs, so it stays with the first.
-    first = fresh[0] if fresh else talk.parts[0]
-    photos, name_of_first = tuple(talk.photo_ids), ""
-    joined: list[Say] = []
     made: list[dict[str, Any]] = []
+    joined: list[Say] = []
     point: tuple[float | None, float | None] = (None, None)
-    for part in talk.parts:
-        photo_ids = photos if part is first else ()
+    for index, part in enumerate(talk.parts):
+        # Nobody can tell to which a picture belongs, so it stays with the first.
+        photo_ids = () if index else tuple(talk.photo_ids)
         name = world.category_name(part["category"]) if part.get("category") else ""
         name = name or draft.shown(part["words"])
-        name_of_first = name if part is first else name_of_first
         if card := part.get("joins"):
             turn.actions += draft.joining(card, part["words"], photo_ids)
             joined.append(Say("pieces.joined", {"what": name, "number": card["number"], "link": card["link"]}))
+            made.append(
+                {"what": name, "id": card["id"], "number": card["number"], "follows": not card["is_mine"]}
+            )  # fmt: skip
             continue
         place = _place_of(part, talk)
         category = part.get("category") if part.get("corrected") else None
-        turn.actions.append(
-            draft.filing(talk, part["words"], place, world, photo_ids, piece=len(made), category=category)
-        )
-        turn.say("bot.filed.row", filed=len(made), what=name)
+        filing = draft.filing(talk, part["words"], place, world, photo_ids, piece=index, category=category)
+        turn.actions.append(filing)
+        turn.say("bot.filed.row", filed=len(made) - len(joined), what=name)
         point = (place.latitude, place.longitude) if place else (None, None)
         made.append({"what": name})
     turn.says += joined
-    had_photos = talk.photo_count > 0
+    has_photos = talk.photo_count > 0
     if fresh:
-        draft.forget(talk, fresh[-1].get("category"), point, world)
         turn.say("bot.filed.soon_all")
-    else:
-        card = first["joins"]
-        draft.forget(talk, None, (None, None), world)
-        talk.last_id, talk.last_number, talk.last_follows = card["id"], card["number"], not card["is_mine"]
-    if len(made) > 1:
-        talk.last_pieces, talk.last_piece = made, 0
-        if had_photos:
-            ask_whose(turn, "pieces.photos_with_first")
-    elif had_photos:
-        turn.say("pieces.photos_in", what=name_of_first)
+    draft.forget(talk, fresh[-1].get("category") if fresh else None, point, world)
+    talk.last_pieces, talk.last_piece = made, 0
+    if not fresh:
+        talk.last_id, talk.last_number = made[-1]["id"], made[-1]["number"]
+        talk.last_follows = made[-1]["follows"]
+    if has_photos:
+        ask_whose(turn, "pieces.photos_with_first")
 
 
 def _place_of(part: dict[str, Any], talk: Talk) -> Place | None:

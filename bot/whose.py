@@ -38,4 +38,5 @@ def answered(turn: Turn, text: str, world: World) -> bool:
     turn.say("pieces.moved", what=chosen["what"], number=chosen["number"])
     talk.last_piece, talk.last_pictures = number - 1, []
     touch(talk, chosen["id"], chosen["number"], world)
+    talk.last_follows = bool(chosen.get("follows"))
     return True

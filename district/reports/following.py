@@ -24,7 +24,7 @@ def add(report: Report, *, by: Resident, text: str = "", photo_ids: Sequence[int
 
     Raises NotAllowed for whoever does not follow it, WrongState once nothing can be added, BadInput.
     """
-    _require(report, by)
+    require(report, by)
     text = clean(text)
     if not text and not photo_ids:
         raise BadInput(fields={"text": "errors.note_missing"})
@@ -38,13 +38,14 @@ def add(report: Report, *, by: Resident, text: str = "", photo_ids: Sequence[int
 def add_media(report_id: int, media_id: str, *, by: Resident) -> None:
     """A follower's later picture, still held by WeChat; fetching it is hurried. Raises as `add`."""
     report = reports.lock(report_id)
-    _require(report, by)
+    require(report, by)
     expect_media(media_id, by.id, report_id)
     record(report, EventKind.PHOTO_ADDED, by, is_public=False, data={"follower": True})
     hurry("fetch_photos")
 
 
-def _require(report: Report, by: Resident) -> None:
+def require(report: Report, by: Resident) -> None:
+    """Raise NotAllowed for whoever does not follow the report, WrongState once nothing can be added to it."""
     if db.session.get(ReportFollower, (report.id, by.id)) is None:
         raise NotAllowed()
     if Status(report.status) not in BY_ACTION[Action.COMMENT].sources:
