@@ -270,7 +270,10 @@ class _Doing:
             add = following.add_media if action.follows else reports.add_media
             add(action.report_id, action.media_id, by=self._resident())
         elif isinstance(action, wishes.MovePhotos):
-            sorting.move_photos(action.from_id, action.to_id, by=self._resident(), media_ids=action.media_ids)
+            sorting.move_photos(
+                action.from_id, action.to_id, by=self._resident(), media_ids=action.media_ids,
+                photo_ids=action.photo_ids,
+            )  # fmt: skip
         elif isinstance(action, wishes.AddWords) and action.follows:
             following.add(reports.lock(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE])
         elif isinstance(action, wishes.AddWords):

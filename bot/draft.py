@@ -205,7 +205,7 @@ def filing(
 def forget(talk: Talk, category: str | None, point: tuple[float | None, float | None], world: World) -> None:
     """What was made is filed: remember it as the last."""
     talk.clear()
-    talk.last_follows, talk.last_pieces, talk.last_pictures = False, [], []
+    talk.last_follows, talk.last_pieces, talk.last_photo_ids, talk.last_pictures = False, [], [], []
     talk.last_category = category
     talk.last_place = [float(one) for one in point if one is not None] or None
     talk.last_at = world.now.isoformat()
@@ -422,6 +422,8 @@ def let_go(talk: Talk, world: World, *, updated_at: datetime) -> Turn | None:
     turn = Turn(talk)
     if talk.asked.get("apart") and talk.parts:
         pieces.file(turn, world)
+        # Nobody hears what is asked now.
+        talk.step = Step.IDLE
         return turn
     if talk.step == Step.CHOOSE_PARTS:
         talk.parts = []

@@ -86,11 +86,11 @@ def file(turn: Turn, world: World) -> None:
     point: tuple[float | None, float | None] = (None, None)
     for index, part in enumerate(talk.parts):
         # Nobody can tell to which a picture belongs, so it stays with the first.
-        photo_ids = () if index else tuple(talk.photo_ids)
+        its_photos = () if index else tuple(talk.photo_ids)
         name = world.category_name(part["category"]) if part.get("category") else ""
         name = name or draft.shown(part["words"])
         if card := part.get("joins"):
-            turn.actions += draft.joining(card, part["words"], photo_ids)
+            turn.actions += draft.joining(card, part["words"], its_photos)
             joined.append(Say("pieces.joined", {"what": name, "number": card["number"], "link": card["link"]}))
             made.append(
                 {"what": name, "id": card["id"], "number": card["number"], "follows": not card["is_mine"]}
@@ -98,17 +98,17 @@ def file(turn: Turn, world: World) -> None:
             continue
         place = _place_of(part, talk)
         category = part.get("category") if part.get("corrected") else None
-        filing = draft.filing(talk, part["words"], place, world, photo_ids, piece=index, category=category)
+        filing = draft.filing(talk, part["words"], place, world, its_photos, piece=index, category=category)
         turn.actions.append(filing)
         turn.say("bot.filed.row", filed=len(made) - len(joined), what=name)
         point = (place.latitude, place.longitude) if place else (None, None)
         made.append({"what": name})
     turn.says += joined
-    has_photos = talk.photo_count > 0
+    photo_ids, has_photos = talk.photo_ids, talk.photo_count > 0
     if fresh:
         turn.say("bot.filed.soon_all")
     draft.forget(talk, fresh[-1].get("category") if fresh else None, point, world)
-    talk.last_pieces, talk.last_piece = made, 0
+    talk.last_pieces, talk.last_piece, talk.last_photo_ids = made, 0, photo_ids
     if not fresh:
         talk.last_id, talk.last_number = made[-1]["id"], made[-1]["number"]
         talk.last_follows = made[-1]["follows"]

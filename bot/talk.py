@@ -209,11 +209,12 @@ class AddPhoto:
 
 @dataclass(frozen=True)
 class MovePhotos:
-    """Pictures went to the wrong one of two reports. media_ids: which; none means all of this resident's."""
+    """Pictures went to the wrong one of two reports: those of these names of WeChat's, or with these ids."""
 
     from_id: int
     to_id: int
     media_ids: tuple[str, ...] = ()
+    photo_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -309,8 +310,8 @@ class Talk:
     piece: the part that `similar` is about.
     reason_id: the report whose resident was asked what was not good.
     last_*: the report just filed or touched, to which more photos and words still belong. last_follows: it is
-    somebody else's. last_pieces: the reports made of one message, last_piece: where its pictures are, last_pictures:
-    those that came since (none: all of them).
+    somebody else's. last_pieces: the reports made of one message, last_piece: where its pictures are, last_photo_ids:
+    those that came with it, last_pictures: those that came since.
     """
 
     step: Step = Step.IDLE
@@ -336,6 +337,7 @@ class Talk:
     last_follows: bool = False
     last_pieces: list[dict[str, Any]] = field(default_factory=list)
     last_piece: int = 0
+    last_photo_ids: list[int] = field(default_factory=list)
     last_pictures: list[str] = field(default_factory=list)
     withdraw_id: int | None = None
     withdraw_number: str = ""

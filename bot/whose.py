@@ -18,7 +18,7 @@ def photo_added(turn: Turn, media_id: str, world: World) -> None:
         talk.last_pictures.append(media_id)
         turn.say("bot.added.photo", number=talk.last_number)
         return
-    talk.last_piece, talk.last_pictures = now_in, [media_id]
+    talk.last_piece, talk.last_photo_ids, talk.last_pictures = now_in, [], [media_id]
     ask_whose(turn, "pieces.photo")
 
 
@@ -34,9 +34,9 @@ def answered(turn: Turn, text: str, world: World) -> bool:
         return False
     here, chosen = talk.last_pieces[talk.last_piece], talk.last_pieces[number - 1]
     if here is not chosen:
-        turn.actions.append(MovePhotos(here["id"], chosen["id"], tuple(talk.last_pictures)))
+        turn.actions.append(MovePhotos(here["id"], chosen["id"], tuple(talk.last_pictures), tuple(talk.last_photo_ids)))
     turn.say("pieces.moved", what=chosen["what"], number=chosen["number"])
-    talk.last_piece, talk.last_pictures = number - 1, []
+    talk.last_piece, talk.last_photo_ids, talk.last_pictures = number - 1, [], []
     touch(talk, chosen["id"], chosen["number"], world)
     talk.last_follows = bool(chosen.get("follows"))
     return True

@@ -16,10 +16,12 @@ from district.reports.models import EventKind, Photo
 from district.reports.states import Action
 
 
-def move_photos(from_id: int, to_id: int, *, by: Resident, media_ids: Sequence[str] = ()) -> int:
+def move_photos(
+    from_id: int, to_id: int, *, by: Resident, media_ids: Sequence[str] = (), photo_ids: Sequence[int] = ()
+) -> int:
     """Move this resident's pictures from one report of theirs, or that they follow, to another; how many were moved.
 
-    media_ids: those of WeChat's names alone; none means all. Both histories say so.
+    media_ids, photo_ids: which, by WeChat's names or by ours. Both histories say so.
     Raises NotAllowed, WrongState once nothing can be added to either, NotFound.
     """
     # Always in one order: two who move at the same time must not wait for each other.
@@ -32,9 +34,12 @@ def move_photos(from_id: int, to_id: int, *, by: Resident, media_ids: Sequence[s
             following.require(report, by)
     if source is target:
         return 0
-    theirs = update(Photo).where(Photo.report_id == source.id, Photo.resident_id == by.id, Photo.purpose == "before")
-    if media_ids:
-        theirs = theirs.where(Photo.media_id.in_(list(media_ids)))
+    theirs = update(Photo).where(
+        Photo.report_id == source.id,
+        Photo.resident_id == by.id,
+        Photo.purpose == "before",
+        Photo.media_id.in_(list(media_ids)) | Photo.id.in_(list(photo_ids)),
+    )
     moved = int(db.session.execute(theirs.values(report_id=target.id)).rowcount)  # type: ignore[attr-defined]
     if moved:
         record(source, EventKind.CORRECTED, by, is_public=False, data={"photos_to": target.number})

@@ -89,13 +89,15 @@ def test_pictures_move_between_ones_own_reports_only(app: Flask) -> None:
         reports.add_media(first_id, "one", by=owner)
         reports.add_media(first_id, "two", by=owner)
     with unit_of_work(), pytest.raises(NotAllowed):
-        sorting.move_photos(first_id, second_id, by=stranger)
+        sorting.move_photos(first_id, second_id, by=stranger, media_ids=["one"])
     with unit_of_work():
         assert sorting.move_photos(first_id, second_id, by=owner, media_ids=["two"]) == 1
     assert [photo.media_id for photo in again(second_id).photos] == ["two"]
     with unit_of_work():
-        assert sorting.move_photos(first_id, second_id, by=owner) == 1
+        other = db.session.scalars(select(Photo.id).where(Photo.media_id == "one")).one()
         assert sorting.move_photos(first_id, second_id, by=owner) == 0
+        assert sorting.move_photos(first_id, second_id, by=owner, photo_ids=[other]) == 1
+        assert sorting.move_photos(first_id, second_id, by=owner, photo_ids=[other]) == 0
     assert sorted(str(photo.media_id) for photo in again(second_id).photos) == ["one", "two"]
     moved = db.session.scalars(select(ReportEvent).where(ReportEvent.report_id == first_id)).all()
     assert [event.data for event in moved if event.data.get("photos_to")] == [{"photos_to": second.number}] * 2
