@@ -13,6 +13,8 @@ ADDING = timedelta(minutes=30)
 # Why a resident is not content, in the order they are offered; the pages offer the same.
 REASONS = ("slow", "not_fixed", "rework", "attitude", "other")
 LOW_STARS = 2
+# Where nothing is asked, or nothing that must be answered.
+AFTER_FILING = frozenset({Step.IDLE, Step.CHOOSE_REASON, Step.CHOOSE_PIECE})
 
 
 # Where it stands
@@ -212,7 +214,9 @@ def withdrawal_answered(turn: Turn, text: str, world: World) -> bool:
 def touch(talk: Talk, report_id: int, number: str, world: World) -> None:
     """This report is the one that more words and photos belong to."""
     if talk.last_id != report_id:
-        talk.last_category, talk.last_place = None, None
+        talk.last_category, talk.last_place, talk.last_follows = None, None, False
+        if all(piece.get("id") != report_id for piece in talk.last_pieces):
+            talk.last_pieces = []
     talk.last_id, talk.last_number, talk.last_at = report_id, number, world.now.isoformat()
 
 
@@ -222,4 +226,4 @@ def last_is_recent(talk: Talk, world: World) -> bool:
 
 def takes_more(talk: Talk, world: World) -> bool:
     """Whether what comes now, without a word of what it is, is for the report just filed."""
-    return last_is_recent(talk, world) and not talk.is_open and talk.step in (Step.IDLE, Step.CHOOSE_REASON)
+    return last_is_recent(talk, world) and not talk.is_open and talk.step in AFTER_FILING

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from bot import dialogue
+from bot.afterwards import touch
 from bot.gate import Pace
 from bot.ledger import Memory
 from bot.protocol.inbound import Inbound
@@ -112,7 +113,7 @@ def _is_busy(talk: Talk, memory: Memory, question: Waiting) -> bool:
 
 def _answered(talk: Talk, question: Waiting, world: World, *, text: str = "", media_id: str | None = None) -> Turn:
     """It lands on the report; what comes next belongs there, too."""
-    talk.last_id, talk.last_number, talk.last_at = question.report_id, question.number, world.now.isoformat()
+    touch(talk, question.report_id, question.number, world)
     talk.last_category, talk.last_place = None, None
     key = "question.thanks_photo" if media_id else "question.thanks"
     turn = Turn(talk, [Say(key, {"number": question.number, "unit": question.unit})])

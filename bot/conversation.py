@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import xmltodict
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from bot import answering, dialogue, gate, notices, world
@@ -33,7 +33,7 @@ from district.notifications import service as notifications
 from district.people import leaving
 from district.people.models import Resident
 from district.people.service import MESSAGE_GRANT, NOTICE_VERSION, TAP_GRANT
-from district.reports import photos, questions
+from district.reports import following, photos, questions, sorting
 from district.reports import service as reports
 from district.reports.models import Photo, PlaceSource, Source
 from district.reports.service import LONGEST_NOTE
@@ -112,10 +112,13 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
     if message.event == "subscribe":
         leaving.come_back(message.openid)
     count, length = TAP_GRANT if is_tap else MESSAGE_GRANT
+    if message.event == dialogue.PLACE_PICKED:
+        # Not one of the taps that WeChat lets us answer later.
+        count, length = 0, timedelta()
     writer = ledger.meet(
         message.openid,
         now,
-        follows=message.event != "unsubscribe",
+        follows=True,
         is_tap=is_tap,
         until=(min(message.created_at, now) if message.created_at else now) + length,
         messages=count,
@@ -172,6 +175,8 @@ def _about(turn: Turn) -> int | None:
     for action in reversed(turn.actions):
         if isinstance(action, wishes.FileReport):
             return turn.talk.last_id
+        if isinstance(action, wishes.MovePhotos):
+            return action.to_id
         if isinstance(action, _ABOUT):
             return action.report_id
     return None
@@ -264,7 +269,15 @@ class _Doing:
         elif isinstance(action, wishes.FileReport):
             self._file(action, talk)
         elif isinstance(action, wishes.AddPhoto):
-            reports.add_media(action.report_id, action.media_id, by=self._resident())
+            add = following.add_media if action.follows else reports.add_media
+            add(action.report_id, action.media_id, by=self._resident())
+        elif isinstance(action, wishes.MovePhotos):
+            sorting.move_photos(
+                action.from_id, action.to_id, by=self._resident(), media_ids=action.media_ids,
+                photo_ids=action.photo_ids,
+            )  # fmt: skip
+        elif isinstance(action, wishes.AddWords) and action.follows:
+            following.add(reports.lock(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE])
         elif isinstance(action, wishes.AddWords):
             loose = self._loose(action.photo_ids)
             reports.comment(
@@ -275,7 +288,7 @@ class _Doing:
         elif isinstance(action, wishes.Fix):
             self._fix(action)
         elif isinstance(action, wishes.Support):
-            reports.support(reports.lock(action.report_id), by=self._resident())
+            self._support(action)
         elif isinstance(action, wishes.AnswerQuestion):
             self._answer(action)
         elif isinstance(action, wishes.Rate):
@@ -285,10 +298,13 @@ class _Doing:
             reports.reopen(reports.lock(action.report_id), by=self._resident())
         elif isinstance(action, wishes.Withdraw):
             reports.withdraw(reports.lock(action.report_id), by=self._resident())
-        elif isinstance(action, wishes.Follow) and not action.is_follower:
-            # Whoever leaves can be sent nothing any more.
-            away = update(Resident).where(Resident.id == self._resident_id)
-            self._session.execute(away.values(window_left=0, window_until=None))
+
+    def _support(self, action: wishes.Support) -> None:
+        report = reports.lock(action.report_id)
+        reports.support(report, by=self._resident())
+        photo_ids = self._loose(action.photo_ids)
+        if action.text or photo_ids:
+            following.add(report, by=self._resident(), text=action.text[:LONGEST_NOTE], photo_ids=photo_ids)
 
     def _answer(self, action: wishes.AnswerQuestion) -> None:
         photo_ids = []
@@ -320,6 +336,8 @@ class _Doing:
         )
         self._kept.clear()
         talk.last_id, talk.last_number = report.id, report.number
+        if action.piece is not None and action.piece < len(talk.last_pieces):
+            talk.last_pieces[action.piece] |= {"id": report.id, "number": report.number}
         self.filed.append(report)
         self.known.append({"number": report.number, "link": links.private_report_page(report)})
 

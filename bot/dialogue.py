@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from bot import afterwards, draft, fixing, place_link
+from bot import afterwards, draft, fixing, place_link, whose
 from bot.afterwards import last_is_recent, takes_more, touch
 from bot.draft import LONGEST_ADDRESS, MOST_ASKED, MOST_CHOICES, SAME_BREATH, go_on, has_place, remind, shown, within
 from bot.protocol.inbound import Inbound
@@ -20,7 +20,6 @@ from bot.talk import (
     AddPhoto,
     AddWords,
     FacilityCard,
-    Follow,
     KeepPhoto,
     Place,
     PlaceFrom,
@@ -41,15 +40,19 @@ let_go = draft.let_go
 
 
 # Events that bring an answer; every other is only acknowledged.
-ANSWERED_EVENTS = frozenset({"subscribe", "unsubscribe", "scan", "click", "scancode_waitmsg"})
+ANSWERED_EVENTS = frozenset({"subscribe", "scan", "click", "scancode_waitmsg"})
+PLACE_PICKED = "location_select"
 KEY_REPORT, KEY_SCAN, KEY_MINE, KEY_HELP = "REPORT", "SCAN", "MINE", "HELP"
 
 
 def is_silent(message: Inbound) -> bool:
     """True for what needs no answer and no memory.
 
-    A picked place or photo comes again as an ordinary message, and that one is answered.
+    A picked photo comes again as an ordinary message, and that one is answered. So does a picked place, but should
+    its message be missing, the place is known all the same.
     """
+    if message.event == PLACE_PICKED:
+        return message.point is None
     return message.kind == "event" and message.event not in ANSWERED_EVENTS
 
 
@@ -88,11 +91,9 @@ def advance(talk: Talk, message: Inbound, world: World, *, updated_at: datetime 
 
 def _event(turn: Turn, message: Inbound, world: World) -> None:
     talk = turn.talk
-    if message.event == "unsubscribe":
-        turn.actions.append(Follow(False))
-        turn.talk = Talk()
+    if message.event == PLACE_PICKED:
+        _picked(turn, message, world)
     elif message.event == "subscribe":
-        turn.actions.append(Follow(True))
         turn.say("bot.welcome.hello")
         if message.scanned and message.event_key:
             _scanned(turn, message.event_key, world)
@@ -111,6 +112,15 @@ def _event(turn: Turn, message: Inbound, world: World) -> None:
     else:
         talk.step = Step.NEED_WHAT
         turn.say("bot.report.how")
+
+
+def _picked(turn: Turn, message: Inbound, world: World) -> None:
+    """A place from a button of the menu: kept in silence, because the same place follows as a message."""
+    talk = turn.talk
+    place = world.place(*message.point, message.label or "") if message.point else None
+    is_filed = takes_more(talk, world) or talk.step == Step.FIX_PLACE
+    if place is not None and talk.facility is None and not is_filed:
+        talk.place, talk.choices = asdict(place), []
 
 
 def _scanned(turn: Turn, scanned: str, world: World) -> None:
@@ -169,7 +179,8 @@ def _text(turn: Turn, text: str, world: World) -> None:
         return
     if _linked_place(turn, text, world):
         return
-    if fixing.corrected(turn, text, world, last_is_recent=last_is_recent(talk, world)):
+    may_correct = last_is_recent(talk, world) and not talk.last_follows
+    if fixing.corrected(turn, text, world, last_is_recent=may_correct):
         return
     reading = world.read(text)
     if reading.number and afterwards.about_number(turn, reading.number, text, world):
@@ -190,6 +201,8 @@ def _answered(turn: Turn, text: str, world: World) -> bool:
         return afterwards.withdrawal_answered(turn, text, world)
     if step == Step.CHOOSE_REASON:
         return afterwards.reason_answered(turn, text, world)
+    if step == Step.CHOOSE_PIECE:
+        return whose.answered(turn, text, world)
     if step == Step.CHOOSE_SIMILAR:
         return draft.similar_answered(turn, text, world)
     if step == Step.CHOOSE_PARTS:
@@ -329,7 +342,7 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
             return
     if not talk.is_open and not reading.dangers and _belongs_to_last(talk, reading, world):
         assert talk.last_id is not None
-        turn.actions.append(AddWords(talk.last_id, text))
+        turn.actions.append(AddWords(talk.last_id, text, follows=talk.last_follows))
         turn.say("bot.added.words", number=talk.last_number)
         touch(talk, talk.last_id, talk.last_number, world)
         return
@@ -412,8 +425,11 @@ def _photo(turn: Turn, media_id: str, world: World, *, is_film: bool = False) ->
     talk = turn.talk
     if takes_more(talk, world):
         assert talk.last_id is not None
-        turn.actions.append(AddPhoto(talk.last_id, media_id))
-        turn.say("bot.added.photo", number=talk.last_number)
+        turn.actions.append(AddPhoto(talk.last_id, media_id, follows=talk.last_follows))
+        if len(talk.last_pieces) > 1:
+            whose.photo_added(turn, media_id, world)
+        else:
+            turn.say("bot.added.photo", number=talk.last_number)
         touch(talk, talk.last_id, talk.last_number, world)
         return
     if talk.photo_count >= MOST_PHOTOS:
@@ -457,7 +473,7 @@ def _location(turn: Turn, point: tuple[float, float] | None, label: str, world: 
     if talk.step == Step.FIX_PLACE:
         fixing.place_sent(turn, place, world)
         return
-    if takes_more(talk, world):
+    if takes_more(talk, world) and not talk.last_follows:
         if talk.last_place is None:
             fixing.place_sent(turn, place, world)
             return
@@ -470,7 +486,7 @@ def _location(turn: Turn, point: tuple[float, float] | None, label: str, world: 
         return
     talk.place, talk.choices = asdict(place), []
     if talk.step == Step.CHOOSE_SIMILAR:
-        talk.asked.pop("similar", None)
+        draft.look_again(talk)
     if place.address:
         turn.say("bot.place.got", address=shown(place.address))
     else:

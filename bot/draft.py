@@ -1,7 +1,7 @@
 """The report being made: what is still missing, showing it back, asking, filing. Pure, as the dialogue is.
 
 Only what is missing is asked for, each thing at most twice, then it is filed as it is. Before filing, open reports of
-the same thing are shown; a danger is filed without any such question.
+the same thing are shown; a danger is filed without any such question. Several problems of one message: `pieces`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.talk import AddWords, FileReport, Place, PlaceFrom, Say, Step, Support, Talk, Turn, World
+from bot import pieces
+from bot.talk import Action, AddWords, FileReport, Place, PlaceFrom, Say, Step, Support, Talk, Turn, World
 
 # Loose photos are tidied away after a day; up to this age nobody has to look whether they are still there.
 LOOSE_PHOTOS_SAFE = timedelta(hours=12)
@@ -130,7 +131,8 @@ def _finish(turn: Turn, world: World) -> None:
     """Everything is there. Is it known already?"""
     talk = turn.talk
     if talk.parts:
-        _file_apart(turn, world)
+        if not pieces.ask_known(turn, world):
+            pieces.file(turn, world)
         return
     has_point = talk.facility is not None or (talk.place is not None and talk.place.get("latitude") is not None)
     if has_point and talk.danger is None and not talk.asked.get("similar"):
@@ -139,8 +141,8 @@ def _finish(turn: Turn, world: World) -> None:
         if cards:
             talk.similar = [asdict(card) for card in cards]
             talk.step = Step.CHOOSE_SIMILAR
-            turn.says = [one for one in turn.says if not _is_receipt(one)]
-            _ask_similar(turn)
+            turn.says = [one for one in turn.says if not is_receipt(one)]
+            ask_similar(turn)
             return
     file(turn, world)
 
@@ -155,11 +157,11 @@ def file(turn: Turn, world: World) -> None:
         talk.words = [world.sentence("bot.voice.description", count=talk.voices)]
     elif not talk.words and not talk.photo_count and talk.danger:
         talk.words = [str(talk.danger["name"])]
-    turn.actions.append(_filing(talk, "\n".join(talk.words), place, world, photo_ids=tuple(talk.photo_ids)))
+    turn.actions.append(filing(talk, "\n".join(talk.words), place, world, photo_ids=tuple(talk.photo_ids)))
     if talk.danger and not any(one.key == "bot.danger.call" for one in turn.says):
         turn.says.insert(0, Say("bot.danger.call", dict(talk.danger)))
     # The answer to the last missing thing needs no "received" of its own.
-    turn.says = [one for one in turn.says if not _is_receipt(one)]
+    turn.says = [one for one in turn.says if not is_receipt(one)]
     turn.say("bot.filed.done")
     if asks:
         turn.say("bot.filed.question")
@@ -171,10 +173,20 @@ def file(turn: Turn, world: World) -> None:
         elif not talk.photo_count:
             turn.say("bot.filed.photos_welcome")
     point = (place.latitude, place.longitude) if place and not facility_id else (None, None)
-    _forget(talk, talk.category, point, world)
+    forget(talk, talk.category, point, world)
 
 
-def _filing(talk: Talk, words: str, place: Place | None, world: World, photo_ids: tuple[int, ...]) -> FileReport:
+def filing(
+    talk: Talk,
+    words: str,
+    place: Place | None,
+    world: World,
+    photo_ids: tuple[int, ...],
+    *,
+    piece: int | None = None,
+    category: str | None = None,
+) -> FileReport:
+    """The wish to file these words. category: where the resident has corrected what was understood."""
     facility_id = talk.facility["id"] if talk.facility else None
     return FileReport(
         description=words[:LONGEST_DESCRIPTION],
@@ -185,18 +197,21 @@ def _filing(talk: Talk, words: str, place: Place | None, world: World, photo_ids
         scanned=talk.scanned,
         intent="emergency" if talk.danger else talk.intent,
         is_old=not within(talk.photos_since, LOOSE_PHOTOS_SAFE, world),
-        category=talk.category if talk.asked.get("corrected") else None,
+        category=category or (talk.category if talk.asked.get("corrected") else None),
+        piece=piece,
     )
 
 
-def _forget(talk: Talk, category: str | None, point: tuple[float | None, float | None], world: World) -> None:
+def forget(talk: Talk, category: str | None, point: tuple[float | None, float | None], world: World) -> None:
+    """What was made is filed: remember it as the last."""
     talk.clear()
+    talk.last_follows, talk.last_pieces, talk.last_photo_ids, talk.last_pictures = False, [], [], []
     talk.last_category = category
     talk.last_place = [float(one) for one in point if one is not None] or None
     talk.last_at = world.now.isoformat()
 
 
-def _is_receipt(say: Say) -> bool:
+def is_receipt(say: Say) -> bool:
     return say.key.startswith(("bot.place.got", "bot.photo.got", "bot.draft.noted"))
 
 
@@ -224,7 +239,7 @@ def _show_back(turn: Turn, world: World, *, always: bool = False) -> None:
     talk = turn.talk
     parts = gathered(talk, world)
     if parts and (always or len(parts) > 1 or talk.category):
-        turn.says = [one for one in turn.says if not _is_receipt(one)]
+        turn.says = [one for one in turn.says if not is_receipt(one)]
         turn.say("bot.draft.have", parts=parts)
 
 
@@ -252,6 +267,10 @@ def remind(turn: Turn) -> None:
 
 
 def add_words(talk: Talk, text: str) -> None:
+    if talk.asked.get("apart") and talk.parts:
+        # Said while one of several problems is asked about.
+        part = talk.parts[talk.piece if talk.piece is not None else -1]
+        part["words"] = "\n".join(one for one in (part["words"], text) if one)[:LONGEST_DESCRIPTION]
     if text not in talk.words:
         talk.words.append(text[:LONGEST_DESCRIPTION])
 
@@ -279,7 +298,17 @@ def offer_places(turn: Turn, world: World) -> None:
 # Known already
 
 
-def _ask_similar(turn: Turn) -> None:
+def look_again(talk: Talk) -> None:
+    """Something has changed: whether it is known already is looked for anew."""
+    talk.similar = []
+    if not talk.asked.get("apart"):
+        talk.asked.pop("similar", None)
+    elif talk.piece is not None:
+        talk.parts[talk.piece].pop("looked", None)
+
+
+def ask_similar(turn: Turn) -> None:
+    """Show the open reports, and ask whether it is one of them."""
     cards = turn.talk.similar
     one = len(cards) == 1
     turn.say("bot.similar.mine_before" if one and cards[0]["is_mine"] else "bot.similar.found")
@@ -289,6 +318,7 @@ def _ask_similar(turn: Turn) -> None:
         turn.say(
             "bot.similar.row",
             mark="" if one else f"{index}. ", what=card["what"], away=away, status=card["status"], link=card["link"],
+            see=Say("bot.similar.photo" if card.get("has_photo") else "bot.similar.page"),
         )  # fmt: skip
     turn.say("bot.similar.ask_one" if one else "bot.similar.ask")
 
@@ -300,14 +330,17 @@ def similar_answered(turn: Turn, text: str, world: World) -> bool:
     number = words.choice(text)
     if number is None and (words.means("same", text) or words.means("yes", text)):
         number = 1 if count == 1 else 0
-    if number is not None:
-        if 1 <= number <= count:
-            join(turn, talk.similar[number - 1], world)
-        else:
-            turn.say("bot.choose.again", count=count)
+    if number is not None and not 1 <= number <= count:
+        turn.say("bot.choose.again", count=count)
         return True
-    if words.means("different", text) or words.means("no", text):
-        file(turn, world)
+    if number is not None or words.means("different", text) or words.means("no", text):
+        card = talk.similar[number - 1] if number is not None else None
+        if talk.asked.get("apart"):
+            pieces.known(turn, card, world)
+        elif card is not None:
+            join(turn, card, world)
+        else:
+            file(turn, world)
         return True
     return False
 
@@ -315,18 +348,23 @@ def similar_answered(turn: Turn, text: str, world: World) -> bool:
 def join(turn: Turn, card: dict[str, Any], world: World) -> None:
     """This resident hears of every step, too; one's own report takes the new words and pictures."""
     talk = turn.talk
+    words, photo_ids = "\n".join(talk.words), tuple(talk.photo_ids)
+    turn.actions += joining(card, words, photo_ids)
     if card["is_mine"]:
-        if talk.words or talk.photo_ids:
-            turn.actions.append(AddWords(card["id"], "\n".join(talk.words), tuple(talk.photo_ids)))
         turn.say("bot.similar.added", number=card["number"])
-        talk.clear()
-        talk.last_category, talk.last_place = None, None
-        talk.last_id, talk.last_number, talk.last_at = card["id"], card["number"], world.now.isoformat()
-        return
-    turn.actions.append(Support(card["id"]))
-    turn.say("bot.similar.joined", number=card["number"], link=card["link"])
-    talk.clear()
-    talk.last_id = None
+    else:
+        turn.say("bot.similar.joined", number=card["number"], link=card["link"])
+        if photo_ids:
+            turn.say("pieces.joined_photos")
+    forget(talk, None, (None, None), world)
+    talk.last_id, talk.last_number, talk.last_follows = card["id"], card["number"], not card["is_mine"]
+
+
+def joining(card: dict[str, Any], words: str, photo_ids: tuple[int, ...]) -> list[Action]:
+    """What joining that report wants done: one's own takes words and pictures, of another's one becomes a follower."""
+    if not card["is_mine"]:
+        return [Support(card["id"], words, photo_ids)]
+    return [AddWords(card["id"], words, photo_ids)] if words or photo_ids else []
 
 
 # Several problems
@@ -363,7 +401,7 @@ def parts_answered(turn: Turn, text: str, world: World) -> bool:
         go_on(turn, world)
         return True
     if words.means("apart", text) or words.means("yes", text):
-        _take_apart(talk, world)
+        pieces.take_apart(talk, world)
         go_on(turn, world)
         return True
     if words.means("together", text) or words.means("no", text):
@@ -371,43 +409,6 @@ def parts_answered(turn: Turn, text: str, world: World) -> bool:
         go_on(turn, world)
         return True
     return False
-
-
-def _take_apart(talk: Talk, world: World) -> None:
-    """Each problem with its own place; one place named once is the place of all."""
-    talk.asked["apart"] = 1
-    for part in talk.parts:
-        reading = world.read(part["words"])
-        part["category"] = reading.category
-        part["place"] = asdict(reading.places[0]) if len(reading.places) == 1 else None
-    named = {(part["place"]["latitude"], part["place"]["longitude"]) for part in talk.parts if part["place"]}
-    shared = talk.place is not None and talk.place["source"] == PlaceFrom.SHARED
-    if len(named) > 1 and not shared:
-        # What the whole message seemed to name was one of them.
-        talk.place, talk.choices = None, []
-    elif len(named) == 1 and talk.place is None:
-        talk.place = next(part["place"] for part in talk.parts if part["place"])
-        talk.choices = []
-
-
-def _file_apart(turn: Turn, world: World) -> None:
-    talk = turn.talk
-    turn.says = [one for one in turn.says if not _is_receipt(one)]
-    turn.say("bot.filed.several", count=len(talk.parts))
-    point: tuple[float | None, float | None] = (None, None)
-    for index, part in enumerate(talk.parts):
-        known = part.get("place") or talk.place
-        place = Place(**known) if known else None
-        # A picture belongs to one report; nobody can tell to which, so it stays with the first.
-        photo_ids = tuple(talk.photo_ids) if index == 0 else ()
-        turn.actions.append(_filing(talk, part["words"], place, world, photo_ids))
-        name = world.category_name(part["category"]) if part.get("category") else ""
-        turn.say("bot.filed.row", filed=index, what=name or shown(part["words"]))
-        point = (place.latitude, place.longitude) if place else (None, None)
-    if talk.photo_count:
-        turn.say("bot.filed.photos_with_first")
-    turn.say("bot.filed.soon_all")
-    _forget(talk, talk.parts[-1].get("category"), point, world)
 
 
 # Gone away
@@ -419,6 +420,11 @@ def let_go(talk: Talk, world: World, *, updated_at: datetime) -> Turn | None:
     if world.now - updated_at < waits:
         return None
     turn = Turn(talk)
+    if talk.asked.get("apart") and talk.parts:
+        pieces.file(turn, world)
+        # Nobody hears what is asked now.
+        talk.step = Step.IDLE
+        return turn
     if talk.step == Step.CHOOSE_PARTS:
         talk.parts = []
         if not has_place(talk):

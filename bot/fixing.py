@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from bot.corrections import Correction, mend
-from bot.draft import LONGEST_ADDRESS, go_on_after_fix, shown
+from bot.draft import LONGEST_ADDRESS, go_on_after_fix, look_again, shown
 from bot.talk import Fix, Place, PlaceFrom, Reading, Step, Talk, Turn, World
 
 
@@ -46,8 +46,10 @@ def _sounds_like_place(correction: Correction, world: World) -> bool:
 
 def _fix_draft(turn: Turn, text: str, correction: Correction, reading: Reading, world: World) -> None:
     talk = turn.talk
-    talk.asked.pop("similar", None)
-    talk.similar = []
+    look_again(talk)
+    if talk.asked.get("apart"):
+        _fix_pieces(turn, text, correction, reading, world)
+        return
     if not correction.new:
         if correction.about == "place":
             talk.place, talk.facility, talk.choices, talk.near = None, None, [], ""
@@ -70,6 +72,28 @@ def _fix_draft(turn: Turn, text: str, correction: Correction, reading: Reading, 
         talk.category = reading.category or world.read(words).category
         if reading.category:
             talk.asked["corrected"] = 1
+    go_on_after_fix(turn, world)
+
+
+def _fix_pieces(turn: Turn, text: str, correction: Correction, reading: Reading, world: World) -> None:
+    """Several problems, already taken apart: set right the one that was asked about, or holds the wrong words."""
+    talk = turn.talk
+    named = [one for one in talk.parts if correction.old and correction.old in one["words"]]
+    part = named[0] if named else talk.parts[talk.piece or 0]
+    part.pop("looked", None)
+    if _is_place(correction, reading, world) and (correction.new or correction.about == "place"):
+        part["place"] = asdict(_place(correction, reading)) if correction.new else None
+        talk.place = None if part["place"] is None else talk.place
+    elif correction.new:
+        part["words"] = mend(part["words"], correction, text)
+        part["category"] = reading.category or world.read(part["words"]).category
+        if reading.category:
+            part["corrected"] = True
+    else:
+        part["words"], part["category"], talk.piece = "", None, talk.parts.index(part)
+        talk.step = Step.NEED_WHAT
+        turn.say("bot.fix.what")
+        return
     go_on_after_fix(turn, world)
 
 

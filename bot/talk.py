@@ -25,6 +25,7 @@ class Step(StrEnum):
     FIX_PLACE = "fix_place"  # the filed report is at the wrong place
     FIX_WHAT = "fix_what"
     CHOOSE_REASON = "choose_reason"
+    CHOOSE_PIECE = "choose_piece"  # to which of the reports just made a picture belongs
 
 
 # Whoever leaves here without a word has still told us something that must not be lost.
@@ -103,6 +104,7 @@ class SimilarCard:
     status: str
     link: str
     is_mine: bool = False
+    has_photo: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ class KeepPhoto:
 class FileReport:
     """File what was gathered; photos kept in this very turn belong to it too.
 
-    is_old: its first photo came so long ago that it may have been tidied away.
+    is_old: its first photo came so long ago that it may have been tidied away. piece: which of `Talk.last_pieces` it
+    becomes, None for a report of its own.
     """
 
     description: str
@@ -192,22 +195,40 @@ class FileReport:
     intent: str = "report"
     is_old: bool = False
     category: str | None = None
+    piece: int | None = None
 
 
 @dataclass(frozen=True)
 class AddPhoto:
+    """follows: the report is somebody else's, which this resident follows."""
+
     report_id: int
     media_id: str
+    follows: bool = False
+
+
+@dataclass(frozen=True)
+class MovePhotos:
+    """Pictures went to the wrong one of two reports: those of these names of WeChat's, or with these ids."""
+
+    from_id: int
+    to_id: int
+    media_ids: tuple[str, ...] = ()
+    photo_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class AddWords:
-    """photo_ids: pictures that were kept for a report which turned out to be this one. reason: a code of `REASONS`."""
+    """photo_ids: pictures that were kept for a report which turned out to be this one. reason: a code of `REASONS`.
+
+    follows: as in `AddPhoto`.
+    """
 
     report_id: int
     text: str
     photo_ids: tuple[int, ...] = ()
     reason: str = ""
+    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -226,9 +247,11 @@ class Fix:
 
 @dataclass(frozen=True)
 class Support:
-    """Somebody else has reported it: tell this resident of every step, too."""
+    """Somebody else has reported it: tell this resident of every step, too. text, photo_ids: what they had to say."""
 
     report_id: int
+    text: str = ""
+    photo_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -249,11 +272,6 @@ class Withdraw:
 
 
 @dataclass(frozen=True)
-class Follow:
-    is_follower: bool
-
-
-@dataclass(frozen=True)
 class AnswerQuestion:
     """What staff asked about this report is answered, in words or with a picture."""
 
@@ -263,8 +281,9 @@ class AnswerQuestion:
 
 
 Action = (
-    KeepPhoto | FileReport | AddPhoto | AddWords | Fix | Support | Rate | Reopen | Withdraw | Follow | AnswerQuestion
-)
+    KeepPhoto | FileReport | AddPhoto | MovePhotos | AddWords | Fix | Support | Rate | Reopen | Withdraw
+    | AnswerQuestion
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -288,8 +307,11 @@ class Talk:
     asked: how often each missing thing was asked for. choices: places offered by number.
     near: a road or quarter that was named, too large to be the place. voices: voice messages nobody can read.
     similar: open reports offered by number. parts: the problems of one message, each with what is known of it.
+    piece: the part that `similar` is about.
     reason_id: the report whose resident was asked what was not good.
-    last_*: the report just filed or touched, to which more photos and words still belong.
+    last_*: the report just filed or touched, to which more photos and words still belong. last_follows: it is
+    somebody else's. last_pieces: the reports made of one message, last_piece: where its pictures are, last_photo_ids:
+    those that came with it, last_pictures: those that came since.
     """
 
     step: Step = Step.IDLE
@@ -312,11 +334,17 @@ class Talk:
     last_at: str = ""
     last_category: str | None = None
     last_place: list[float] | None = None
+    last_follows: bool = False
+    last_pieces: list[dict[str, Any]] = field(default_factory=list)
+    last_piece: int = 0
+    last_photo_ids: list[int] = field(default_factory=list)
+    last_pictures: list[str] = field(default_factory=list)
     withdraw_id: int | None = None
     withdraw_number: str = ""
     voices: int = 0
     similar: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
+    piece: int | None = None
     reason_id: int | None = None
     reason_number: str = ""
 

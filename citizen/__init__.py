@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from citizen import api, facility_page, failures, pages, report_page, showing, wechat_login
+from citizen import api, facility_page, failures, pages, report_page, showing, wechat_browser, wechat_login
 from citizen import jssdk as jssdk  # adds its address to the API
 from district.frame.http import csrf
 
@@ -21,6 +21,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(facility_page.door)
     app.register_blueprint(api.api)
     wechat_login.register(app)
+    wechat_browser.register(app)
     csrf.exempt(api.api)
     csrf.exempt(report_page.pages)
     for view in ("citizen.pages.file_report", "citizen.pages.forget_mine", "citizen.facility_page.report_here"):

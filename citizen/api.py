@@ -12,14 +12,14 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from citizen import intake, own, showing
+from citizen import blocked, intake, own, showing
 from citizen.openapi import description
 from district import links
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import limiter
 from district.facilities import service as facilities
 from district.reference import CategoryRef, reference
-from district.reports import photos, queries
+from district.reports import photos, queries, questions
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Photo, Report, Source
@@ -121,6 +121,7 @@ def file_report() -> Response:
     given = intake.read_report(values)
     pictures = intake.read_pictures(request.files.getlist("photos"))
     loose = intake.loose_photos(_photo_tokens(values))
+    blocked.refuse(given.description, given.category)
     with unit_of_work():
         ids = [photo.id for photo in loose] + [photos.add_uploaded(picture).id for picture in pictures]
         report = reports.submit(given.as_new_report(Source.API, ids), by=None)
@@ -179,6 +180,20 @@ def reopen(number: str) -> Response:
     return jsonify(_as_json(found, private=True))
 
 
+@api.post("/reports/<number>/answer")
+@limiter.limit(FILING_LIMIT)
+def answer(number: str) -> Response:
+    """What staff asked is answered, in words or pictures; their clock goes on."""
+    found, values = _keyed(number), _values()
+    text = intake.read_text(values, "text")
+    pictures = intake.read_pictures(request.files.getlist("photos"))
+    loose = intake.loose_photos(_photo_tokens(values))
+    with unit_of_work():
+        ids = [photo.id for photo in loose] + [photos.add_uploaded(picture).id for picture in pictures]
+        questions.answer(reports.lock(found.id), by=KEY_HOLDER, text=text, photo_ids=ids)
+    return jsonify(_as_json(found, private=True))
+
+
 @api.post("/reports/<number>/support")
 @limiter.limit("30 per minute; 300 per hour")
 def support(number: str) -> Response:
@@ -187,6 +202,7 @@ def support(number: str) -> Response:
     private = _has_key(found)
     if not private and not showing.is_public(found):
         raise NotFound("errors.report_unknown")
+    blocked.refuse("")
     with unit_of_work():
         reports.support(reports.lock(found.id), by=None)
     return jsonify(_as_json(found, private=private))
@@ -258,14 +274,28 @@ def _as_json(found: Report, *, private: bool) -> dict[str, Any]:
             "resolution": found.resolution or None,
             "photos": [
                 {"id": photo.token, "purpose": photo.purpose, **_addresses(photo)}
-                for photo in queries.kept_photos(found)
+                for photo in showing.pictures_for(found)
             ],
             "rating": {"solved": found.solved, "stars": found.stars, "text": found.rating_text}
             if found.rated_at
             else None,
+            "question": _question_as_json(found),
             "actions": sorted(showing.buttons(found)),
         }
     return answer
+
+
+def _question_as_json(found: Report) -> dict[str, Any] | None:
+    """What waits for the resident's answer."""
+    question = questions.pending_of(found)
+    if question is None:
+        return None
+    unit = reference().units_by_id.get(question.asked_by.unit_id)
+    return {
+        "text": question.text,
+        "unit": {"code": unit.code, "name": unit.name} if unit else None,
+        "asked_at": _moment(question.asked_at),
+    }
 
 
 def _step_as_json(step: showing.Step, private: bool) -> dict[str, Any]:

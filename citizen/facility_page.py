@@ -6,7 +6,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from citizen import identity, intake, pages, showing
+from citizen import blocked, identity, intake, pages, showing
 from citizen.failures import error_page, field_texts
 from district.errors import BadInput, NotFound
 from district.extensions import db, limiter
@@ -54,6 +54,7 @@ def report_here(token: str) -> Response:
             if problem
             else ""
         )
+        blocked.refuse("\n".join((said, text)))
         pictures = intake.read_pictures(request.files.getlist("photos"))
         with unit_of_work():
             photo_ids = [photos.add_uploaded(picture).id for picture in pictures]

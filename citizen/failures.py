@@ -56,7 +56,7 @@ def _district_error(error: DistrictError) -> Response:
     if request.path.startswith(API_PREFIX):
         fields = field_texts(error) if isinstance(error, BadInput) else {}
         return api_error(status, error.code, words, fields)
-    return error_page(status, t("common.error_page.title"), words)
+    return error_page(status, t(getattr(error, "title_key", "common.error_page.title")), words)
 
 
 def _http_error(error: HTTPException) -> Any:

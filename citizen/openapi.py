@@ -49,7 +49,7 @@ def description(base_url: str) -> Json:
             "/api/v1/reports": {
                 "post": _operation(
                     "fileReport",
-                    {"201": _answer(_ref("Filed")), **_errors(400, 413, 415, 422, 429)},
+                    {"201": _answer(_ref("Filed")), **_errors(400, 403, 413, 415, 422, 429)},
                     body={
                         "application/json": {"schema": _ref("NewReport")},
                         "multipart/form-data": {"schema": _NEW_REPORT_FORM},
@@ -80,10 +80,23 @@ def description(base_url: str) -> Json:
                     },
                 )
             },
+            "/api/v1/reports/{number}/answer": {
+                "post": _operation(
+                    "answerQuestion",
+                    {"200": _answer(_ref("Report")), **_errors(400, 403, 404, 409, 413, 415, 422, 429)},
+                    _KEYED,
+                    {
+                        "application/json": {"schema": _ref("Answer")},
+                        "multipart/form-data": {
+                            "schema": _object({"text": _TEXT, "photos": {"type": "array", "items": _FILE}})
+                        },
+                    },
+                )
+            },
             "/api/v1/reports/{number}/support": {
                 "post": _operation(
                     "supportReport",
-                    {"200": _answer(_ref("Report")), **_errors(404, 409, 429)},
+                    {"200": _answer(_ref("Report")), **_errors(403, 404, 409, 429)},
                     _KEYED,
                     {"application/json": {"schema": {"type": "object"}}},
                     needs_body=False,
@@ -219,6 +232,14 @@ _SCHEMAS: Json = {
         required=["solved"],
     ),
     "Reopening": _object({"text": _TEXT, "photos": {"type": "array", "items": _TEXT, "maxItems": 9}}),
+    # One of the two, or both.
+    "Answer": _object(
+        {
+            "text": {"type": "string", "maxLength": 1000},
+            "photos": {"type": "array", "items": _TEXT, "maxItems": 9},
+        },
+        required=[],
+    ),
     "Status": {"type": "string", "enum": [str(status) for status in Status]},
     "Step": _object(
         {
@@ -267,6 +288,9 @@ _SCHEMAS: Json = {
                     ),
                     {"type": "null"},
                 ]
+            },
+            "question": {
+                "oneOf": [_whole({"text": _TEXT, "unit": _MAYBE_UNIT, "asked_at": _MOMENT}), {"type": "null"}]
             },
             "actions": {"type": "array", "items": {"type": "string", "enum": [str(action) for action in Action]}},
         },

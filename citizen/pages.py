@@ -8,13 +8,14 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from citizen import identity, intake, own, showing, wechat_login
+from citizen import blocked, identity, intake, own, showing, wechat_login
 from citizen.failures import field_texts
 from district.errors import BadInput, NotFound
 from district.extensions import db, limiter
 from district.facilities import service as facilities
 from district.facilities.models import Facility
 from district.messages import t
+from district.notifications import unheard
 from district.people.service import NOTICE_VERSION
 from district.reference import reference
 from district.reports import numbers, photos, queries
@@ -58,6 +59,7 @@ def file_report() -> AnyResponse:
         given = intake.read_report(request.form)
         if given.latitude is None and given.facility is None and not given.address:
             raise BadInput(fields={"place": "citizen.errors.place"})
+        blocked.refuse(given.description, given.category)
         with unit_of_work():
             report = reports.submit(
                 given.as_new_report(Source.QR if given.facility else Source.H5, ids), by=identity.resident()
@@ -92,7 +94,20 @@ def look_up() -> AnyResponse:
 @pages.get("/mine")
 def mine() -> str:
     """The reports of this browser, and of the resident it is known to belong to."""
-    return render_template("citizen/mine.html", reports=_mine(), show=showing, asked="", unread=False)
+    own_reports = _mine()
+    missed = unheard.waiting(resident_id=identity.resident_id(), report_ids=[report.id for report in own_reports])
+    page = render_template(
+        "citizen/mine.html", reports=own_reports, show=showing, asked="", unread=False, missed=missed
+    )
+    note_seen(missed)
+    return page
+
+
+def note_seen(missed: list[unheard.Missed]) -> None:
+    """What a page shows is heard; the bot does not begin with it again."""
+    if missed and request.method == "GET":
+        with unit_of_work():
+            unheard.mark_read([one.id for one in missed])
 
 
 @pages.post("/mine/forget")

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from citizen import intake, own, showing
+from citizen import blocked, intake, own, showing
 from citizen.failures import error_page, field_texts
+from citizen.pages import note_seen
 from district.errors import BadInput, NotAllowed, NotFound, WrongState
 from district.extensions import limiter
 from district.messages import t
-from district.reports import photos, queries, questions
+from district.notifications import unheard
+from district.reports import glimpses, photos, queries, questions
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
@@ -76,6 +78,7 @@ def add_words(number: str) -> Response:
     """More words or pictures."""
 
     def act(report: Report, text: str, photo_ids: list[int]) -> None:
+        blocked.refuse(text)
         reports.comment(report, by=KEY_HOLDER, text=text, photo_ids=photo_ids)
 
     return _act(number, act, done="added")
@@ -110,6 +113,7 @@ def support(number: str) -> Response:
     report = _find(number)
     if not showing.is_public(report) and own.key_of(report) is None:
         raise NotFound("errors.report_unknown")
+    blocked.refuse("")
     seen = request.cookies.get(SUPPORTED_COOKIE, "").split(".")
     if report.number not in seen:
         with unit_of_work():
@@ -141,13 +145,14 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
             report=whole,
             shown=showing.joined(whole),
             key=key,
+            looks=key is None and glimpses.is_valid(report.number, request.args.get("look")),
             key_wrong=key is None and bool(request.values.get("key")),
             state=showing.plain_state(whole),
             steps=showing.steps(whole, private=key is not None)[::-1],
             buttons=showing.buttons(whole) if key else set(),
             question=questions.pending_of(whole) if key else None,
-            before=queries.kept_photos(whole, "before"),
-            after=queries.kept_photos(whole, "after", "check"),
+            before=showing.pictures_for(whole, "before"),
+            after=showing.pictures_for(whole, "after", "check"),
             show=showing,
             is_new=request.args.get("new") == "1" and key is not None,
             done=request.args.get("done", "") if request.args.get("done") in _DONE else "",
@@ -163,6 +168,9 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
     if key is not None and report.number not in own.known_keys():
         own.remember(response, report)
     response.headers["X-Robots-Tag"] = "noindex"
+    if key is not None and status == 200:
+        # Its story tells every step, also those that never arrived.
+        note_seen(unheard.waiting(report_ids=[report.id]))
     return response
 
 

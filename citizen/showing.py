@@ -20,8 +20,8 @@ from district.frame.files import map_version
 from district.messages import ENGLISH, has, language, t
 from district.reference import CategoryRef, UnitRef, reference
 from district.reports.guards import KEY_HOLDER, possible
-from district.reports.models import EventKind, Report, ReportEvent
-from district.reports.queries import public_events
+from district.reports.models import EventKind, Photo, Report, ReportEvent
+from district.reports.queries import kept_photos, public_events
 from district.reports.states import PLAIN, WITH_UNIT, Action, PlainStatus, Status
 from district.understanding import understand
 
@@ -167,6 +167,11 @@ def _step(event: ReportEvent, units: Mapping[int, UnitRef], private: bool) -> St
         solved=event.data.get("solved") if event.kind == EventKind.RATED and private else None,
         stars=event.data.get("stars") if event.kind == EventKind.RATED and private else None,
     )
+
+
+def pictures_for(report: Report, *purposes: str) -> list[Photo]:
+    """What the report's own resident may see: not what followers added for whoever handles it."""
+    return [one for one in kept_photos(report, *purposes) if one.resident_id in (None, report.resident_id)]
 
 
 def reopen_days() -> int:

@@ -20,6 +20,7 @@ from jinja2.bccache import Bucket, BytecodeCache
 
 from district.config import Config
 from tests.support import services
+from tests.support.wechat_platform import Remote, running_platform
 
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
@@ -115,6 +116,29 @@ def env(database_url: str, tmp_path: Path) -> dict[str, str]:
         "DATABASE_URL": database_url,
         "REDIS_URL": NOBODY_LISTENS,
         "PUBLIC_BASE_URL": "http://district.test",
+    }
+
+
+@pytest.fixture(scope="session")
+def wechat_server() -> Iterator[Remote]:
+    """A server that answers as WeChat's does, in a process of its own; one for this worker."""
+    with running_platform() as platform:
+        yield platform
+
+
+@pytest.fixture
+def wechat(wechat_server: Remote) -> Remote:
+    """WeChat's server as it is at first: nobody known, nothing sent, no trouble ordered."""
+    wechat_server.control("reset", {})
+    return wechat_server
+
+
+def settings_for(wechat: Remote) -> dict[str, str]:
+    """The environment of an application whose account is that server's."""
+    return {
+        "WECHAT_APP_ID": wechat.app_id,
+        "WECHAT_APP_SECRET": wechat.secret,
+        "WECHAT_API_BASE_URL": wechat.base,
     }
 
 

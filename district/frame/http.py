@@ -22,6 +22,8 @@ csrf = CSRFProtect()
 compress = Compress()
 LANGUAGE_COOKIE = "lang"
 _COMPRESSIBLE = frozenset({"text/css", "text/javascript", "application/javascript", "image/svg+xml"})
+# Where WeChat's own script comes from; only answers inside WeChat that ask for it may load it.
+WECHAT_SCRIPTS = "https://res.wx.qq.com"
 # Pages whose charts set styles on elements: the only ones where inline styles are allowed.
 INLINE_STYLE_ENDPOINTS: set[str] = set()
 
@@ -90,8 +92,9 @@ def _policy() -> str:
         parts = urlsplit(current_app.config["TILE_URL"].replace("{s}.", "*."))
         tiles = f" {parts.scheme}://{parts.netloc}"
     style = "'self' 'unsafe-inline'" if request.endpoint in INLINE_STYLE_ENDPOINTS else "'self'"
+    script = f"'self' {WECHAT_SCRIPTS}" if g.pop("wechat_scripts", False) else "'self'"
     return (
-        f"default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data: blob:{tiles}; "
+        f"default-src 'self'; script-src {script}; style-src {style}; img-src 'self' data: blob:{tiles}; "
         "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
     )
 

@@ -17,6 +17,7 @@ from district.config import NoticeTemplate
 from district.errors import NotFound, WrongState
 from district.extensions import db
 from district.messages import speaking, t
+from district.notifications import unheard
 from district.notifications.models import Delivery, EarlyVerdict, Notification, SubscriptionGrant
 from district.notifications.steps import PROGRESS, QuietHours, Step, read_quiet_hours, step_of
 from district.people.models import Resident, Staff
@@ -140,9 +141,7 @@ def _claim(rows: Sequence[Notification]) -> list[Outgoing]:
     reports = {
         row.id: row
         for row in db.session.execute(
-            select(Report.id, Report.number, Report.access_key, Report.resident_id, Report.urgency).where(
-                Report.id.in_({row.report_id for row in rows})
-            )
+            select(*_needed(Report)).where(Report.id.in_({row.report_id for row in rows}))
         )
     }
     ways = _Ways(set(residents), now)
@@ -153,6 +152,10 @@ def _claim(rows: Sequence[Notification]) -> list[Outgoing]:
         if row.tries > len(RETRY_AFTER_S):
             # Only workers that died while sending bring it here.
             _give_up(row, resident, Delivery.FAILED, row.last_error or "no worker came back")
+            continue
+        if row.kind == "question" and not report.waiting_for_resident:
+            for name, value in unheard.not_said().items():
+                setattr(row, name, value)
             continue
         is_urgent = step.is_urgent or report.urgency == Urgency.CRITICAL
         if quiet_until is not None and not is_urgent and now - resident.last_seen_at > AWAKE:
@@ -182,6 +185,13 @@ def _claim(rows: Sequence[Notification]) -> list[Outgoing]:
             )
         )
     return outgoing
+
+
+def _needed(report: type[Report]) -> tuple[Any, ...]:
+    """As much of a report as its messages need."""
+    return (
+        report.id, report.number, report.access_key, report.resident_id, report.urgency, report.waiting_for_resident,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

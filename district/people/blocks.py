@@ -82,6 +82,12 @@ def blocks_list(*, over: bool = False, before: int | None = None, limit: int = 5
     return list(db.session.scalars(query.order_by(ResidentBlock.id.desc()).limit(limit)))
 
 
+def blocked_until(resident_id: int) -> datetime | None:
+    """Until when this resident is blocked; None for who is not."""
+    until = db.session.scalar(select(Resident.blocked_until).where(Resident.id == resident_id))
+    return until if until is not None and until > clock.now() else None
+
+
 def held(resident_id: int) -> ResidentBlock | None:
     """The block that holds for this resident now."""
     return next(iter(_holding(resident_id, clock.now())), None)

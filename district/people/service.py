@@ -21,7 +21,8 @@ from district.units.models import Unit
 
 PASSWORD_LINK_HOURS = 24
 SHORTEST_PASSWORD = 10
-NOTICE_VERSION = 1
+# Raised whenever the privacy notice says something new: everybody sees it once again.
+NOTICE_VERSION = 2
 # WeChat lets us send this many customer-service messages this long after each act (wechat.md 3.2).
 MESSAGE_GRANT = (5, timedelta(hours=48))
 TAP_GRANT = (3, timedelta(minutes=1))

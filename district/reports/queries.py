@@ -268,6 +268,16 @@ def kept_photos(report: Report, *purposes: str) -> list[Photo]:
     ]
 
 
+def with_photos(report_ids: Sequence[int]) -> set[int]:
+    """Those of the reports that have a picture from their resident, also one that is still on its way."""
+    query = select(Photo.report_id).where(
+        Photo.report_id.in_(report_ids),
+        Photo.purpose == "before",
+        Photo.state.in_((PhotoState.KEPT, PhotoState.WAITING)),
+    )
+    return {report_id for report_id in db.session.scalars(query.distinct()) if report_id is not None}
+
+
 def pending_hand_back(report_id: int) -> HandBack | None:
     """The hand-back that awaits its ruling, if any."""
     return db.session.scalar(

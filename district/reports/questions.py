@@ -16,6 +16,7 @@ from district import audit, clock
 from district.errors import BadInput, WrongState
 from district.extensions import db
 from district.notifications import service as notifications
+from district.notifications import unheard
 from district.people.models import Resident, Staff
 from district.reference import reference
 from district.reports.guards import SYSTEM, Actor, KeyHolder, require
@@ -156,6 +157,7 @@ def _end(report: Report, row: ReportQuestion, outcome: Outcome) -> None:
     row.ended_at, row.outcome = now, outcome
     report.waiting_for_resident = False
     _give_time_back(report, row, now)
+    unheard.end_question(report.id)
     # The unique index allows one that waits: it must be gone before another is asked.
     db.session.flush()
 

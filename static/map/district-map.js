@@ -174,7 +174,7 @@
         control.addEventListener('click', action);
         return control;
       };
-      if (this.options.locate !== false && 'geolocation' in navigator) {
+      if (this.options.locate !== false && (window.districtLocate || 'geolocation' in navigator)) {
         this._locateButton = button('locate', this._text('locate'), 'M12 8a4 4 0 1 0 0 8a4 4 0 1 0 0 -8 M12 2v3 M12 19v3 M2 12h3 M19 12h3', () => this.locate());
       }
       const closer = button('in', this._text('zoom_in'), 'M12 5v14 M5 12h14', () => this.map.zoomIn());
@@ -217,16 +217,20 @@
       if (this.model) this.map.fitBounds(L.latLngBounds(this.model.townBounds()).pad(-0.1), { animate: false });
     }
 
-    /** Where the person is. The browser gives WGS-84, which is what we keep. */
+    /** Where the person is, in WGS-84, which is what we keep: by `districtLocate` of an app around us, else by the browser. */
     locate() {
-      if (!('geolocation' in navigator)) { this.say(this._text('locate_failed')); return; }
       this.say(this._text('locating'));
       this._locateButton && this._locateButton.classList.add('dm-busy');
       const finish = () => this._locateButton && this._locateButton.classList.remove('dm-busy');
-      navigator.geolocation.getCurrentPosition(
-        ({ coords }) => {
+      const byBrowser = () => new Promise((done, failed) => {
+        if (!('geolocation' in navigator)) { failed({ code: 2 }); return; }
+        navigator.geolocation.getCurrentPosition(({ coords }) => done(coords), failed, { enableHighAccuracy: true, timeout: 12000, maximumAge: 30000 });
+      });
+      // Whoever refused the app its place is not asked by the browser, too.
+      const place = window.districtLocate ? window.districtLocate().catch((error) => (error.code === 1 ? Promise.reject(error) : byBrowser())) : byBrowser();
+      place.then(
+        ({ latitude, longitude, accuracy }) => {
           finish();
-          const { latitude, longitude, accuracy } = coords;
           if (this.model && !this.model.contains(latitude, longitude)) { this.say(this._text('outside')); return; }
           this.say('');
           if (this._here) this._here.remove();
@@ -239,7 +243,6 @@
           this.element.dispatchEvent(new CustomEvent('district-map:located', { bubbles: true, detail: { latitude, longitude, accuracy } }));
         },
         (error) => { finish(); this.say(this._text(error.code === 1 ? 'locate_refused' : 'locate_failed')); },
-        { enableHighAccuracy: true, timeout: 12000, maximumAge: 30000 },
       );
     }
 

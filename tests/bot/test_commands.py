@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,30 +20,17 @@ from district.facilities import service as facilities
 from district.messages import CHINESE, LANGUAGES, speaking
 from district.work import unit_of_work
 from tests.bot.conftest import TestPhone
+from tests.conftest import settings_for
 from tests.factories import SmallDistrict, forget_reference, make_facility
-from tests.support.wechat_platform import Remote, running_platform
+from tests.support.wechat_platform import Remote
 
 CODES = "/cgi-bin/qrcode/create"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Remote]:
-    with running_platform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def wechat(server: Remote) -> Remote:
-    server.control("reset", {})
-    return server
 
 
 @pytest.fixture
 def env(env: dict[str, str], wechat: Remote) -> dict[str, str]:
     return env | {
-        "WECHAT_APP_ID": wechat.app_id,
-        "WECHAT_APP_SECRET": wechat.secret,
-        "WECHAT_API_BASE_URL": wechat.base,
+        **settings_for(wechat),
         "PUBLIC_BASE_URL": "https://district.test",
     }
 

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 ANYBODY = {
     "citizen.home": "/", "citizen.report_form": "/report", "citizen.mine": "/mine", "citizen.nearby": "/nearby",
     "citizen.privacy": "/privacy", "citizen.look_up": "/r?number={number}", "report_page.show": "/r/{number}?key={key}",
+    "notices_page.show": "/notices",
     "facility_page.show": "/F/{token}", "chat.show": "/chat", "admin.log_in": "/admin/login",
 }  # fmt: skip
 # Who may open it, and where.

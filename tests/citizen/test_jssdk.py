@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
 
 import pytest
 from flask import Flask
@@ -14,21 +13,10 @@ from citizen.openapi import description
 from district import wechat as api
 from district.wechat.tickets import sign_page
 from tests.citizen.schema import complaints
-from tests.support.wechat_platform import Remote, running_platform
+from tests.conftest import settings_for
+from tests.support.wechat_platform import Remote
 
 TICKET = "/cgi-bin/ticket/getticket"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Remote]:
-    with running_platform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def wechat(server: Remote) -> Remote:
-    server.control("reset", {})
-    return server
 
 
 @pytest.fixture
@@ -38,9 +26,7 @@ def env(env: dict[str, str], wechat: Remote, redis_url: str) -> dict[str, str]:
     redis.Redis.from_url(redis_url).flushdb()
     return env | {
         "REDIS_URL": redis_url,
-        "WECHAT_APP_ID": wechat.app_id,
-        "WECHAT_APP_SECRET": wechat.secret,
-        "WECHAT_API_BASE_URL": wechat.base,
+        **settings_for(wechat),
         "PUBLIC_BASE_URL": "https://district.test",
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qsl, urlsplit
@@ -19,32 +19,18 @@ from district.people import leaving
 from district.people.models import Resident
 from district.reports.models import Report
 from district.work import unit_of_work
-from tests.conftest import both_databases
+from tests.conftest import both_databases, settings_for
 from tests.factories import SmallDistrict, make_report, make_resident
-from tests.support.wechat_platform import Remote, running_platform
+from tests.support.wechat_platform import Remote
 
 WECHAT = "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 MicroMessenger/8.0.50 Language/zh_CN"
 LOGIN = "/sns/oauth2/access_token"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Remote]:
-    with running_platform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def wechat(server: Remote) -> Remote:
-    server.control("reset", {})
-    return server
-
-
 @pytest.fixture
 def env(env: dict[str, str], wechat: Remote) -> dict[str, str]:
     return env | {
-        "WECHAT_APP_ID": wechat.app_id,
-        "WECHAT_APP_SECRET": wechat.secret,
-        "WECHAT_API_BASE_URL": wechat.base,
+        **settings_for(wechat),
         "WECHAT_OAUTH_BASE_URL": wechat.base,
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -21,25 +20,13 @@ from district.reports.states import Status
 from district.routing import service as routing
 from district.work import unit_of_work
 from tests import factories
-from tests.conftest import both_databases
+from tests.conftest import both_databases, settings_for
 from tests.factories import SmallDistrict, give_window, make_report
 from tests.support.pictures import jpeg, photo_of_a_phone
 from tests.support.threads import in_threads
-from tests.support.wechat_platform import Remote, running_platform
+from tests.support.wechat_platform import Remote
 
 SEND, TEMPLATE, MEDIA = "/cgi-bin/message/custom/send", "/cgi-bin/message/template/send", "/cgi-bin/media/get"
-
-
-@pytest.fixture(scope="module")
-def wechat_server() -> Iterator[Remote]:
-    with running_platform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def wechat(wechat_server: Remote) -> Remote:
-    wechat_server.control("reset", {})
-    return wechat_server
 
 
 @pytest.fixture
@@ -48,9 +35,7 @@ def env(env: dict[str, str], request: pytest.FixtureRequest) -> dict[str, str]:
         return env
     platform: Remote = request.getfixturevalue("wechat")
     return env | {
-        "WECHAT_APP_ID": platform.app_id,
-        "WECHAT_APP_SECRET": platform.secret,
-        "WECHAT_API_BASE_URL": platform.base,
+        **settings_for(platform),
         "WECHAT_TEMPLATE_PROGRESS": "T1",
     }
 

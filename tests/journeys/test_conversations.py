@@ -43,7 +43,7 @@ class Stage:
         with unit_of_work():
             for table in (
                 "notification", "routing_decision", "photo", "report_event", "report_unit", "report_follower",
-                "hand_back", "report", "inbound_message", "conversation", "resident", "daily_count",
+                "hand_back", "report_question", "report", "inbound_message", "conversation", "resident", "daily_count",
             ):  # fmt: skip
                 db.session.execute(text(f"delete from {table}"))
         db.session.expunge_all()

@@ -24,6 +24,7 @@ from district.notifications import service as notifications
 from district.people.models import Resident, Staff
 from district.people.roles import Role
 from district.reference import reference
+from district.reports import questions
 from district.reports import service as reports
 from district.reports.models import Photo, Report, ReportEvent, ReportFollower
 from district.work import unit_of_work
@@ -34,7 +35,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "journeys" / "conversations"
 BEGIN = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 MOST_BYTES = 2048
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-CHECKS = frozenset({"must", "not", "silent", "told", "untold", "reports", "report", "history", "following"})
+CHECKS = frozenset({"must", "not", "silent", "told", "untold", "by", "reports", "report", "history", "following"})
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Play:
     latest: str = ""
     numbers: list[str] = field(default_factory=list)
     told: dict[str, list[str]] = field(default_factory=dict)
+    channels: dict[str, str] = field(default_factory=dict)
     pictures: int = 0
     longest: int = 0
     talk: list[str] = field(default_factory=list)
@@ -149,6 +151,7 @@ class Play:
             "shows": lambda: phone.shows(self._picture()),
             "films": lambda: phone.deliver(phone.message("video", MediaId="F", ThumbMediaId=self._picture())),
             "is-at": lambda: self._is_at(phone, rest),
+            "picks": lambda: self._picks(phone, rest),
             "forwards": lambda: phone.deliver(phone.message("link", Title="位置", Description="", Url=rest)),
             "scans": lambda: self._scans(phone, rest),
             "taps": lambda: phone.does("CLICK", rest),
@@ -173,6 +176,14 @@ class Play:
         assert place is not None, f"the map has no one place called {name}"
         return phone.is_at(*wgs84_to_gcj02(place.latitude, place.longitude), label=label.strip())
 
+    def _picks(self, phone: Phone, name: str) -> Answer:
+        """The event of a menu's place button, without the message that should follow."""
+        place = reference().gazetteer.find(name.strip()).place
+        assert place is not None, f"the map has no one place called {name}"
+        latitude, longitude = wgs84_to_gcj02(place.latitude, place.longitude)
+        chosen = {"Location_X": latitude, "Location_Y": longitude, "Scale": 16, "Label": name, "Poiname": ""}
+        return phone.does("location_select", "PLACE", SendLocationInfo=chosen)
+
     def _scans(self, phone: Phone, code: str) -> Answer:
         token = facilities.token_of(facilities.by_token_or_code(code).id)
         return phone.does(
@@ -194,7 +205,8 @@ class Play:
                     notifications.sent(one.id)
                     who = next((name for name, phone in self.phones.items() if phone.openid == one.openid), "")
                     self.told.setdefault(who, []).append(one.text)
-                    self.talk.append(f"   bot → {who}: " + one.text.replace("\n", "\n        "))
+                    self.channels[who] = one.channel
+                    self.talk.append(f"   bot → {who} ({one.channel}): " + one.text.replace("\n", "\n        "))
         db.session.rollback()
 
     def _staff(self, verb: str, rest: str) -> None:
@@ -212,6 +224,8 @@ class Play:
                 reports.resolve(report, by=self._person(Role.HANDLER, report.unit_id), note=words)
             elif verb == "verifies":
                 reports.verify(report, by=self._person(Role.VERIFIER))
+            elif verb == "asks":
+                questions.ask(report, by=self._person(Role.HANDLER, report.unit_id), text=words)
             elif verb == "rejects":
                 reports.reject(report, by=self._person(Role.DISPATCHER), reason=words)
             else:
@@ -240,6 +254,11 @@ class Play:
         who, _, sentence = words.partition(" ")
         assert any(sentence in text for text in self.told.get(who, [])), f"{who} must be told {sentence!r}"
 
+    def _check_by(self, words: str) -> None:
+        """`NAME channel`: the way the last message to somebody travelled."""
+        who, channel = words.split()
+        assert self.channels.get(who) == channel, f"{who} was told by {self.channels.get(who)}, not {channel}"
+
     def _check_untold(self, words: str) -> None:
         who, _, sentence = words.partition(" ")
         assert not any(sentence in text for text in self.told.get(who, [])), f"{who} must not be told {sentence!r}"
@@ -261,6 +280,7 @@ class Play:
             "category": f"{category.code} {category.name}" if category else "none", "photos": str(photos),
             "words": report.description, "address": report.address, "place": report.place_source or "none",
             "unit": report.unit.code if report.unit else "none", "language": report.language,
+            "waiting": "yes" if report.waiting_for_resident else "no",
             "stars": str(report.stars), "reopened": str(report.reopen_count),
             "facility": report.facility.code if report.facility else "none",
         }  # fmt: skip

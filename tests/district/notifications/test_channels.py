@@ -23,32 +23,18 @@ from district.reports import service as reports
 from district.reports.models import Report
 from district.reports.states import Status
 from district.work import unit_of_work
-from tests.conftest import both_databases
+from tests.conftest import both_databases, settings_for
 from tests.factories import SmallDistrict, forget_reference, give_window, make_report
-from tests.support.wechat_platform import Remote, running_platform
+from tests.support.wechat_platform import Remote
 
 BIZSEND, TEMPLATE = "/cgi-bin/message/subscribe/bizsend", "/cgi-bin/message/template/send"
 CUSTOM = "/cgi-bin/message/custom/send"
 
 
-@pytest.fixture(scope="module")
-def server() -> Any:
-    with running_platform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def wechat(server: Remote) -> Remote:
-    server.control("reset", {})
-    return server
-
-
 @pytest.fixture
 def env(env: dict[str, str], wechat: Remote) -> dict[str, str]:
     return env | {
-        "WECHAT_APP_ID": wechat.app_id,
-        "WECHAT_APP_SECRET": wechat.secret,
-        "WECHAT_API_BASE_URL": wechat.base,
+        **settings_for(wechat),
         "WECHAT_TEMPLATE_PROGRESS": "T1",
         "WECHAT_TEMPLATE_QUESTION": "T2 number=character_string5 step=thing9",
         "WECHAT_SUBSCRIBE_PROGRESS": "S1",
@@ -76,7 +62,9 @@ def report(app: Flask) -> Filed:
 def tell(report: Filed, kind: str = "assigned", **params: Any) -> int:
     given = {"unit": "路灯班组", "due": "11-24 17:30", "note": "换了灯泡", "reason": "等材料", "question": "哪根杆子？"}
     with unit_of_work():
-        notifications.tell(reports.lock(report.id), kind, **(given | params))
+        row = reports.lock(report.id)
+        row.waiting_for_resident |= kind == "question"
+        notifications.tell(row, kind, **(given | params))
     return db.session.scalars(select(Notification.id).order_by(Notification.id.desc())).first() or 0
 
 
