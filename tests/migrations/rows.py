@@ -200,7 +200,7 @@ class Migration0005(Rows):
         assert count(connection, "report_event", "kind = 'commented' and note = '哪盏灯？'") == 1
 
 
-class Migration0007(Rows):
+class Migration0006(Rows):
     """The rules in force become the first version; those that were retired are in none."""
 
     def load(self, connection: Connection) -> None:
@@ -224,7 +224,7 @@ class Migration0007(Rows):
         assert count(connection, "routing_rule") == 3
 
 
-class Migration0008(Rows):
+class Migration0007(Rows):
     """Rulings of before are final too; own parts, roster and notices go away again, the rest stays."""
 
     def load(self, connection: Connection) -> None:
@@ -259,7 +259,7 @@ class Migration0008(Rows):
         assert count(connection, "report_event", "kind = 'commented' and note = '没人看'") == 1
 
 
-class Migration0011(Rows):
+class Migration0008(Rows):
     """Learning begins with empty tables; decisions of before are found by their time."""
 
     def load(self, connection: Connection) -> None:
