@@ -25,7 +25,7 @@ def _what(inputs: Mapping[str, Any]) -> str:
     category = ref.categories_by_code.get(inputs.get("category") or "")
     if category is None:
         return t("rules.story.category_none")
-    name = category.name_en if language() == ENGLISH and category.name_en else category.name
+    name = category.name_en.replace("_", " ") if language() == ENGLISH and category.name_en else category.name
     if inputs.get("category_source") != "understood":
         return t("rules.story.category_given", category=name)
     sure = dict(map(tuple, inputs.get("candidates") or ())).get(category.code, 0.0)

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from district import settings
 from district.extensions import db
+from district.messages import t
 from district.people.models import AuditEntry
 from district.reference import reference
 from district.reports.models import Report
@@ -20,7 +21,7 @@ from district.rules import versions
 from district.rules.models import RulesVersion
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
-from tests.factories import SmallDistrict, forget_reference, make_report
+from tests.factories import MIDDLE, SmallDistrict, forget_reference, make_area, make_report, make_rule, make_unit
 
 NEW = {
     "code": "", "base": "0", "rule_id": "N1", "priority": "700", "category_codes": "01037", "major": "*",
@@ -225,3 +226,19 @@ def test_the_reports_page_tells_the_decision_as_a_story(
     page = words_of(log_in("dispatcher").get(f"/admin/reports/{report.number}"))
     assert "类别是“路灯异常”，上报时就选好了。地点在中心街道。按规则 R1 派给路灯班组。另有 2 条规则排在后面。" in page
     assert "判断模型" not in page
+
+
+def test_on_a_border_the_dispatcher_is_offered_both_streets(district: SmallDistrict, log_in: LogIn) -> None:
+    border = MIDDLE[1] + 0.02
+    with unit_of_work():
+        make_area("990000002", middle=(MIDDLE[0], border + 0.02), name="东边街道")
+        make_unit("J002", kind="street", name="东边街道办", area_codes=["990000002"])
+        make_rule("R0", "@area.street", priority=900)
+    forget_reference()
+    report = make_report(district, latitude=MIDDLE[0], longitude=border)
+    with unit_of_work():
+        routing.route_waiting()
+    form = words_of(log_in("dispatcher").get(f"/admin/reports/{report.number}/do/assign", headers={"HX-Request": "1"}))
+    likely = form.partition(t("admin.pick.likely"))[2].partition(t("admin.pick.rest"))[0]
+    assert "中心街道办" in likely
+    assert "东边街道办" in likely
