@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from flask import Flask
 
-from admin import actions, failures, inbox, login, registry, report_page, residents, showing, telephone  # noqa: F401  routes
+from admin import (  # noqa: F401  routes
+    actions,
+    calendar,
+    failures,
+    inbox,
+    login,
+    notices,
+    registry,
+    report_page,
+    residents,
+    showing,
+    telephone,
+)
 from admin.guard import pages
 
 

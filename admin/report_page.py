@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from qrcode.image.svg import SvgPathImage
 
+from admin.clock_card import clock_card
 from admin.guard import me, pages
 from admin.inbox import choices
 from admin.showing import history, line_of
@@ -32,18 +33,23 @@ from district.routing.rules import LOOKERS_ON
 # The order in which buttons are offered: what moves the report on first.
 _BUTTONS = (
     Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
-    Action.RESOLVE, Action.ASSIGN, Action.REOPEN, Action.ASK, Action.COMMENT, Action.HAND_BACK, Action.CORRECT,
-    Action.REJECT, Action.WITHDRAW_QUESTION,
+    Action.RESOLVE, Action.GRANT_EXTENSION, Action.REFUSE_EXTENSION, Action.RESUME, Action.ASSIGN, Action.REOPEN,
+    Action.ASK, Action.COMMENT, Action.CHOOSE_STANDARD, Action.ASK_EXTENSION, Action.HAND_BACK, Action.SUSPEND,
+    Action.CORRECT, Action.REJECT, Action.WITHDRAW_QUESTION,
 )  # fmt: skip
 # What brings a report nearer to its end: the first of these stands out.
 _FORWARD = frozenset(
-    {Action.UPHOLD_HAND_BACK, Action.VERIFY, Action.ACCEPT, Action.RESOLVE, Action.ASSIGN, Action.REFUSE_HAND_BACK}
-)
+    {
+        Action.UPHOLD_HAND_BACK, Action.VERIFY, Action.ACCEPT, Action.RESOLVE, Action.ASSIGN, Action.REFUSE_HAND_BACK,
+        Action.GRANT_EXTENSION, Action.RESUME,
+    }
+)  # fmt: skip
 # These need no words: one tap does them.
 ONE_TAP = frozenset({Action.ACCEPT, Action.WITHDRAW_QUESTION})
 # Reasons to choose from; the sentences are in the catalogue under `admin.reject` and `admin.hand_back`.
 REJECT_REASONS = ("not_ours", "nothing_wrong", "unclear", "twice", "legal", "private")
 HAND_BACK_REASONS = ("not_ours", "not_here", "wrong_category", "needs_other")
+DELAY_PHRASES = ("parts", "weather", "approval", "frozen")
 ASK_PHRASES = ("where", "photo", "when", "still")
 
 
@@ -133,6 +139,7 @@ def show(
         "actions": actions,
         "can_withdraw_question": Action.WITHDRAW_QUESTION in can_do,
         "changes": [line_of(event) for event in changes],
+        "clock": clock_card(found),
         "contact": contact,
         "decision": decision,
         "forward": _FORWARD,
@@ -182,6 +189,8 @@ def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) 
     proposed = _proposal(found, latest_decision(found.id)) if opened.action is Action.ASSIGN else None
     suggested, others = _units_to_choose(found, opened.action, hand_back)
     return {
+        "clock": clock_card(found),
+        "delay_phrases": DELAY_PHRASES,
         "hand_back": hand_back,
         "hand_back_reasons": HAND_BACK_REASONS,
         "ask_phrases": ASK_PHRASES,

@@ -7,6 +7,7 @@ import district.chats.models
 import district.deadlines.models
 import district.facilities.models
 import district.geo.models
+import district.notices.models
 import district.notifications.models
 import district.people.models
 import district.reports.models

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
@@ -17,10 +17,11 @@ from district.categories.models import Urgency
 from district.deadlines import service as deadlines
 from district.errors import BadInput, NotFound, StaleVersion, WrongState
 from district.extensions import db
+from district.notices import service as notices
 from district.notifications import service as notifications
 from district.people.models import Resident, Staff
 from district.reference import reference
-from district.reports import numbers, questions
+from district.reports import clocks, extensions, numbers, questions, standards
 from district.reports.guards import SYSTEM, Actor, KeyHolder, System, require
 from district.reports.history import attach as _attach
 from district.reports.history import record as _record
@@ -30,6 +31,7 @@ from district.reports.models import (
     PlaceSource,
     Report,
     ReportFollower,
+    ReportSuspension,
     ReportUnit,
     Source,
 )
@@ -46,11 +48,12 @@ LONGEST_ADDRESS = 200
 LONGEST_CONTACT_BYTES = 200
 LONGEST_REASON = 500
 DEFAULT_REOPEN_DAYS = 15
+DEFAULT_SUSPEND_DAYS = 365
 
 __all__ = [
     "SYSTEM", "NewReport", "accept", "add_media", "assign", "comment", "correct", "find", "hand_back", "lock",
-    "note_overdue", "rate", "refuse_hand_back", "refuse_verification", "reject", "reopen", "resolve",
-    "send_to_triage", "submit", "support", "uphold_hand_back", "verify", "withdraw",
+    "rate", "refuse_hand_back", "refuse_verification", "reject", "reopen", "resolve", "resume", "resume_due",
+    "send_to_triage", "submit", "support", "suspend", "uphold_hand_back", "verify", "withdraw",
 ]  # fmt: skip
 
 
@@ -131,6 +134,7 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
 
     now = clock.now()
     urgency = new.urgency or (Urgency(category.urgency) if category else Urgency.NORMAL)
+    dispatch_due_at = deadlines.dispatch_due_at(urgency, now)
     report = insert_object(
         Report,
         ("number", "access_key", "status", "resident_id"),
@@ -157,7 +161,8 @@ def submit(new: NewReport, *, by: Resident | Staff | None) -> Report:
         status=Status.SUBMITTED,
         reason={},
         submitted_at=now,
-        dispatch_due_at=deadlines.dispatch_due_at(urgency, now),
+        dispatch_due_at=dispatch_due_at,
+        alarm_at=clocks.first_alarm(now, dispatch_due_at),
         route_after=now,
     )
     _attach(report, new.photo_ids, by)
@@ -205,13 +210,18 @@ def assign(
     other_units: Iterable[tuple[int, str]] = (),
     rule_code: str | None = None,
     note: str = "",
+    standard_code: str | None = None,
 ) -> Report:
     """Give the report to the one unit that answers for it, with a deadline, and tell the resident.
 
     report: locked. reason: `{"key": catalogue key, "params": {...}}`, the sentence everybody may read.
-    other_units: (unit id, `co` | `supervise` | `broadcast`). Raises NotAllowed, WrongState, BadInput.
+    other_units: (unit id, `co` | `supervise` | `broadcast`). standard_code: the condition of the category that
+    decides how long it may take; "" for the category's general limit, None to leave it as it is.
+    Raises NotAllowed, WrongState, BadInput.
     """
     require(by, Action.ASSIGN, report)
+    if standard_code is not None:
+        report.standard_code = standards.checked(report, standard_code)
     unit = reference().units_by_id.get(unit_id)
     if unit is None or unit.is_closed:
         raise BadInput(fields={"unit": "errors.unit_unknown"})
@@ -298,6 +308,7 @@ def hand_back(report: Report, *, by: Staff, reason: str, suggested_unit_id: int 
     )
     db.session.add(row)
     report.hand_back_pending = True
+    clocks.settle(report)
     _record(report, EventKind.HANDED_BACK, by, unit_id=unit_id, note=reason, is_public=False)
     audit.record(by, "report.hand_back", f"report:{report.id}")
     return row
@@ -324,9 +335,7 @@ def refuse_hand_back(report: Report, *, by: Staff, ruling: str) -> Report:
     pending = _pending_hand_back(report)
     _rule(pending, by, upheld=False, ruling=ruling)
     report.hand_back_pending = False
-    if report.handling_due_at is not None and not report.waiting_for_resident:
-        # While a question waits the clock stands still anyhow: its end gives the whole time back.
-        report.handling_due_at += clock.now() - pending.asked_at
+    clocks.settle(report)
     _record(report, EventKind.HAND_BACK_REFUSED, by, unit_id=pending.unit_id, note=ruling, is_public=False)
     audit.record(by, "report.hand_back_refused", f"report:{report.id}")
     return report
@@ -340,6 +349,7 @@ def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = 
     require(by, Action.RESOLVE, report)
     note = _words(note, "note", "errors.note_missing")
     questions.drop(report, by=by)
+    extensions.drop(report)
     now = clock.now()
     before = report.status
     report.accepted_at = report.accepted_at or now
@@ -383,6 +393,7 @@ def refuse_verification(report: Report, *, by: Staff, note: str, photo_ids: Sequ
     report.rework_count += 1
     _attach(report, photo_ids, by, purpose="check")
     _record(report, EventKind.VERIFICATION_REFUSED, by, from_status=before, unit_id=report.unit_id, note=note)
+    clocks.settle(report)
     audit.record(by, "report.refuse_verification", f"report:{report.id}")
     return report
 
@@ -462,6 +473,7 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
     """The resident takes it back, while nobody has set out."""
     require(by, Action.WITHDRAW, report)
     questions.drop(report, by=by)
+    extensions.drop(report)
     before = report.status
     if report.hand_back_pending:
         # There is nothing left to rule on; the history keeps that it was asked.
@@ -546,6 +558,7 @@ def correct(
         if category.id != report.category_id:
             changed["category"] = category.code
             report.category_id, report.urgency = category.id, _at_least(report, category.urgency, by)
+            report.standard_code = ""
     if latitude is not None and longitude is not None:
         located = ref.locator.locate(latitude, longitude)
         if not located.in_district:
@@ -594,37 +607,79 @@ def support(report: Report, *, by: Resident | None) -> bool:
     return True
 
 
-def note_overdue(limit: int = 200) -> int:
-    """Remind, once for each clock, of reports whose handling is overdue. Returns how many."""
+def suspend(report: Report, *, by: Staff, reason: str, until: datetime) -> ReportSuspension:
+    """Put the report aside (挂账) for what nobody can do now; its clock stands still until it is resumed.
+
+    reason: read by the resident. until: when it resumes by itself, within the district's days (setting
+    `limits.suspend_days`). Raises NotAllowed, WrongState, BadInput.
+    """
+    require(by, Action.SUSPEND, report)
+    reason = _words(reason, "reason", "errors.reason_missing", longest=LONGEST_REASON)
     now = clock.now()
-    late = db.session.scalars(
+    days = int(reference().setting("limits.suspend_days", DEFAULT_SUSPEND_DAYS))
+    if not now < until <= now + timedelta(days=days):
+        raise BadInput(fields={"until": "deadlines.problem.suspend_until"})
+    questions.drop(report, by=by)
+    before = report.status
+    row = ReportSuspension(report_id=report.id, reason=reason, began_by_id=by.id, began_at=now, until=until)
+    db.session.add(row)
+    report.status = Status.SUSPENDED
+    clocks.settle(report)
+    _record(
+        report, EventKind.SUSPENDED, by, from_status=before, unit_id=report.unit_id, note=reason,
+        data={"until": until.isoformat()},
+    )  # fmt: skip
+    audit.record(by, "report.suspend", f"report:{report.id}")
+    notices.tell("suspended", notices.people_of(report.unit_id), report_id=report.id, until=_moment(until))
+    notifications.tell(report, "suspended", reason=reason, until=_moment(until))
+    return row
+
+
+def resume(report: Report, *, by: Staff | System, note: str = "") -> Report:
+    """Take the report up again: the unit has the time that was left when it was put aside."""
+    require(by, Action.RESUME, report)
+    row = db.session.scalars(
+        select(ReportSuspension).where(ReportSuspension.report_id == report.id, ReportSuspension.ended_at.is_(None))
+    ).one()
+    row.ended_at, row.ended_by_id = clock.now(), by.id if isinstance(by, Staff) else None
+    before = report.status
+    report.status = Status.IN_PROGRESS if report.accepted_at is not None else Status.ASSIGNED
+    clocks.settle(report)
+    _record(
+        report, EventKind.RESUMED, by, from_status=before, unit_id=report.unit_id, note=clean(note)[:LONGEST_NOTE],
+        data={"due": _iso(report.handling_due_at)},
+    )  # fmt: skip
+    if isinstance(by, Staff):
+        audit.record(by, "report.resume", f"report:{report.id}")
+    notices.tell(
+        "resumed", notices.people_of(report.unit_id), report_id=report.id, due=_moment(report.handling_due_at),
+        but=by.id if isinstance(by, Staff) else None,
+    )  # fmt: skip
+    return report
+
+
+def resume_due(limit: int = 100) -> int:
+    """Take up again whatever was put aside until now or earlier. Returns how many."""
+    due = db.session.scalars(
         select(Report)
+        .join(ReportSuspension, ReportSuspension.report_id == Report.id)
         .where(
-            Report.status.in_((Status.ASSIGNED, Status.IN_PROGRESS)),
-            Report.handling_due_at < now,
-            Report.overdue_noted_at.is_(None),
-            Report.hand_back_pending.is_(False),
-            Report.waiting_for_resident.is_(False),
+            ReportSuspension.ended_at.is_(None),
+            ReportSuspension.until <= clock.now(),
+            Report.status == Status.SUSPENDED,
         )
-        .order_by(Report.handling_due_at)
+        .order_by(ReportSuspension.until)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=Report, skip_locked=True)
     ).all()
-    for report in late:
-        report.overdue_noted_at = now
-        _record(
-            report,
-            EventKind.REMINDED,
-            SYSTEM,
-            unit_id=report.unit_id,
-            is_public=False,
-            data={"what": "overdue"},
-        )
-    return len(late)
+    for report in due:
+        resume(report, by=SYSTEM)
+    return len(due)
 
 
 def _give_to(report: Report, unit_id: int) -> None:
     """Set the unit and start its clock."""
+    extensions.drop(report)
     now = clock.now()
     report.status, report.unit_id, report.assigned_at, report.accepted_at = (
         Status.ASSIGNED,
@@ -632,8 +687,7 @@ def _give_to(report: Report, unit_id: int) -> None:
         now,
         None,
     )
-    report.handling_due_at = deadlines.handling_due_at(report.category_id, Urgency(report.urgency), now)
-    report.overdue_noted_at = None
+    clocks.start(report, now)
 
 
 def _pending_hand_back(report: Report) -> HandBack:
@@ -670,6 +724,10 @@ def _moment(moment: Any) -> str:
         return ""
     local = moment.astimezone(ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
     return f"{local:%m-%d %H:%M}"
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.isoformat() if moment is not None else ""
 
 
 def _words(text: str, field: str, missing: str, longest: int = LONGEST_NOTE) -> str:

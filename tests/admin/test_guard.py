@@ -97,6 +97,8 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "nearby": "/admin/nearby?latitude=50.4&longitude=124.1",
         "facilities": "/admin/facilities",
         "facility": f"/admin/facilities/{code}",
+        "notices": "/admin/notices",
+        "calendar": "/admin/calendar",
         "units": "/admin/units",
         "messages": "/admin/messages",
         "staff": "/admin/staff",
@@ -128,6 +130,10 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "link_staff": "/admin/staff/999/password-link",
         "end_staff": "/admin/staff/999/end",
         "restore_staff": "/admin/staff/999/restore",
+        "read_notices": "/admin/notices/read",
+        "add_day": "/admin/calendar/add",
+        "remove_day": "/admin/calendar/remove",
+        "import_days": "/admin/calendar/import",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending
@@ -141,7 +147,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {"act", "show_contact", "block", "unblock", "file_call", "revoke_token", "retry_message",
-               "create_staff", "link_staff", "end_staff", "restore_staff"}  # fmt: skip
+               "create_staff", "link_staff", "end_staff", "restore_staff", "add_day", "remove_day", "import_days"}  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 
 

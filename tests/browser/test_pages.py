@@ -38,6 +38,8 @@ STAFF = {
     "admin.messages": ("admin", "/admin/messages"),
     "admin.staff": ("admin", "/admin/staff"),
     "admin.add_staff": ("admin", "/admin/staff/new"),
+    "admin.notices": ("desk", "/admin/notices"),
+    "admin.calendar": ("admin", "/admin/calendar"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
 }
@@ -87,7 +89,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|errors|gate|help|notifications|question|routing|status)"
+    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|help|notifications|question|routing|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 
