@@ -240,7 +240,8 @@ def remind_overdue() -> None:
         while more:
             with unit_of_work():
                 more = batch(REMINDERS_BATCH) == REMINDERS_BATCH
-            db.session.remove()
+            if more:
+                db.session.remove()  # what one batch has read must not fill the memory of the next
 
 
 def recompute_deadlines() -> None:
@@ -249,7 +250,8 @@ def recompute_deadlines() -> None:
     while more:
         with unit_of_work():
             more = recompute.recompute()
-        db.session.remove()
+        if more:
+            db.session.remove()
 
 
 def give_up_questions() -> None:

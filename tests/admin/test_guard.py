@@ -147,7 +147,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {"act", "show_contact", "block", "unblock", "file_call", "revoke_token", "retry_message",
-               "create_staff", "link_staff", "end_staff", "restore_staff", "add_day", "remove_day", "import_days"}  # fmt: skip
+               "create_staff", "link_staff", "end_staff", "restore_staff", "add_day",
+               "remove_day", "import_days"}  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 
 
