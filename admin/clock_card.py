@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from district import clock
 from district.categories.models import LimitUnit
 from district.deadlines import service as deadlines
 from district.deadlines.running import Limit
@@ -32,6 +33,7 @@ class ClockCard:
     asked: ReportExtension | None
     would_be: datetime | None
     due: datetime | None
+    is_over: bool
     units: tuple[LimitUnit, ...] = (LimitUnit.WORKING_DAYS, LimitUnit.CALENDAR_DAYS, LimitUnit.WORKING_HOURS)
 
 
@@ -53,6 +55,8 @@ def clock_card(report: Report) -> ClockCard:
         asked=asked,
         would_be=_would_be(report, asked),
         due=report.handling_due_at,
+        is_over=report.handling_due_at is not None
+        and report.handling_due_at <= (report.clock_paused_at or clock.now()),
     )
 
 

@@ -260,6 +260,8 @@ def send_to_triage(
     before = report.status
     report.status = Status.TRIAGE
     report.reason = reason
+    # The router may have found it more urgent than it came in.
+    report.alarm_at = clocks.next_alarm(report)
     for other_id, role in dict.fromkeys(other_units):
         put(ReportUnit, report_id=report.id, unit_id=other_id, role=role)
     _record(
@@ -630,8 +632,8 @@ def suspend(report: Report, *, by: Staff, reason: str, until: datetime) -> Repor
         data={"until": until.isoformat()},
     )  # fmt: skip
     audit.record(by, "report.suspend", f"report:{report.id}")
-    notices.tell("suspended", notices.people_of(report.unit_id), report_id=report.id, until=_moment(until))
-    notifications.tell(report, "suspended", reason=reason, until=_moment(until))
+    notices.tell("suspended", notices.people_of(report.unit_id), report_id=report.id, until=_day(until))
+    notifications.tell(report, "suspended", reason=reason, until=_day(until))
     return row
 
 
@@ -724,6 +726,15 @@ def _moment(moment: Any) -> str:
         return ""
     local = moment.astimezone(ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
     return f"{local:%m-%d %H:%M}"
+
+
+def _day(moment: datetime) -> str:
+    """A day as a resident reads it, in the district's zone: `2026-11-24`."""
+    from zoneinfo import ZoneInfo
+
+    from flask import current_app
+
+    return f"{moment.astimezone(ZoneInfo(current_app.config['DISTRICT_TIMEZONE'])):%Y-%m-%d}"
 
 
 def _iso(moment: datetime | None) -> str:

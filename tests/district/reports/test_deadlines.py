@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from district import clock, jobs, settings
-from district.categories.models import CaseStandard, Category, LimitUnit
+from district.categories.models import CaseStandard, LimitUnit
 from district.deadlines import table
 from district.deadlines.models import CalendarDay
 from district.doctor import examine
@@ -23,7 +25,7 @@ from district.people.models import AuditEntry, Staff
 from district.reports import clocks, extensions, questions, recompute, standards
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
-from district.reports.models import EventKind, Report, ReportEvent, ReportExtension
+from district.reports.models import EventKind, Report, ReportEvent, ReportExtension, Source
 from district.reports.states import Status
 from district.work import unit_of_work
 from tests.conftest import both_databases
@@ -165,7 +167,7 @@ class TestPauses:
         assert (report.status, report.clock_paused_at) == (Status.SUSPENDED, at("2026-09-30T12:00"))
         assert report.alarm_at is None
         told = db.session.scalars(select(Notification).where(Notification.kind == "suspended")).one()
-        assert told.params == {"reason": "等配件", "until": "10-12 00:00"}
+        assert told.params == {"reason": "等配件", "until": "2026-10-12"}
         state = clocks.deadline_state(report, at("2026-10-05T12:00"))
         assert state is not None
         # 2 x 7.5 hours less 2 + 4 of the first day and 3.5 of the second.
@@ -386,6 +388,38 @@ class TestReminders:
             ("dispatch_soon", "shift-lead"), ("dispatch_overdue", "shift-lead"), ("dispatch_supervision", "inspector"),
         ]  # fmt: skip
         assert [line.data["clock"] for line in events(report_id, EventKind.REMINDED)] == ["dispatch"] * 3
+
+    @both_databases
+    def test_two_who_remind_at_once_take_each_step_once(self, app: Flask, district: SmallDistrict) -> None:
+        ids = [given(district) for _ in range(6)]
+        troubles: list[Exception] = []
+
+        def remind() -> None:
+            with app.app_context(), clock.frozen_at(at("2026-09-16T10:01")):
+                try:
+                    jobs.remind_overdue()
+                except Exception as error:
+                    troubles.append(error)
+                finally:
+                    db.session.remove()
+
+        threads = [threading.Thread(target=remind) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert troubles == []
+        work("2026-09-16T10:02")
+        assert [len(events(report_id, EventKind.REMINDED)) for report_id in ids] == [1] * 6
+
+    def test_what_turns_out_to_be_more_urgent_is_reminded_of_earlier(self, district: SmallDistrict) -> None:
+        with clock.frozen_at(MONDAY), unit_of_work():
+            report = reports.submit(reports.NewReport(source=Source.BOT, description="灯杆要倒了"), by=None)
+            report_id, first = report.id, report.alarm_at
+            report.urgency, report.dispatch_due_at = "critical", MONDAY + timedelta(minutes=10)
+            reports.send_to_triage(report, reason={"key": "routing.reason.backstop", "params": {}})
+        assert first == MONDAY + HOUR
+        assert of(report_id).alarm_at == MONDAY + timedelta(minutes=5)
 
     def test_without_a_manager_the_unit_above_is_told_and_in_the_end_the_shift_lead(
         self, district: SmallDistrict
