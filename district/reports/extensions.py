@@ -5,7 +5,7 @@ An asked extension is a flag, not a status; the clock runs on until it is grante
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import current_app
@@ -33,6 +33,7 @@ from district.words import clean
 DEFAULT_EXTENSIONS = 1
 LONGEST_REASON = 300
 MOST_MORE = 365
+LONGEST_WAIT = timedelta(days=366)
 
 
 def ask(
@@ -65,7 +66,7 @@ def ask(
         fields["more"] = "deadlines.problem.extension_how_long"
     elif more is not None and not 1 <= more <= MOST_MORE:
         fields["more"] = "deadlines.problem.extension_range"
-    elif ends_at is not None and not due < ends_at <= now.replace(year=now.year + 1, day=min(now.day, 28)):
+    elif ends_at is not None and not due < ends_at <= now + LONGEST_WAIT:
         fields["until"] = "deadlines.problem.extension_until"
     if fields:
         raise BadInput(fields=fields)
@@ -170,7 +171,8 @@ def _end(report: Report, row: ReportExtension, outcome: Ruling, by: Staff | None
 
 def _end_of(day: date) -> datetime:
     """When people stop working on that day; its midnight where the day is worked to the end."""
-    return datetime.combine(day, time(), _zone()).astimezone(UTC) + deadlines.working_calendar().spans[-1][1]
+    closes = datetime.combine(day, time()) + deadlines.working_calendar().spans[-1][1]
+    return closes.replace(tzinfo=_zone()).astimezone(UTC)
 
 
 def _zone() -> ZoneInfo:

@@ -483,6 +483,7 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
         report.hand_back_pending = False
     report.status = Status.WITHDRAWN
     report.unit_id = report.assigned_at = report.handling_due_at = report.accepted_at = None
+    clocks.settle(report)
     _record(report, EventKind.WITHDRAWN, by, from_status=before)
     return report
 
