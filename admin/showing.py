@@ -272,7 +272,7 @@ def clock_details(data: dict[str, Any]) -> list[str]:
             found.append(t("deadlines.step.dispatch"))
         found.append(t(f"deadlines.step.{data['what']}"))
         if data.get("passed"):
-            passed = t("admin.between").join(t(f"deadlines.step.{step}") for step in data["passed"])
+            passed = t("admin.between").join(t(f"deadlines.stage.{step}") for step in data["passed"])
             found.append(t("deadlines.step.passed", steps=passed))
     if "standard" in data:
         found.append(

@@ -122,6 +122,8 @@ def test_the_bell_rings_for_ones_own_and_falls_silent_when_read(district: SmallD
         rows = db.session.scalars(
             select(StaffNotice).where(StaffNotice.staff_id == district.staff["handler"].id).order_by(StaffNotice.id)
         ).all()
+        history = words_of(handler.get(f"/admin/reports/{reports[0].number}"))
+        assert "到时限没办完，已催办 · 之前几步已错过，没有另发：时间过去一部分、时限快到" in history
         # Nobody reads for others.
         street.post("/admin/notices/read", only=str(rows[0].id))
         street.post("/admin/notices/read", up_to=str(rows[-1].id))
