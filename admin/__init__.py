@@ -7,10 +7,12 @@ from flask import Flask
 from admin import (  # noqa: F401  routes
     accuracy,
     actions,
+    calendar,
     failures,
     hand_backs,
     inbox,
     login,
+    notices,
     registry,
     report_page,
     residents,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -14,12 +14,14 @@ from werkzeug.datastructures import FileStorage, MultiDict
 
 from admin.guard import me, pages
 from admin.report_page import REJECT_REASONS, Opened, asked_action, show, visible
+from admin.showing import zone
 from district import clock
+from district.categories.models import LimitUnit
 from district.errors import BadInput, DistrictError, NotAllowed, NotFound, StaleVersion, WrongState
 from district.extensions import db
 from district.messages import speaking, t
 from district.people.models import Staff
-from district.reports import guards, parts, photos, questions, sight
+from district.reports import extensions, guards, parts, photos, questions, sight, standards
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.states import Action
@@ -41,6 +43,12 @@ _LEAVES: dict[Action, EventKind] = {
     Action.ASK: EventKind.ASKED,
     Action.WITHDRAW_QUESTION: EventKind.QUESTION_WITHDRAWN,
     Action.FINISH_PART: EventKind.PART_DONE,
+    Action.CHOOSE_STANDARD: EventKind.STANDARD_CHOSEN,
+    Action.ASK_EXTENSION: EventKind.EXTENSION_ASKED,
+    Action.GRANT_EXTENSION: EventKind.EXTENSION_GRANTED,
+    Action.REFUSE_EXTENSION: EventKind.EXTENSION_REFUSED,
+    Action.SUSPEND: EventKind.SUSPENDED,
+    Action.RESUME: EventKind.RESUMED,
 }
 
 
@@ -57,6 +65,13 @@ class Sent:
     def number(self, name: str) -> int | None:
         value = self.text(name)
         return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else None
+
+    def day(self, name: str) -> date | None:
+        """A day such as `2026-11-30`; None for anything else."""
+        try:
+            return date.fromisoformat(self.text(name))
+        except ValueError:
+            return None
 
     def degrees(self, name: str) -> float | None:
         return degrees(self.text(name))
@@ -81,7 +96,8 @@ def _unit(sent: Sent) -> int:
 
 
 def _assign(report: Report, by: Staff, sent: Sent) -> None:
-    reports.assign(report, _unit(sent), by=by, note=sent.text("note"))
+    standard = sent.text("standard") if "standard" in sent.fields else None
+    reports.assign(report, _unit(sent), by=by, note=sent.text("note"), standard_code=standard)
 
 
 def _uphold(report: Report, by: Staff, sent: Sent) -> None:
@@ -133,6 +149,28 @@ def _comment(report: Report, by: Staff, sent: Sent) -> None:
     )
 
 
+def _ask_extension(report: Report, by: Staff, sent: Sent) -> None:
+    more, until = sent.text("more"), sent.day("until")
+    if more and sent.number("more") is None:
+        raise BadInput(fields={"more": "deadlines.problem.extension_range"})
+    unit = sent.text("more_unit")
+    extensions.ask(
+        report,
+        by=by,
+        reason=sent.text("reason"),
+        more=sent.number("more"),
+        unit=LimitUnit(unit) if unit in tuple(LimitUnit) else None,
+        until=until,
+    )
+
+
+def _suspend(report: Report, by: Staff, sent: Sent) -> None:
+    day = sent.day("until")
+    if day is None:
+        raise BadInput(fields={"until": "deadlines.problem.suspend_until"})
+    reports.suspend(report, by=by, reason=sent.text("reason"), until=datetime.combine(day, time(), zone()))
+
+
 VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
     Action.ASSIGN: _assign,
     Action.ACCEPT: lambda report, by, _: reports.accept(report, by=by),
@@ -161,6 +199,14 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
     Action.FINISH_PART: lambda report, by, sent: parts.finish_part(
         report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
     ),
+    Action.CHOOSE_STANDARD: lambda report, by, sent: standards.choose(
+        report, by=by, standard_code=sent.text("standard")
+    ),
+    Action.ASK_EXTENSION: _ask_extension,
+    Action.GRANT_EXTENSION: lambda report, by, sent: extensions.grant(report, by=by, ruling=sent.text("ruling")),
+    Action.REFUSE_EXTENSION: lambda report, by, sent: extensions.refuse(report, by=by, ruling=sent.text("ruling")),
+    Action.SUSPEND: _suspend,
+    Action.RESUME: lambda report, by, sent: reports.resume(report, by=by, note=sent.text("note")),
 }
 
 

@@ -1,4 +1,4 @@
-"""Hand-backs to rule on and how often units hand back; what nobody has looked at; notices to staff."""
+"""Hand-backs to rule on and how often units hand back; what nobody has looked at."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from district import clock
 from district.duty import service as duty
 from district.errors import NotFound
 from district.extensions import db
-from district.notices import service as notices
 from district.people.models import Staff
 from district.reports import hand_backs as lists
-from district.reports import looking, precedents, queries, sight
+from district.reports import looking, precedents, sight
 from district.reports import service as reports
 from district.work import unit_of_work
 
@@ -70,24 +69,3 @@ def unseen() -> ResponseReturnValue:
         unrouted=looking.unrouted() if units is None else [],
         stuck=looking.stuck() if units is None else None,
     )
-
-
-@pages.get("/notices", endpoint="notices")
-def notice_list() -> ResponseReturnValue:
-    """What this person should look at, and what was seen lately."""
-    waiting = notices.for_staff(me())
-    earlier = notices.for_staff(me(), read=True, limit=20)
-    return render_template(
-        "admin/notices.html",
-        waiting=waiting,
-        earlier=earlier,
-        numbers=queries.numbers_of({row.report_id for row in (*waiting, *earlier)}),
-    )
-
-
-@pages.post("/notices/read")
-def read_notices() -> ResponseReturnValue:
-    with unit_of_work():
-        notices.mark_read(by=db.session.get_one(Staff, me().id), up_to=Sent(request.form).number("up_to") or 0)
-    flash("handback.notices.done")
-    return redirect(url_for("admin.notices"))

@@ -27,15 +27,18 @@ from district.reports.states import Status
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
-    Role.DISPATCHER: (Queue.DISPATCH, Queue.HAND_BACKS),
-    Role.SHIFT_LEAD: (Queue.DISPATCH, Queue.HAND_BACKS),
+    Role.DISPATCHER: (Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
+    Role.SHIFT_LEAD: (Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
     Role.UNIT_MANAGER: (Queue.ACCEPT, Queue.HANDLE),
     Role.HANDLER: (Queue.ACCEPT, Queue.HANDLE),
     Role.VERIFIER: (Queue.VERIFY,),
     Role.ACCEPTOR: (Queue.VERIFY,),
     Role.INSPECTOR: (Queue.OVERDUE,),
 }
-_UNIT_TABS = (Queue.ACCEPT, Queue.HANDLE, Queue.HAND_BACKS, Queue.VERIFY, Queue.WAITING, Queue.OVERDUE)
+_UNIT_TABS = (
+    Queue.ACCEPT, Queue.HANDLE, Queue.HAND_BACKS, Queue.EXTENSIONS, Queue.VERIFY, Queue.WAITING, Queue.SUSPENDED,
+    Queue.OVERDUE,
+)  # fmt: skip
 MINE, ALL = "mine", "all"
 PRESSING, NEWEST = "pressing", "newest"
 # Ended work is kept in "all" only; counting it would cost more with every year.

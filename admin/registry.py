@@ -30,7 +30,9 @@ from district.units import queries as unit_lists
 from district.work import unit_of_work
 
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
-AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification", "rules", "model", "unit")
+AUDIT_SUBJECTS = (
+    "report", "resident", "staff", "facility", "notification", "rules", "model", "unit", "calendar",
+)  # fmt: skip
 _MESSAGES_A_PAGE = 50
 
 

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from qrcode.image.svg import SvgPathImage
 
 from admin.answering import for_form, standing_of
+from admin.clock_card import clock_card
 from admin.guard import me, pages
 from admin.inbox import choices
 from admin.showing import history, line_of
@@ -35,17 +36,23 @@ from district.work import unit_of_work
 # The order in which buttons are offered: what moves the report on first.
 _BUTTONS = (
     Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
-    Action.RESOLVE, Action.FINISH_PART, Action.ASSIGN, Action.REOPEN, Action.ASK, Action.COMMENT, Action.HAND_BACK,
+    Action.RESOLVE, Action.FINISH_PART, Action.GRANT_EXTENSION, Action.REFUSE_EXTENSION, Action.RESUME, Action.ASSIGN,
+    Action.REOPEN,
+    Action.ASK, Action.COMMENT, Action.CHOOSE_STANDARD, Action.ASK_EXTENSION, Action.HAND_BACK, Action.SUSPEND,
     Action.CORRECT, Action.REJECT, Action.WITHDRAW_QUESTION,
 )  # fmt: skip
 # What brings a report nearer to its end: the first of these stands out.
 _FORWARD = frozenset(
-    {Action.UPHOLD_HAND_BACK, Action.VERIFY, Action.ACCEPT, Action.RESOLVE, Action.ASSIGN, Action.REFUSE_HAND_BACK}
-)
+    {
+        Action.UPHOLD_HAND_BACK, Action.VERIFY, Action.ACCEPT, Action.RESOLVE, Action.ASSIGN, Action.REFUSE_HAND_BACK,
+        Action.GRANT_EXTENSION, Action.RESUME,
+    }
+)  # fmt: skip
 # These need no words: one tap does them.
 ONE_TAP = frozenset({Action.ACCEPT, Action.WITHDRAW_QUESTION})
 # Reasons to choose from; the sentences are in the catalogue under `admin.reject`.
 REJECT_REASONS = ("not_ours", "nothing_wrong", "unclear", "twice", "legal", "private")
+DELAY_PHRASES = ("parts", "weather", "approval", "frozen")
 ASK_PHRASES = ("where", "photo", "when", "still")
 
 
@@ -140,6 +147,7 @@ def show(
         "actions": actions,
         "can_withdraw_question": Action.WITHDRAW_QUESTION in can_do,
         "changes": [line_of(event) for event in changes],
+        "clock": clock_card(found),
         "contact": contact,
         "decision": decision,
         "forward": _FORWARD,
@@ -191,6 +199,8 @@ def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) 
     proposed = _proposal(found, latest_decision(found.id)) if opened.action is Action.ASSIGN else None
     suggested, others = _units_to_choose(found, opened.action, hand_back)
     return for_form(found, opened.action) | {
+        "clock": clock_card(found),
+        "delay_phrases": DELAY_PHRASES,
         "hand_back": hand_back,
         "ask_phrases": ASK_PHRASES,
         "opened": opened,

@@ -15,18 +15,17 @@ from markupsafe import Markup
 
 from admin.guard import pages
 from district import clock, sealed
+from district.categories.models import LimitUnit
 from district.messages import CHINESE, has, language, t
 from district.notifications.models import Delivery, Notification
 from district.reference import CategoryRef, reference
 from district.reports import hand_backs
+from district.reports.clocks import Tone, deadline_state
 from district.reports.models import Report, ReportEvent
-from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
 from district.routing import story
 from district.routing.models import RoutingDecision
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-# Parts of a clock after which it turns yellow and red, where the district says nothing.
-_YELLOW, _RED = 0.5, 0.8
 # What the outbox writes when no way to the resident was open.
 NO_CHANNEL = "no channel"
 
@@ -35,51 +34,29 @@ NO_CHANNEL = "no channel"
 class Clock:
     """What a countdown chip shows. tone: calm, soon, pressing, late, paused, done, done_late.
 
-    started, due: between them the chip in the page counts on by itself; both None when nothing runs.
+    started, due: between them the clock runs; both None when nothing runs. ticks: it runs day and night, so that the
+    chip in the page can count on by itself.
     """
 
     tone: str
     text: str
     started: datetime | None = None
     due: datetime | None = None
+    ticks: bool = False
+
+
+_TONES = {
+    Tone.GREEN: "calm", Tone.YELLOW: "soon", Tone.RED: "pressing", Tone.OVERDUE: "late", Tone.PAUSED: "paused",
+    Tone.DONE: "done", Tone.DONE_LATE: "done_late",
+}  # fmt: skip
 
 
 def clock_of(report: Report, now: datetime | None = None) -> Clock | None:
     """The clock that matters for this report now; None when it has none."""
-    now = now or clock.now()
-    status = Status(report.status)
-    if status in WAITING_FOR_DISPATCH:
-        if report.waiting_for_resident:
-            return Clock("paused", t("admin.clock.waiting"))
-        return _running(report.submitted_at, report.dispatch_due_at, now)
-    if status in WITH_UNIT and report.assigned_at is not None and report.handling_due_at is not None:
-        if report.hand_back_pending:
-            return Clock("paused", t("admin.clock.ruling"))
-        if report.waiting_for_resident:
-            return Clock("paused", t("admin.clock.waiting"))
-        return _running(report.assigned_at, report.handling_due_at, now)
-    if status is Status.SUSPENDED:
-        return Clock("paused", t("admin.clock.suspended"))
-    if status in (Status.RESOLVED, Status.CLOSED) and report.resolved_at and report.handling_due_at:
-        late = report.resolved_at - report.handling_due_at
-        if late > timedelta():
-            return Clock("done_late", t("admin.clock.done_late", span=span(late)))
-        return Clock("done", t("admin.clock.done"))
-    return None
-
-
-def _running(started: datetime, due: datetime, now: datetime) -> Clock:
-    left = due - now
-    if left <= timedelta():
-        return Clock("late", t("admin.clock.late", span=span(-left)), started, due)
-    limits = reference().setting("limits.remind_at", {})
-    gone = (now - started) / (due - started) if due > started else 1.0
-    tone = "calm"
-    if gone >= float(limits.get("red", _RED)):
-        tone = "pressing"
-    elif gone >= float(limits.get("yellow", _YELLOW)):
-        tone = "soon"
-    return Clock(tone, t("admin.clock.left", span=span(left)), started, due)
+    state = deadline_state(report, now or clock.now())
+    if state is None:
+        return None
+    return Clock(_TONES[state.tone], state.words, state.started, state.due, state.unit is LimitUnit.HOURS)
 
 
 def span(length: timedelta) -> str:
@@ -290,7 +267,7 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.place", area=area_name(str(data["place"]))))
     if data.get("address"):
         found.append(t("admin.history.address"))
-    return found + _about_responsibility(data)
+    return found + _about_responsibility(data) + clock_details(data)
 
 
 def _about_responsibility(data: dict[str, Any]) -> list[str]:
@@ -318,6 +295,41 @@ def _about_responsibility(data: dict[str, Any]) -> list[str]:
     return found
 
 
+def clock_details(data: dict[str, Any]) -> list[str]:
+    """What a line of the history says about a clock: reminders, conditions, deadlines before and after."""
+    found: list[str] = []
+    if data.get("what"):
+        if data.get("clock") == "dispatch":
+            found.append(t("deadlines.step.dispatch"))
+        found.append(t(f"deadlines.step.{data['what']}"))
+        if data.get("passed"):
+            passed = t("admin.between").join(t(f"deadlines.stage.{step}") for step in data["passed"])
+            found.append(t("deadlines.step.passed", steps=passed))
+    if "standard" in data:
+        found.append(
+            t("deadlines.history.standard", condition=data["standard"]) if data["standard"]
+            else t("deadlines.history.general")
+        )  # fmt: skip
+    limits = [limit_words(*data[name]) for name in ("limit_before", "limit") if data.get(name)]
+    if len(limits) == 2 and limits[0] != limits[1]:
+        found.append(t("deadlines.history.limit", before=limits[0], after=limits[1]))
+    due, before = _face(data.get("due")), _face(data.get("due_before"))
+    if due and before and due != before:
+        found.append(t("deadlines.history.due", before=before, after=due))
+    elif due and not before:
+        found.append(t("deadlines.history.new_due", after=due))
+    if data.get("more"):
+        found.append(t("deadlines.history.more", more=limit_words(*data["more"])))
+    if data.get("until"):
+        found.append(t("deadlines.history.until", until=_face(data["until"])))
+    return found
+
+
+def _face(stored: str | None) -> str:
+    """A stored moment (ISO 8601) as staff read it: `2026-11-22 14:30`."""
+    return f"{datetime.fromisoformat(stored).astimezone(zone()):%Y-%m-%d %H:%M}" if stored else ""
+
+
 def masked_contact(report: Report) -> str:
     return sealed.masked(sealed.open_sealed(report.contact_sealed))
 
@@ -332,8 +344,6 @@ def other_language() -> str:
 @pages.context_processor
 def _for_templates() -> dict[str, Any]:
     from admin.guard import can, me
-    from district.notices import service as notices
-
     return {
         "ago": ago,
         "area_name": area_name,
@@ -349,7 +359,6 @@ def _for_templates() -> dict[str, Any]:
         "masked_contact": masked_contact,
         "me": me,
         "moment": moment,
-        "notice_count": lambda: notices.unread_count(me()) if can("notices") else 0,
         "other_language": other_language,
         "place_words": place_words,
         "reference": reference,

@@ -284,7 +284,10 @@ class DistrictWorld:
             note=shorten(shown.resolution, 60) if mine and shown.resolution else "",
             unit=unit.name if unit else "",
             due=day_and_hour(shown.handling_due_at) if is_running else "",
-            is_overdue=is_running and shown.handling_due_at is not None and shown.handling_due_at < self._now,
+            is_overdue=is_running
+            and shown.handling_due_at is not None
+            and shown.handling_due_at < self._now
+            and shown.clock_paused_at is None,
             reopened=report.reopen_count if mine else 0,
         )
 

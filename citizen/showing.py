@@ -196,7 +196,7 @@ def is_late(report: Report) -> bool:
         Status(report.status) in WITH_UNIT
         and report.handling_due_at is not None
         and report.handling_due_at < clock.now()
-        and not report.waiting_for_resident
+        and report.clock_paused_at is None
     )
 
 

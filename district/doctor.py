@@ -9,7 +9,9 @@ from flask import current_app
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from district import clock
 from district.categories.models import Category
+from district.deadlines import service as deadlines
 from district.extensions import db, redis_door
 from district.facilities.models import Facility
 from district.messages import t
@@ -50,6 +52,14 @@ def examine() -> list[Finding]:
                     units=counts[Unit], categories=counts[Category], rules=counts[RoutingRule],
                     facilities=counts[Facility],
                 ),
+            )
+        )  # fmt: skip
+        missing = deadlines.missing_years(clock.now())
+        found.append(
+            Finding(
+                "calendar", not missing,
+                t("deadlines.doctor.missing", years=", ".join(map(str, missing))) if missing
+                else t("deadlines.doctor.known"),
             )
         )  # fmt: skip
         outbox = notifications.counts()

@@ -28,10 +28,11 @@ from district.extensions import db, redis_door
 from district.learning import habits, study, versions
 from district.learning import runs as learning_runs
 from district.learning.lessons import gather as gather_lessons
+from district.notices import service as notices
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.reference import forget, reference
-from district.reports import looking, photos, questions
+from district.reports import looking, photos, questions, recompute, reminders
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
@@ -44,6 +45,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 ROUTING_BATCH = 50
+REMINDERS_BATCH = 100
 SENDERS = 8
 # Well under the time limit of `work.ring`, by more than the slowest batch.
 LONGEST_TURN_S = 100.0
@@ -246,9 +248,24 @@ def waiting_work() -> list[str]:
 
 
 def remind_overdue() -> None:
-    """Note, once for each clock, that a report is overdue."""
-    with unit_of_work():
-        reports.note_overdue()
+    """Remind of clocks that run out and are over, each step once; take up what was put aside until now."""
+    for batch in (reports.resume_due, reminders.remind):
+        more = True
+        while more:
+            with unit_of_work():
+                more = batch(REMINDERS_BATCH) == REMINDERS_BATCH
+            if more:
+                db.session.remove()  # what one batch has read must not fill the memory of the next
+
+
+def recompute_deadlines() -> None:
+    """Work deadlines out anew when the calendar or a limit has changed; a batch is a unit of work."""
+    more = True
+    while more:
+        with unit_of_work():
+            more = recompute.recompute()
+        if more:
+            db.session.remove()
 
 
 def give_up_questions() -> None:
@@ -268,6 +285,7 @@ def tidy() -> None:
     now = clock.now()
     chats_kept = timedelta(days=int(reference().setting("privacy.retention_days.conversation", CHAT_DAYS)))
     with unit_of_work() as session:
+        notices.forget_old()
         session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
         session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
         session.execute(

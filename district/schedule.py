@@ -33,6 +33,7 @@ class Periodic:
 PERIODIC: tuple[Periodic, ...] = (
     Periodic(jobs.sweep, 2),
     Periodic(jobs.remind_overdue, 60),
+    Periodic(jobs.recompute_deadlines, 60),
     Periodic(jobs.give_up_questions, 300),
     Periodic(jobs.tell_unseen, 60),
     Periodic(jobs.tidy, 3600),

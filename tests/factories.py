@@ -80,6 +80,15 @@ def make_category(code: str = "01037", **given: Any) -> Category:
     return category
 
 
+def set_limit(district: SmallDistrict, value: int, unit: str) -> None:
+    """The general limit of the district's one category."""
+    with unit_of_work():
+        category = db.session.get_one(Category, district.category.id)
+        category.limit_value, category.limit_unit = value, unit
+        settings.changed("categories")
+    forget_reference()
+
+
 def make_area(code: str = "990000001", *, half_side: float = 0.02, **given: Any) -> Area:
     latitude, longitude = given.pop("middle", MIDDLE)
     ring = [

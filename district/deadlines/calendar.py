@@ -63,15 +63,48 @@ class WorkingCalendar:
             raise ValueError("due_at needs an aware start")
         if value <= 0:
             raise ValueError("a limit must be longer than nothing")
+        return self.after(start, self.length(value, unit), unit)
+
+    def length(self, value: int, unit: LimitUnit) -> timedelta:
+        """How much of its own time a limit lasts; a working day is as long as the district's working day."""
+        if unit is LimitUnit.WORKING_DAYS:
+            return value * self.working_day
+        return value * (_DAY if unit is LimitUnit.CALENDAR_DAYS else timedelta(hours=1))
+
+    def after(self, start: datetime, length: timedelta, unit: LimitUnit) -> datetime:
+        """The first moment, in UTC, at which `length` has passed since `start` as limits of this unit count it."""
+        if unit is LimitUnit.HOURS or length <= timedelta():
+            return start.astimezone(UTC) + max(length, timedelta())
+        local = self._local(start)
+        return self._utc(local + length if unit is LimitUnit.CALENDAR_DAYS else self._after_working(local, length))
+
+    def before(self, end: datetime, length: timedelta, unit: LimitUnit) -> datetime:
+        """The last moment, in UTC, from which `length` passes until `end`: what `after` would lead back from."""
+        if unit is LimitUnit.HOURS or length <= timedelta():
+            return end.astimezone(UTC) - max(length, timedelta())
+        local = self._local(end)
+        return self._utc(local - length if unit is LimitUnit.CALENDAR_DAYS else self._before_working(local, length))
+
+    def between(self, start: datetime, end: datetime, unit: LimitUnit) -> timedelta:
+        """How much time passes from `start` to `end` as limits of this unit count it; nothing when end is first."""
+        if end <= start:
+            return timedelta()
         if unit is LimitUnit.HOURS:
-            return start.astimezone(UTC) + timedelta(hours=value)
-        local = start.astimezone(self.zone).replace(tzinfo=None)
+            return end - start
+        first, last = self._local(start), self._local(end)
         if unit is LimitUnit.CALENDAR_DAYS:
-            end = local + value * _DAY
-        else:
-            span = timedelta(hours=1) if unit is LimitUnit.WORKING_HOURS else self.working_day
-            end = self._after_working(local, value * span)
-        return end.replace(tzinfo=self.zone).astimezone(UTC)
+            return max(last - first, timedelta())
+        return self._working_between(first, last)
+
+    def has_year(self, year: int) -> bool:
+        """Whether any holiday or make-up day of that year is known: else its days count by their weekday alone."""
+        return year in self._known_years
+
+    def missing_years(self, now: datetime, days_ahead: int) -> list[int]:
+        """Years without holidays: the present one, and the next from `days_ahead` days before it begins."""
+        today = self._local(now).date()
+        soon = (today + timedelta(days=days_ahead)).year
+        return [year for year in range(today.year, soon + 1) if not self.has_year(year)]
 
     def after_working(self, start: datetime, length: timedelta) -> datetime:
         """The moment, in UTC, at which `length` of working time has passed since `start` (aware)."""
@@ -89,6 +122,13 @@ class WorkingCalendar:
             self._warned.add(day.year)
             log.warning("no holidays known: days count by their weekday", extra={"year": day.year})
         return day.isoweekday() in self.weekdays
+
+    def _local(self, moment: datetime) -> datetime:
+        """On the district's wall clock, naive."""
+        return moment.astimezone(self.zone).replace(tzinfo=None)
+
+    def _utc(self, local: datetime) -> datetime:
+        return local.replace(tzinfo=self.zone).astimezone(UTC)
 
     def _after_working(self, start: datetime, needed: timedelta) -> datetime:
         """The local moment at which `needed` working time has passed since the local `start`."""
@@ -113,6 +153,40 @@ class WorkingCalendar:
                         return begins + needed
                     needed -= ends - begins
             day += _DAY
+
+    def _before_working(self, end: datetime, needed: timedelta) -> datetime:
+        """The local moment from which `needed` working time passes until the local `end`."""
+        day, rested = end.date(), 0
+        while True:
+            midnight = datetime.combine(day, time())
+            if not self.is_worked(day):
+                rested += 1
+                if rested > _LONGEST_REST_DAYS:
+                    raise ValueError("the calendar has a year without a working day")
+            else:
+                rested = 0
+                for opens, closes in reversed(self.spans):
+                    begins, ends = midnight + opens, min(end, midnight + closes)
+                    if begins >= ends:
+                        continue
+                    if needed <= ends - begins:
+                        return ends - needed
+                    needed -= ends - begins
+            day -= _DAY
+
+    def _working_between(self, start: datetime, end: datetime) -> timedelta:
+        """Working time between two local moments."""
+        worked, day = timedelta(), start.date()
+        while day <= end.date():
+            if self.is_worked(day):
+                midnight = datetime.combine(day, time())
+                if start <= midnight and midnight + _DAY <= end:
+                    worked += self.working_day
+                else:
+                    for opens, closes in self.spans:
+                        worked += max(min(end, midnight + closes) - max(start, midnight + opens), timedelta())
+            day += _DAY
+        return worked
 
 
 def _since_midnight(text: str) -> timedelta:

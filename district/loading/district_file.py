@@ -79,6 +79,13 @@ def _shares(value: Any) -> str | None:
     return None if whole and 0 < value["yellow"] < value["red"] <= 1 else "shares"
 
 
+def _escalations(value: Any) -> str | None:
+    """Hours after a deadline, the unit's head before the supervision office."""
+    whole = isinstance(value, dict) and set(value) == {"head", "supervision"}
+    whole = whole and all(_whole(1)(hours) is None for hours in value.values())
+    return None if whole and value["head"] <= value["supervision"] else "escalations"
+
+
 def _part(value: Any) -> str | None:
     """A part of the whole, more than nothing."""
     whole = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
@@ -173,6 +180,9 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "hand_backs.reasons": (_reasons, False),
     "limits.remind_at": (_shares, False),
     "limits.extensions": (_whole(0), False),
+    "limits.escalate_hours": (_escalations, False),
+    "limits.suspend_days": (_whole(1), False),
+    "limits.calendar_warning_days": (_whole(1), False),
     "limits.reopens_before_escalation": (_whole(1), False),
     "limits.question_days": (_whole(1), False),
     "limits.chat.messages_a_minute": (_whole(1), False),

@@ -1,1 +1,1 @@
-"""What staff are told of, once, inside the panel."""
+"""What staff are told in the panel: one row for each person, unread until they have seen it."""

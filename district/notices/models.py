@@ -1,43 +1,33 @@
-"""Notices to staff."""
+"""The bell of the panel."""
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-from district.columns import JsonDict, Key, Moment, one_of
+from district.columns import BigId, JsonDict, Key, Moment
 from district.extensions import Model
-from district.people.models import Staff
-from district.people.roles import Role
-from district.units.models import Unit
 
 
 class StaffNotice(Model):
-    """Something that people of a role should look at. kind: names the sentence `handback.notice.<kind>`.
+    """Something one member of staff should know. Kept for a time, then deleted.
 
-    unit_id: whose it is; a unit manager sees those of their own unit and the units under it, other roles see all.
-    read_at: when the first of them has seen it.
+    kind: names the sentence `deadlines.notice.<kind>`; params fill it and hold no resident's personal data.
     """
 
     __tablename__ = "staff_notice"
     __table_args__ = (
-        CheckConstraint(one_of("role", tuple(Role)), name="role_known"),
-        CheckConstraint("(read_at is null) = (read_by_id is null)", name="reading_whole"),
+        Index("ix_staff_notice_staff", "staff_id", "id"),
         Index(
-            "ix_staff_notice_unread", "role", "unit_id",
+            "ix_staff_notice_unread", "staff_id",
             sqlite_where=text("read_at is null"), postgresql_where=text("read_at is null"),
         ),
     )  # fmt: skip
 
     id: Mapped[Key]
-    role: Mapped[str] = mapped_column(String(20))
-    unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
-    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"), index=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    report_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("report.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(String(40))
     params: Mapped[JsonDict]
-    created_at: Mapped[Moment]
+    at: Mapped[Moment] = mapped_column(index=True)
     read_at: Mapped[Moment | None]
-    read_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
-
-    unit: Mapped[Unit | None] = relationship()
-    read_by: Mapped[Staff | None] = relationship()

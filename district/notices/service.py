@@ -1,69 +1,96 @@
-"""Telling staff inside the panel: a row for a role and a unit, seen once by one of them. None commits."""
+"""Telling staff, finding whom to tell, and what they have read. None commits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, update
-from sqlalchemy.orm import joinedload
+from sqlalchemy import delete, func, select, update
 
 from district import clock
 from district.extensions import db
 from district.notices.models import StaffNotice
-from district.people.models import Staff
+from district.people.models import Staff, StaffRole
 from district.people.roles import Role
-from district.people.service import unit_and_below
+from district.reference import reference
 from district.rows import put
 
+KEPT = timedelta(days=90)
+_OF_A_UNIT = (Role.HANDLER, Role.UNIT_MANAGER)
+# Whoever asks the table for a loop of parents must come to an end.
+_MOST_PARENTS = 10
 
-def tell(role: Role, kind: str, *, report_id: int, unit_id: int | None, **params: Any) -> None:
-    """Tell the people of a role: a unit's managers of their own unit, every other role of the whole district.
 
-    kind: names the sentence `handback.notice.<kind>`; params fill it and hold no personal data.
-    """
-    put(
-        StaffNotice,
-        role=role,
-        unit_id=unit_id,
-        report_id=report_id,
-        kind=kind,
-        params=params,
-        created_at=clock.now(),
+def tell(kind: str, staff_ids: Iterable[int], *, report_id: int | None, but: int | None = None, **params: Any) -> int:
+    """Tell each of these people once. Returns how many. but: who did it and so knows."""
+    receivers = sorted(set(staff_ids) - {but})
+    for staff_id in receivers:
+        put(
+            StaffNotice, staff_id=staff_id, report_id=report_id, kind=kind, params=params, at=clock.now(), read_at=None
+        )  # fmt: skip
+    return len(receivers)
+
+
+def people_of(unit_id: int | None) -> list[int]:
+    """Whoever works on a unit's reports; where nobody does, the head above it."""
+    return (_staff(_OF_A_UNIT, unit_id) if unit_id is not None else []) or head_of(unit_id)
+
+
+def head_of(unit_id: int | None) -> list[int]:
+    """The managers of the unit, else of the nearest unit above that has some, else the shift leads."""
+    units = reference().units_by_id
+    for _ in range(_MOST_PARENTS):
+        if unit_id is None:
+            break
+        found = _staff((Role.UNIT_MANAGER,), unit_id)
+        if found:
+            return found
+        unit = units.get(unit_id)
+        unit_id = unit.parent_id if unit is not None else None
+    return with_role(Role.SHIFT_LEAD)
+
+
+def with_role(*roles: Role) -> list[int]:
+    """Everybody who has one of these roles; where nobody has, the administrators."""
+    return _staff(roles) or _staff((Role.ADMINISTRATOR,))
+
+
+def _staff(roles: Iterable[Role], unit_id: int | None = None) -> list[int]:
+    query = (
+        select(Staff.id)
+        .join(StaffRole, StaffRole.staff_id == Staff.id)
+        .where(StaffRole.role.in_([str(role) for role in roles]), Staff.left_at.is_(None))
     )
+    if unit_id is not None:
+        query = query.where(Staff.unit_id == unit_id)
+    return list(db.session.scalars(query.distinct().order_by(Staff.id)))
 
 
-def for_staff(staff: Staff, *, read: bool = False, limit: int = 100) -> list[StaffNotice]:
-    """What this person is told of, newest first. read: what was seen already instead."""
+def unread(staff_id: int) -> int:
+    """How many notices this person has not read, at most 100."""
+    rows = select(StaffNotice.id).where(StaffNotice.staff_id == staff_id, StaffNotice.read_at.is_(None)).limit(100)
+    return db.session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+
+
+def listed(staff_id: int, *, read: bool = False, before: int | None = None, limit: int = 50) -> list[StaffNotice]:
+    """A person's notices, newest first: unread ones, or those already read. before: the id to go on from."""
     query = select(StaffNotice).where(
-        _concerns(staff), StaffNotice.read_at.is_not(None) if read else StaffNotice.read_at.is_(None)
+        StaffNotice.staff_id == staff_id,
+        StaffNotice.read_at.is_not(None) if read else StaffNotice.read_at.is_(None),
     )
-    query = query.options(joinedload(StaffNotice.unit), joinedload(StaffNotice.read_by))
+    if before is not None:
+        query = query.where(StaffNotice.id < before)
     return list(db.session.scalars(query.order_by(StaffNotice.id.desc()).limit(limit)))
 
 
-def unread_count(staff: Staff) -> int:
-    """How many notices wait for this person."""
-    query = select(func.count()).select_from(StaffNotice).where(StaffNotice.read_at.is_(None), _concerns(staff))
-    return db.session.scalar(query) or 0
+def mark_read(by: Staff, *, up_to: int, only: int | None = None) -> None:
+    """This person has seen their notices up to the id `up_to`, or the one named."""
+    query = update(StaffNotice).where(StaffNotice.staff_id == by.id, StaffNotice.read_at.is_(None))
+    query = query.where(StaffNotice.id == only if only is not None else StaffNotice.id <= up_to)
+    db.session.execute(query.values(read_at=clock.now()))
 
 
-def mark_read(*, by: Staff, up_to: int) -> int:
-    """This person has seen all that was shown. up_to: the id of the newest of it. Returns how many were new."""
-    result = db.session.execute(
-        update(StaffNotice)
-        .where(StaffNotice.read_at.is_(None), StaffNotice.id <= up_to, _concerns(by))
-        .values(read_at=clock.now(), read_by_id=by.id)
-        .execution_options(synchronize_session=False)
-    )
-    return int(result.rowcount)  # type: ignore[attr-defined]
-
-
-def _concerns(staff: Staff) -> ColumnElement[bool]:
-    parts: list[ColumnElement[bool]] = []
-    whole = sorted(staff.roles - {Role.UNIT_MANAGER})
-    if whole:
-        parts.append(StaffNotice.role.in_(whole))
-    if Role.UNIT_MANAGER in staff.roles:
-        units = sorted(unit_and_below(staff.unit_id))
-        parts.append(and_(StaffNotice.role == Role.UNIT_MANAGER, StaffNotice.unit_id.in_(units)))
-    return or_(*parts) if parts else false()
+def forget_old() -> None:
+    """Delete what is older than KEPT, read or not."""
+    db.session.execute(delete(StaffNotice).where(StaffNotice.at < clock.now() - KEPT))

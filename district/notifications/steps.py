@@ -33,6 +33,7 @@ STEPS: Mapping[str, Step] = {
     "accepted": Step(keeps=2, is_worth_consent=False),
     "question": Step(template=QUESTION),
     "extended": Step(keeps=1),
+    "suspended": Step(keeps=1),
     "resolved": Step(template=DONE),
     "closed": Step(template=DONE),
     "rejected": Step(template=DONE),

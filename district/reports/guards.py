@@ -128,4 +128,8 @@ def _blocked(action: Action, report: Report) -> bool:
         return report.waiting_for_resident or report.hand_back_pending
     if action in (Action.ANSWER, Action.WITHDRAW_QUESTION):
         return not report.waiting_for_resident
+    if action in (Action.GRANT_EXTENSION, Action.REFUSE_EXTENSION):
+        return not report.extension_pending
+    if action in (Action.ASK_EXTENSION, Action.SUSPEND):
+        return report.hand_back_pending or report.extension_pending
     return False

@@ -100,10 +100,8 @@ def tell_unseen(limit: int = 200) -> int:
         )
         record(report, EventKind.UNSEEN, SYSTEM, unit_id=report.unit_id, is_public=False, data={"told": role})
         unit = reference().units_by_id.get(report.unit_id or 0)
-        notices.tell(
-            role, "unseen", report_id=report.id, unit_id=report.unit_id, unit=unit.name if unit else "",
-            number=report.number,
-        )  # fmt: skip
+        told = notices.head_of(report.unit_id) if role is Role.UNIT_MANAGER else notices.with_role(role)
+        notices.tell("unseen", told, report_id=report.id, unit=unit.name if unit else "")
     return len(late)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from district.categories.models import Category, Urgency
+from district.categories.models import Category, LimitUnit, Urgency
 from district.columns import JsonDict, Key, Moment, Words, one_of
 from district.extensions import Model
 from district.facilities.models import Facility
@@ -47,12 +47,16 @@ class Report(Model):
     number: e.g. `BH20261122-0042K` (day in the district's zone, count, check letter).
     access_key: opens the private part of the report's page; never in logs or lists.
     contact_sealed: telephone or name, encrypted, or empty. version: counts up with each change.
-    hand_back_pending, waiting_for_resident: flags with a paused clock, not statuses.
+    hand_back_pending, waiting_for_resident: flags with a paused clock, not statuses. extension_pending: a flag, too.
     first_seen_at: when somebody of the responsible unit first looked; look_due_at: when that should have been, null
     once it has been or nobody is left to be told; look_level: how many have been told that nobody looked.
     ruled_at: a hand-back was ruled on, and the ruling is final. is_unclear: no rule says whose it is.
     proposed_unit_id: whose the corrected facts make it, while a unit is already at work.
     route_again_at: since when the router should look at it again because its facts were corrected.
+    standard_code: the chosen condition of the category, or empty. limit_value, limit_unit: the handling limit that
+    the present clock was started with. clock_from: when that clock began, where not at `assigned_at`.
+    clock_paused_at: since when the present clock stands still. alarm_at: when the next reminder of the present clock
+    is due, null when none is; alarm_step: the last one that is done (`district.deadlines.running.Step`), 0 for none.
     """
 
     __tablename__ = "report"
@@ -94,6 +98,11 @@ class Report(Model):
         CheckConstraint("rated_at is null or status = 'closed'", name="rated_when_closed"),
         CheckConstraint("(rated_at is not null) = (solved is not null)", name="rating_whole"),
         CheckConstraint("stars is null or (stars between 1 and 5 and rated_at is not null)", name="stars_when_rated"),
+        CheckConstraint(
+            "not extension_pending or status in ('assigned', 'in_progress')", name="extension_while_with_unit"
+        ),
+        CheckConstraint("(limit_value is null) = (limit_unit is null)", name="limit_whole"),
+        CheckConstraint(one_of("limit_unit", tuple(LimitUnit)), name="limit_unit_known"),
         CheckConstraint("(latitude is null) = (longitude is null)", name="place_whole"),
         CheckConstraint("latitude between -90 and 90 and longitude between -180 and 180", name="place_on_earth"),
         # Open work stays small however many reports are stored: the lists of the panel read only these.
@@ -111,6 +120,10 @@ class Report(Model):
             # Told by what is over: told as above, SQLite would go through all open work by its status instead.
             sqlite_where=text("status not in ('closed','rejected','merged','withdrawn')"),
             postgresql_where=text("status not in ('closed','rejected','merged','withdrawn')"),
+        ),
+        Index(
+            "ix_report_alarm", "alarm_at",
+            sqlite_where=text("alarm_at is not null"), postgresql_where=text("alarm_at is not null"),
         ),
         Index("ix_report_unit_status", "unit_id", "status", "id"),
         Index("ix_report_resident", "resident_id", "id"),
@@ -168,6 +181,14 @@ class Report(Model):
     verified_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     verification_waived: Mapped[bool] = mapped_column(default=False)
     overdue_noted_at: Mapped[Moment | None]
+    standard_code: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    limit_value: Mapped[int | None] = mapped_column(Integer)
+    limit_unit: Mapped[str | None] = mapped_column(String(20))
+    clock_from: Mapped[Moment | None]
+    clock_paused_at: Mapped[Moment | None]
+    extension_pending: Mapped[bool] = mapped_column(default=False, server_default=false())
+    alarm_at: Mapped[Moment | None]
+    alarm_step: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
     has_followers: Mapped[bool] = mapped_column(default=False)
     rework_count: Mapped[int] = mapped_column(Integer, default=0)
     reopen_count: Mapped[int] = mapped_column(Integer, default=0)
@@ -269,6 +290,13 @@ class EventKind(StrEnum):
     PART_DONE = "part_done"
     REROUTED = "rerouted"
     REROUTE_PROPOSED = "reroute_proposed"
+    STANDARD_CHOSEN = "standard_chosen"
+    EXTENSION_ASKED = "extension_asked"
+    EXTENSION_GRANTED = "extension_granted"
+    EXTENSION_REFUSED = "extension_refused"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    DEADLINE_MOVED = "deadline_moved"
 
 
 class ReportEvent(Model):
@@ -415,6 +443,86 @@ class ReportQuestion(Model):
 
     report: Mapped[Report] = relationship()
     asked_by: Mapped[Staff] = relationship()
+
+
+class Ruling(StrEnum):
+    """How a request for more time ended."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    DROPPED = "dropped"  # there was nothing left to rule on
+
+
+class ReportExtension(Model):
+    """A unit asks for more time. At most one awaits its ruling for each report; the clock runs meanwhile.
+
+    reason: read by the resident when it is granted. more_value, more_unit: so much more; or until: a new date.
+    """
+
+    __tablename__ = "report_extension"
+    __table_args__ = (
+        CheckConstraint(one_of("outcome", tuple(Ruling)), name="outcome_known"),
+        CheckConstraint("(ended_at is null) = (outcome is null)", name="outcome_whole"),
+        CheckConstraint(one_of("more_unit", tuple(LimitUnit)), name="more_unit_known"),
+        CheckConstraint("(more_value is null) = (more_unit is null)", name="more_whole"),
+        CheckConstraint("(more_value is null) <> (until is null)", name="one_way"),
+        CheckConstraint("more_value is null or more_value > 0", name="more_positive"),
+        Index("ix_report_extension_report", "report_id", "id"),
+        Index(
+            "uq_report_extension_pending", "report_id", unique=True,
+            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))
+    unit_id: Mapped[int] = mapped_column(ForeignKey("unit.id"))
+    asked_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    asked_at: Mapped[Moment]
+    reason: Mapped[str] = mapped_column(String(500))
+    more_value: Mapped[int | None] = mapped_column(Integer)
+    more_unit: Mapped[str | None] = mapped_column(String(20))
+    until: Mapped[Moment | None]
+    ended_at: Mapped[Moment | None]
+    ended_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    ruling: Mapped[Words] = mapped_column(default="")
+
+    unit: Mapped[Unit] = relationship()
+    asked_by: Mapped[Staff] = relationship(foreign_keys=[asked_by_id])
+
+
+class ReportSuspension(Model):
+    """A time in which a report is put aside (挂账), with why and until when; its clock stands still.
+
+    ended_by_id: null when its date came.
+    """
+
+    __tablename__ = "report_suspension"
+    __table_args__ = (
+        CheckConstraint("until > began_at", name="ends_after_it_began"),
+        CheckConstraint("ended_by_id is null or ended_at is not null", name="ended_by_when_ended"),
+        Index("ix_report_suspension_report", "report_id", "id"),
+        Index(
+            "uq_report_suspension_open", "report_id", unique=True,
+            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
+        ),
+        Index(
+            "ix_report_suspension_until", "until",
+            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))
+    reason: Mapped[str] = mapped_column(String(500))
+    began_by_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    began_at: Mapped[Moment]
+    until: Mapped[Moment]
+    ended_at: Mapped[Moment | None]
+    ended_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+    began_by: Mapped[Staff] = relationship(foreign_keys=[began_by_id])
 
 
 class PhotoState(StrEnum):

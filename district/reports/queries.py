@@ -38,10 +38,12 @@ class Queue(StrEnum):
 
     DISPATCH = "dispatch"  # waits for its unit
     HAND_BACKS = "hand_backs"  # a unit says it is not theirs: to be ruled on
+    EXTENSIONS = "extensions"  # a unit asks for more time: to be ruled on
     ACCEPT = "accept"  # given to a unit that has not begun
     HANDLE = "handle"  # being worked on
     VERIFY = "verify"  # done, to be checked by somebody else
     WAITING = "waiting"  # the resident was asked something: the clock stands still
+    SUSPENDED = "suspended"  # put aside: the clock stands still
     OVERDUE = "overdue"
     OPEN = "open"  # all of it
 
@@ -294,6 +296,7 @@ _LIGHTEST = 2
 _MOVES = (
     EventKind.HANDED_BACK, EventKind.HAND_BACK_REFUSED, EventKind.REMINDED, EventKind.ASKED, EventKind.ANSWERED,
     EventKind.QUESTION_WITHDRAWN, EventKind.QUESTION_EXPIRED, EventKind.REROUTE_PROPOSED, EventKind.UNSEEN,
+    EventKind.EXTENSION_ASKED, EventKind.EXTENSION_GRANTED, EventKind.EXTENSION_REFUSED,
 )  # fmt: skip
 
 
@@ -314,6 +317,10 @@ def _in_queue(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool]
         return Report.status.in_(WAITING_FOR_DISPATCH)
     if queue is Queue.HAND_BACKS:
         return and_(Report.status.in_(WITH_UNIT), Report.hand_back_pending.is_(True))
+    if queue is Queue.EXTENSIONS:
+        return Report.extension_pending.is_(True)
+    if queue is Queue.SUSPENDED:
+        return Report.status == Status.SUSPENDED
     if queue is Queue.ACCEPT:
         return and_(Report.status == Status.ASSIGNED, Report.hand_back_pending.is_(False))
     if queue is Queue.HANDLE:

@@ -1,13 +1,13 @@
 """Questions from staff to the resident who reported: asked, answered, taken back, given up.
 
 Waiting for the resident is a flag, not a status. Meanwhile the clock stands still: when the question ends, however
-it ends, what is due moves by the time it waited. None of these commits.
+it ends, the time that was left is left again. None of these commits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
@@ -19,10 +19,11 @@ from district.notifications import service as notifications
 from district.notifications import unheard
 from district.people.models import Resident, Staff
 from district.reference import reference
+from district.reports import clocks
 from district.reports.guards import SYSTEM, Actor, KeyHolder, require
 from district.reports.history import attach, record
-from district.reports.models import EventKind, HandBack, Outcome, Report, ReportQuestion
-from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Action, Status
+from district.reports.models import EventKind, Outcome, Report, ReportQuestion
+from district.reports.states import Action
 from district.words import clean
 
 LONGEST_QUESTION = 300
@@ -49,6 +50,7 @@ def ask(report: Report, *, by: Staff, text: str) -> ReportQuestion:
     )  # fmt: skip
     db.session.add(row)
     report.waiting_for_resident = True
+    clocks.settle(report)
     record(report, EventKind.ASKED, by, unit_id=report.unit_id, note=text)
     audit.record(by, "report.ask", f"report:{report.id}")
     notifications.tell(report, "question", question=text)
@@ -156,25 +158,7 @@ def _end(report: Report, row: ReportQuestion, outcome: Outcome) -> None:
     now = clock.now()
     row.ended_at, row.outcome = now, outcome
     report.waiting_for_resident = False
-    _give_time_back(report, row, now)
     unheard.end_question(report.id)
     # The unique index allows one that waits: it must be gone before another is asked.
     db.session.flush()
-
-
-def _give_time_back(report: Report, row: ReportQuestion, now: datetime) -> None:
-    """Move what is due by the time this clock stood still for the question."""
-    if Status(report.status) in WAITING_FOR_DISPATCH:
-        report.dispatch_due_at += now - row.asked_at
-        return
-    if Status(report.status) not in WITH_UNIT or report.handling_due_at is None or report.assigned_at is None:
-        return
-    stood_from, stood_until = max(row.asked_at, report.assigned_at), now
-    if report.hand_back_pending:
-        # From there on the ruling gives the time back.
-        asked_at = db.session.scalar(
-            select(HandBack.asked_at).where(HandBack.report_id == report.id, HandBack.ruled_at.is_(None))
-        )
-        stood_until = min(now, asked_at) if asked_at is not None else now
-    if stood_until > stood_from:
-        report.handling_due_at += stood_until - stood_from
+    clocks.settle(report)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select
@@ -23,7 +23,17 @@ from district.notifications import service as notifications
 from district.people.models import Resident, Staff
 from district.people.roles import Role
 from district.reference import reference
-from district.reports import hand_backs, looking, numbers, parts, precedents, questions
+from district.reports import (
+    clocks,
+    extensions,
+    hand_backs,
+    looking,
+    numbers,
+    parts,
+    precedents,
+    questions,
+    standards,
+)
 from district.reports.guards import SYSTEM, Actor, KeyHolder, System, may, require
 from district.reports.history import attach as _attach
 from district.reports.history import record as _record
@@ -33,6 +43,7 @@ from district.reports.models import (
     PlaceSource,
     Report,
     ReportFollower,
+    ReportSuspension,
     ReportUnit,
     Source,
 )
@@ -49,11 +60,12 @@ LONGEST_ADDRESS = 200
 LONGEST_CONTACT_BYTES = 200
 LONGEST_REASON = 500
 DEFAULT_REOPEN_DAYS = 15
+DEFAULT_SUSPEND_DAYS = 365
 
 __all__ = [
     "SYSTEM", "Filed", "NewReport", "accept", "add_media", "assign", "comment", "correct", "file", "find", "hand_back",
-    "keep_in_triage", "keep_unit", "lock", "note_overdue", "propose_unit", "rate", "refuse_hand_back",
-    "refuse_verification", "reject", "reopen", "resolve", "send_to_triage", "standing", "submit", "support",
+    "keep_in_triage", "keep_unit", "lock", "propose_unit", "rate", "refuse_hand_back", "refuse_verification", "reject",
+    "reopen", "resolve", "resume", "resume_due", "send_to_triage", "standing", "submit", "support", "suspend",
     "uphold_hand_back", "verify", "withdraw",
 ]  # fmt: skip
 
@@ -151,6 +163,7 @@ def file(new: NewReport, *, by: Resident | Staff | None) -> Filed:
     now = clock.now()
     urgency = new.urgency or (Urgency(category.urgency) if category else Urgency.NORMAL)
     number, access_key = numbers.take(now), numbers.new_key()
+    dispatch_due_at = deadlines.dispatch_due_at(urgency, now)
     report_id: int = insert_values(
         Report,
         version=1,
@@ -176,7 +189,8 @@ def file(new: NewReport, *, by: Resident | Staff | None) -> Filed:
         status=Status.SUBMITTED,
         reason={},
         submitted_at=now,
-        dispatch_due_at=deadlines.dispatch_due_at(urgency, now),
+        dispatch_due_at=dispatch_due_at,
+        alarm_at=clocks.first_alarm(now, dispatch_due_at),
         route_after=now,
     )
     filed = Filed(report_id, number, access_key)
@@ -226,15 +240,19 @@ def assign(
     rule_code: str | None = None,
     note: str = "",
     again: bool = False,
+    standard_code: str | None = None,
 ) -> Report:
     """Give the report to the one unit that answers for it, with a deadline, and tell the resident.
 
     A unit that is away is answered for by its stand-in, and the reason says so.
     report: locked. reason: `{"key": catalogue key, "params": {...}}`, the sentence everybody may read.
     other_units: (unit id, `co` | `supervise` | `broadcast`). again: because its facts were corrected.
-    Raises NotAllowed, WrongState, BadInput.
+    standard_code: the condition of the category that decides how long it may take; "" for the category's general
+    limit, None to leave it as it is. Raises NotAllowed, WrongState, BadInput.
     """
     require(by, Action.ASSIGN, report)
+    if standard_code is not None:
+        report.standard_code = standards.checked(report, standard_code)
     unit, stand_in = reference().units_by_id.get(unit_id), duty.stand_in_for(unit_id)
     if unit is not None and stand_in is not None:
         reason = {"key": "handback.reason.stand_in", "params": {"unit": stand_in.name, "away": unit.name}}
@@ -284,6 +302,8 @@ def send_to_triage(
     before = report.status
     report.status, report.is_unclear = Status.TRIAGE, is_unclear
     report.reason = reason
+    # The router may have found it more urgent than it came in.
+    report.alarm_at = clocks.next_alarm(report)
     for other_id, role in dict.fromkeys(other_units):
         put(ReportUnit, report_id=report.id, unit_id=other_id, role=role)
     _record(
@@ -330,10 +350,8 @@ def propose_unit(report: Report, unit_id: int | None) -> Report:
     unit = reference().units_by_id.get(report.proposed_unit_id)
     # Told to whoever may move it: after a ruling, and from a first taker, that is the shift lead alone.
     is_settled = report.ruled_at is not None or (report.is_unclear and report.accepted_at is not None)
-    notices.tell(
-        Role.SHIFT_LEAD if is_settled else Role.DISPATCHER, "reroute", report_id=report.id,
-        unit_id=report.unit_id, number=report.number, unit=_unit_name(report), to=unit.name if unit else "",
-    )  # fmt: skip
+    told = notices.with_role(Role.SHIFT_LEAD if is_settled else Role.DISPATCHER)
+    notices.tell("reroute", told, report_id=report.id, unit=_unit_name(report), to=unit.name if unit else "")
     return report
 
 
@@ -412,6 +430,7 @@ def hand_back(
     db.session.add(row)
     report.hand_back_pending = True
     report.first_seen_at, report.look_due_at = report.first_seen_at or now, None
+    clocks.settle(report)
     _record(
         report, EventKind.HANDED_BACK, by, unit_id=report.unit_id, note=reason, is_public=False,
         data={"reason_code": reason_code, "late": row.is_late, "repeated": row.is_repeated},
@@ -445,9 +464,7 @@ def refuse_hand_back(report: Report, *, by: Staff, ruling: str) -> Report:
     _rule(pending, by, upheld=False, ruling=ruling)
     report.hand_back_pending = report.is_unclear = False
     report.ruled_at = pending.ruled_at
-    if report.handling_due_at is not None and not report.waiting_for_resident:
-        # While a question waits the clock stands still anyhow: its end gives the whole time back.
-        report.handling_due_at += clock.now() - pending.asked_at
+    clocks.settle(report)
     _record(report, EventKind.HAND_BACK_REFUSED, by, unit_id=pending.unit_id, note=ruling, is_public=False)
     audit.record(by, "report.hand_back_refused", f"report:{report.id}")
     precedents.keep(report, pending, to_unit_id=pending.unit_id, by=by)
@@ -463,6 +480,7 @@ def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = 
     require(by, Action.RESOLVE, report)
     note = _words(note, "note", "errors.note_missing")
     questions.drop(report, by=by)
+    extensions.drop(report)
     now = clock.now()
     before = report.status
     report.accepted_at = report.accepted_at or now
@@ -512,6 +530,7 @@ def refuse_verification(report: Report, *, by: Staff, note: str, photo_ids: Sequ
     report.rework_count += 1
     _attach(report, photo_ids, by, purpose="check")
     _record(report, EventKind.VERIFICATION_REFUSED, by, from_status=before, unit_id=report.unit_id, note=note)
+    clocks.settle(report)
     audit.record(by, "report.refuse_verification", f"report:{report.id}")
     return report
 
@@ -591,6 +610,7 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
     """The resident takes it back, while nobody has set out."""
     require(by, Action.WITHDRAW, report)
     questions.drop(report, by=by)
+    extensions.drop(report)
     before = report.status
     if report.hand_back_pending:
         # There is nothing left to rule on; the history keeps that it was asked.
@@ -599,6 +619,7 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
     report.status = Status.WITHDRAWN
     report.unit_id = report.assigned_at = report.handling_due_at = report.accepted_at = None
     report.first_seen_at = report.look_due_at = report.proposed_unit_id = report.route_again_at = None
+    clocks.settle(report)
     _record(report, EventKind.WITHDRAWN, by, from_status=before)
     return report
 
@@ -688,6 +709,7 @@ def correct(
         if category.id != report.category_id:
             changed["category"] = category.code
             report.category_id, report.urgency = category.id, _at_least(report, category.urgency, by)
+            report.standard_code = ""
     if latitude is not None and longitude is not None:
         located = ref.locator.locate(latitude, longitude)
         if not located.in_district:
@@ -762,37 +784,79 @@ def support(report: Report, *, by: Resident | None) -> bool:
     return True
 
 
-def note_overdue(limit: int = 200) -> int:
-    """Remind, once for each clock, of reports whose handling is overdue. Returns how many."""
+def suspend(report: Report, *, by: Staff, reason: str, until: datetime) -> ReportSuspension:
+    """Put the report aside (挂账) for what nobody can do now; its clock stands still until it is resumed.
+
+    reason: read by the resident. until: when it resumes by itself, within the district's days (setting
+    `limits.suspend_days`). Raises NotAllowed, WrongState, BadInput.
+    """
+    require(by, Action.SUSPEND, report)
+    reason = _words(reason, "reason", "errors.reason_missing", longest=LONGEST_REASON)
     now = clock.now()
-    late = db.session.scalars(
+    days = int(reference().setting("limits.suspend_days", DEFAULT_SUSPEND_DAYS))
+    if not now < until <= now + timedelta(days=days):
+        raise BadInput(fields={"until": "deadlines.problem.suspend_until"})
+    questions.drop(report, by=by)
+    before = report.status
+    row = ReportSuspension(report_id=report.id, reason=reason, began_by_id=by.id, began_at=now, until=until)
+    db.session.add(row)
+    report.status = Status.SUSPENDED
+    clocks.settle(report)
+    _record(
+        report, EventKind.SUSPENDED, by, from_status=before, unit_id=report.unit_id, note=reason,
+        data={"until": until.isoformat()},
+    )  # fmt: skip
+    audit.record(by, "report.suspend", f"report:{report.id}")
+    notices.tell("suspended", notices.people_of(report.unit_id), report_id=report.id, until=_day(until))
+    notifications.tell(report, "suspended", reason=reason, until=_day(until))
+    return row
+
+
+def resume(report: Report, *, by: Staff | System, note: str = "") -> Report:
+    """Take the report up again: the unit has the time that was left when it was put aside."""
+    require(by, Action.RESUME, report)
+    row = db.session.scalars(
+        select(ReportSuspension).where(ReportSuspension.report_id == report.id, ReportSuspension.ended_at.is_(None))
+    ).one()
+    row.ended_at, row.ended_by_id = clock.now(), by.id if isinstance(by, Staff) else None
+    before = report.status
+    report.status = Status.IN_PROGRESS if report.accepted_at is not None else Status.ASSIGNED
+    clocks.settle(report)
+    _record(
+        report, EventKind.RESUMED, by, from_status=before, unit_id=report.unit_id, note=clean(note)[:LONGEST_NOTE],
+        data={"due": _iso(report.handling_due_at)},
+    )  # fmt: skip
+    if isinstance(by, Staff):
+        audit.record(by, "report.resume", f"report:{report.id}")
+    notices.tell(
+        "resumed", notices.people_of(report.unit_id), report_id=report.id, due=_moment(report.handling_due_at),
+        but=by.id if isinstance(by, Staff) else None,
+    )  # fmt: skip
+    return report
+
+
+def resume_due(limit: int = 100) -> int:
+    """Take up again whatever was put aside until now or earlier. Returns how many."""
+    due = db.session.scalars(
         select(Report)
+        .join(ReportSuspension, ReportSuspension.report_id == Report.id)
         .where(
-            Report.status.in_((Status.ASSIGNED, Status.IN_PROGRESS)),
-            Report.handling_due_at < now,
-            Report.overdue_noted_at.is_(None),
-            Report.hand_back_pending.is_(False),
-            Report.waiting_for_resident.is_(False),
+            ReportSuspension.ended_at.is_(None),
+            ReportSuspension.until <= clock.now(),
+            Report.status == Status.SUSPENDED,
         )
-        .order_by(Report.handling_due_at)
+        .order_by(ReportSuspension.until)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=Report, skip_locked=True)
     ).all()
-    for report in late:
-        report.overdue_noted_at = now
-        _record(
-            report,
-            EventKind.REMINDED,
-            SYSTEM,
-            unit_id=report.unit_id,
-            is_public=False,
-            data={"what": "overdue"},
-        )
-    return len(late)
+    for report in due:
+        resume(report, by=SYSTEM)
+    return len(due)
 
 
 def _give_to(report: Report, unit_id: int) -> None:
     """Set the unit and start its clock."""
+    extensions.drop(report)
     now = clock.now()
     report.status, report.unit_id, report.assigned_at, report.accepted_at = (
         Status.ASSIGNED,
@@ -800,10 +864,9 @@ def _give_to(report: Report, unit_id: int) -> None:
         now,
         None,
     )
-    report.handling_due_at = deadlines.handling_due_at(report.category_id, Urgency(report.urgency), now)
-    report.overdue_noted_at = None
     report.first_seen_at, report.look_level, report.proposed_unit_id = None, 0, None
     report.look_due_at = looking.look_due_at(report.category_id, Urgency(report.urgency), now)
+    clocks.start(report, now)
 
 
 def _pending_hand_back(report: Report) -> HandBack:
@@ -840,6 +903,19 @@ def _moment(moment: Any) -> str:
         return ""
     local = moment.astimezone(ZoneInfo(current_app.config["DISTRICT_TIMEZONE"]))
     return f"{local:%m-%d %H:%M}"
+
+
+def _day(moment: datetime) -> str:
+    """A day as a resident reads it, in the district's zone: `2026-11-24`."""
+    from zoneinfo import ZoneInfo
+
+    from flask import current_app
+
+    return f"{moment.astimezone(ZoneInfo(current_app.config['DISTRICT_TIMEZONE'])):%Y-%m-%d}"
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.isoformat() if moment is not None else ""
 
 
 def _words(text: str, field: str, missing: str, longest: int = LONGEST_NOTE) -> str:

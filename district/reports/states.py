@@ -79,6 +79,12 @@ class Action(StrEnum):
     ANSWER = "answer"
     WITHDRAW_QUESTION = "withdraw_question"
     FINISH_PART = "finish_part"
+    CHOOSE_STANDARD = "choose_standard"
+    ASK_EXTENSION = "ask_extension"
+    GRANT_EXTENSION = "grant_extension"
+    REFUSE_EXTENSION = "refuse_extension"
+    SUSPEND = "suspend"
+    RESUME = "resume"
 
 
 class Who(StrEnum):
@@ -168,5 +174,20 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Action.ANSWER, _CLOCK_RUNS, None, who=frozenset({Who.RESIDENT})),
     Transition(Action.WITHDRAW_QUESTION, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT),
     Transition(Action.FINISH_PART, WITH_UNIT | {Status.RESOLVED}, None, _UNIT, scope=Scope.CO_UNIT),
+    # An asked extension is a flag; the clock runs on until it is granted.
+    Transition(Action.CHOOSE_STANDARD, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}),
+    Transition(Action.ASK_EXTENSION, WITH_UNIT, None, _UNIT, scope=Scope.RESPONSIBLE_UNIT),
+    Transition(Action.GRANT_EXTENSION, WITH_UNIT, None, _COMMAND),
+    Transition(Action.REFUSE_EXTENSION, WITH_UNIT, None, _COMMAND),
+    Transition(Action.SUSPEND, WITH_UNIT, Status.SUSPENDED, _COMMAND),
+    # A report that the unit had not accepted yet goes back to ASSIGNED.
+    Transition(
+        Action.RESUME,
+        frozenset({Status.SUSPENDED}),
+        Status.IN_PROGRESS,
+        _COMMAND,
+        frozenset({Who.SYSTEM}),
+        unit_roles=_UNIT,
+    ),
 )
 BY_ACTION: dict[Action, Transition] = {row.action: row for row in TRANSITIONS}

@@ -24,10 +24,6 @@ OLD_KINDS = (
     "'asked', 'answered', 'question_withdrawn', 'question_expired'"
 )
 NEW_KINDS = "'unseen', 'part_done', 'rerouted', 'reroute_proposed'"
-ROLES = (
-    "'acceptor', 'dispatcher', 'shift_lead', 'unit_manager', 'handler', 'verifier', 'inspector', 'leader', "
-    "'administrator'"
-)
 
 
 def upgrade() -> None:
@@ -115,28 +111,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_unit_absence")),
     )
     op.create_index("ix_unit_absence_unit", "unit_absence", ["unit_id", "ends_at"])
-    op.create_table(
-        "staff_notice",
-        sa.Column("id", BIG, autoincrement=True, nullable=False),
-        sa.Column("role", sa.String(length=20), nullable=False),
-        sa.Column("unit_id", BIG, nullable=True),
-        sa.Column("report_id", BIG, nullable=False),
-        sa.Column("kind", sa.String(length=40), nullable=False),
-        sa.Column("params", JSON, nullable=False),
-        sa.Column("created_at", MOMENT, nullable=False),
-        sa.Column("read_at", MOMENT, nullable=True),
-        sa.Column("read_by_id", BIG, nullable=True),
-        sa.CheckConstraint(f"role in ({ROLES})", name="role_known"),
-        sa.CheckConstraint("(read_at is null) = (read_by_id is null)", name="reading_whole"),
-        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_staff_notice_unit_id")),
-        sa.ForeignKeyConstraint(
-            ["report_id"], ["report.id"], name=op.f("fk_staff_notice_report_id"), ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(["read_by_id"], ["staff.id"], name=op.f("fk_staff_notice_read_by_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_staff_notice")),
-    )
-    op.create_index(op.f("ix_staff_notice_report_id"), "staff_notice", ["report_id"])
-    _index("ix_staff_notice_unread", "staff_notice", ["role", "unit_id"], "read_at is null")
     _replace_kinds(f"{OLD_KINDS}, {NEW_KINDS}")
 
 
@@ -144,7 +118,7 @@ def downgrade() -> None:
     # The table of before cannot name these lines; that somebody spoke is what it can say.
     op.execute(f"update report_event set kind = 'commented' where kind in ({NEW_KINDS})")
     _replace_kinds(OLD_KINDS)
-    for table in ("staff_notice", "unit_absence", "duty_shift", "precedent"):
+    for table in ("unit_absence", "duty_shift", "precedent"):
         op.drop_table(table)
     with op.batch_alter_table("hand_back") as back:
         for column in ("is_repeated", "is_late", "reason_code"):

@@ -51,6 +51,9 @@ def fields_for(district: SmallDistrict, action: Action) -> dict[str, str]:
         Action.REJECT: {"reason_code": "not_ours"},
         Action.COMMENT: {"text": "看过了"},
         Action.CORRECT: {"address": "人民路 1 号"},
+        Action.ASK_EXTENSION: {"reason": "等配件", "more": "2", "more_unit": "working_days"},
+        Action.REFUSE_EXTENSION: {"ruling": "抓紧办"},
+        Action.SUSPEND: {"reason": "等开春", "until": f"{clock.now() + timedelta(days=30):%Y-%m-%d}"},
     }.get(action, {})
 
 

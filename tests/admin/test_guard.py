@@ -99,10 +99,11 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "nearby": "/admin/nearby?latitude=50.4&longitude=124.1",
         "facilities": "/admin/facilities",
         "facility": f"/admin/facilities/{code}",
+        "notices": "/admin/notices",
+        "calendar": "/admin/calendar",
         "units": "/admin/units",
         "hand_backs": "/admin/hand-backs",
         "unseen": "/admin/unseen",
-        "notices": "/admin/notices",
         "roster": "/admin/roster",
         "messages": "/admin/messages",
         "staff": "/admin/staff",
@@ -152,6 +153,9 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "tried_route": "/admin/where",
         "use_model": "/admin/accuracy/models/999/use",
         "settle": f"/admin/reports/{report.number}/settle",
+        "add_day": "/admin/calendar/add",
+        "remove_day": "/admin/calendar/remove",
+        "import_days": "/admin/calendar/import",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending
@@ -165,9 +169,10 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {
-        "act", "add_shift", "block", "create_staff", "end_away", "end_shift", "end_staff", "file_call",
-        "keep_unit", "link_staff", "read_notices", "restore_rules", "restore_staff", "retry_message",
-        "revoke_token", "save_rule", "set_away", "show_contact", "unblock",
+        "act", "add_day", "add_shift", "block", "create_staff", "end_away", "end_shift", "end_staff",
+        "file_call", "import_days", "keep_unit", "link_staff", "read_notices", "remove_day",
+        "restore_rules", "restore_staff", "retry_message", "revoke_token", "save_rule", "set_away",
+        "show_contact", "unblock",
     }  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 

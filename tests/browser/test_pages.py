@@ -43,6 +43,7 @@ STAFF = {
     "admin.messages": ("admin", "/admin/messages"),
     "admin.staff": ("admin", "/admin/staff"),
     "admin.add_staff": ("admin", "/admin/staff/new"),
+    "admin.calendar": ("admin", "/admin/calendar"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
     "admin.rules": ("admin", "/admin/rules"),
@@ -99,7 +100,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|errors|gate|handback|help|learning|notifications|question|routing|rules|status)"
+    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|learning|notifications|question|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

@@ -249,8 +249,6 @@ class Migration0007(Rows):
         insert(connection, "report_unit", report_id=2, unit_id=1, role="supervise")
         insert(connection, "report_event", report_id=2, at=NOW, kind="unseen", actor="system", note="没人看",
                is_public=False, data="{}")  # fmt: skip
-        insert(connection, "staff_notice", role="unit_manager", unit_id=1, report_id=2, kind="unseen", params="{}",
-               created_at=NOW)  # fmt: skip
         insert(connection, "precedent", hand_back_id=1, report_id=1, area_code="", in_compound=False,
                reason_code="other", from_unit_id=1, to_unit_id=1, why="", ruled_at=NOW, ruled_by_id=2)  # fmt: skip
 
@@ -286,3 +284,47 @@ class Migration0008(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "routing_decision") == 2
         assert count(connection, "report") == 1
+
+
+class Migration0009(Rows):
+    """Clocks that run get a reminder, those that stand still their moment; a report put aside comes back."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+        report(connection, 2, "assigned", **WITH_UNIT)
+        report(connection, 3, "in_progress", **WITH_UNIT, accepted_at=NOW, waiting_for_resident=True)
+        report(connection, 4, "assigned", **WITH_UNIT, hand_back_pending=True)
+        report(connection, 5, "assigned", **WITH_UNIT, overdue_noted_at=NOW)
+        report(connection, 6, "closed", **CLOSED)
+        insert(connection, "report_question", report_id=3, asked_by_id=1, asked_at=NOW, text="哪盏灯？", answer="")
+        insert(connection, "hand_back", report_id=4, unit_id=1, reason="不归我们", asked_by_id=1, asked_at=NOW,
+               ruling="")  # fmt: skip
+
+    def _nothing_is_lost(self, connection: Connection) -> None:
+        assert count(connection, "report") == count(connection, "notification") == 6
+        assert count(connection, "report_question") == count(connection, "hand_back") == 1
+        assert count(connection, "report", "waiting_for_resident") == 1
+
+    def upgraded(self, connection: Connection) -> None:
+        self._nothing_is_lost(connection)
+        assert count(connection, "report", "clock_paused_at = handling_due_at and alarm_at is null") == 2
+        assert count(connection, "report", "alarm_at = dispatch_due_at and status = 'submitted'") == 1
+        assert count(connection, "report", "alarm_at = handling_due_at and alarm_step = 0 and id = 2") == 1
+        assert count(connection, "report", "alarm_step = 3 and id = 5") == 1
+        assert count(connection, "report", "alarm_at is null and id = 6") == 1
+        # The code before this migration goes on writing rows.
+        report(connection, 7, "submitted")
+        connection.execute(text("update report set status = 'suspended' where id = 2"))
+        insert(connection, "report_suspension", report_id=2, reason="等开春", began_by_id=1, began_at=NOW,
+               until="2027-04-01 00:00:00.000000")  # fmt: skip
+        insert(connection, "report_event", report_id=2, at=NOW, kind="suspended", actor="staff", staff_id=1,
+               note="等开春", is_public=True, data="{}")  # fmt: skip
+        insert(connection, "report_extension", report_id=5, unit_id=1, asked_by_id=1, asked_at=NOW, reason="等配件",
+               more_value=2, more_unit="working_days", ruling="")  # fmt: skip
+        insert(connection, "staff_notice", staff_id=1, report_id=2, kind="overdue", params="{}", at=NOW)
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 7
+        assert count(connection, "report", "status = 'assigned' and id = 2") == 1
+        assert count(connection, "report_event", "kind = 'commented' and note = '等开春'") == 1

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import update
 
 from district import clock
+from district.categories.models import LimitUnit
 from district.extensions import db
 from district.people.roles import Role
-from district.reports import guards, questions
+from district.reports import extensions, guards, questions
 from district.reports import service as reports
 from district.reports.models import Report, ReportUnit
 from district.reports.states import HAS_UNIT, Status
@@ -17,8 +19,12 @@ from district.units.models import Unit
 from district.work import unit_of_work
 from tests import factories
 
-# `+` marks a report whose hand-back awaits its ruling, `?` one whose resident was asked something.
-STANDS = [*(status.value for status in Status), "assigned+", "in_progress+", "triage?", "assigned?", "in_progress?"]
+# `+` marks a report whose hand-back awaits its ruling, `?` one whose resident was asked something, `!` one for which
+# more time was asked.
+STANDS = [
+    *(status.value for status in Status), "assigned+", "in_progress+", "triage?", "assigned?", "in_progress?",
+    "assigned!",
+]  # fmt: skip
 
 
 class Stands:
@@ -59,16 +65,21 @@ class Stands:
         self.reports = {stand: self._make(stand) for stand in STANDS}
         with unit_of_work():
             for name, report_id in self.reports.items():
-                if Status(name.rstrip("+?")) in HAS_UNIT:
+                if Status(name.rstrip("+?!")) in HAS_UNIT:
                     db.session.add(ReportUnit(report_id=report_id, unit_id=co_unit.id, role="co"))
 
     def _make(self, stand: str) -> int:
-        status = Status(stand.rstrip("+?"))
-        if status in (Status.MERGED, Status.SUSPENDED):
+        status = Status(stand.rstrip("+?!"))
+        if status is Status.SUSPENDED:
+            report = factories.make_report(self.district, Status.ASSIGNED)
+            with unit_of_work():
+                until = clock.now() + timedelta(days=30)
+                reports.suspend(reports.lock(report.id), by=self.people["dispatcher"], reason="等开春", until=until)
+            return report.id
+        if status is Status.MERGED:
             # No verb leads there yet: the row is set as the constraints want it.
-            start = Status.SUBMITTED if status is Status.MERGED else Status.ASSIGNED
-            report = factories.make_report(self.district, start)
-            parent = factories.make_report(self.district).id if status is Status.MERGED else None
+            report = factories.make_report(self.district)
+            parent = factories.make_report(self.district).id
             with unit_of_work() as session:
                 session.execute(update(Report).where(Report.id == report.id).values(status=status, parent_id=parent))
             return report.id
@@ -76,6 +87,12 @@ class Stands:
         if stand.endswith("+"):
             with unit_of_work():
                 reports.hand_back(reports.lock(report.id), by=self.people["handler"], reason="不归我们管")
+        if stand.endswith("!"):
+            with unit_of_work():
+                extensions.ask(
+                    reports.lock(report.id), by=self.people["handler"], reason="等配件", more=2,
+                    unit=LimitUnit.WORKING_DAYS,
+                )  # fmt: skip
         if stand.endswith("?"):
             with unit_of_work():
                 questions.ask(reports.lock(report.id), by=self.people["dispatcher"], text="具体在哪里？")

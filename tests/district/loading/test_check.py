@@ -264,6 +264,8 @@ SETTINGS = [
     ('backstop_unit = "CMD"', 'backstop_unit = "CMX"', "routing.backstop_unit"),
     ("days = [1, 2, 3, 4, 5]", "days = [1, 8]", "hours.days"),
     ('work = [["08:30", "12:00"],', 'work = [["12:30", "12:00"],', "hours.work"),
+    ("head = 4, supervision = 8", "head = 9, supervision = 8", "limits.escalate_hours"),
+    ("suspend_days = 365", "suspend_days = 0", "limits.suspend_days"),
     ("dispatch_minutes = { critical = 10,", "dispatch_minutes = { critical = 0,", "limits.dispatch_minutes"),
     ("centre = { longitude = 124.1262", "centre = { longitude = 114.1262", "map.centre"),
     ("west = 123.90", "west = 125.90", "map.bounds"),

@@ -22,7 +22,16 @@ from district.geo.models import Area
 from district.notices.models import StaffNotice
 from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
-from district.reports.models import HandBack, Photo, Report, ReportEvent, ReportQuestion, ReportUnit
+from district.reports.models import (
+    HandBack,
+    Photo,
+    Report,
+    ReportEvent,
+    ReportExtension,
+    ReportQuestion,
+    ReportSuspension,
+    ReportUnit,
+)
 from district.reports.states import Status
 from district.routing.models import RoutingRule
 from district.work import unit_of_work
@@ -74,6 +83,11 @@ REPORT_CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("stars_when_rated", "closed", {"stars": 5}),
     ("stars_when_rated", "closed", {"stars": 6, "rated_at": NOW, "solved": True}),
     ("stars_when_rated", "closed", {"stars": 0, "rated_at": NOW, "solved": True}),
+    ("extension_while_with_unit", "resolved", {"extension_pending": True}),
+    ("extension_while_with_unit", "suspended", {"extension_pending": True}),
+    ("limit_whole", "assigned", {"limit_unit": None}),
+    ("limit_whole", "submitted", {"limit_value": 2}),
+    ("limit_unit_known", "assigned", {"limit_unit": "weeks"}),
     ("place_whole", "submitted", {"latitude": None}),
     ("place_on_earth", "submitted", {"latitude": 91.0}),
     ("place_on_earth", "submitted", {"longitude": -181.0}),
@@ -82,6 +96,14 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ReportQuestion, "outcome_known", {"outcome": "lost", "ended_at": NOW}),
     (ReportQuestion, "outcome_whole", {"ended_at": NOW}),
     (ReportQuestion, "answer_when_answered", {"answer": "门口那盏"}),
+    (ReportExtension, "outcome_known", {"outcome": "perhaps", "ended_at": NOW}),
+    (ReportExtension, "outcome_whole", {"ended_at": NOW}),
+    (ReportExtension, "more_unit_known", {"more_unit": "weeks"}),
+    (ReportExtension, "more_whole", {"more_unit": None}),
+    (ReportExtension, "one_way", {"until": NOW}),
+    (ReportExtension, "more_positive", {"more_value": 0}),
+    (ReportSuspension, "ends_after_it_began", {"until": NOW - timedelta(days=1)}),
+    (ReportSuspension, "ended_by_when_ended", {"ended_by_id": SOMEBODY}),
     (ResidentBlock, "lifting_whole", {"lifted_at": NOW}),
     (ResidentBlock, "ends_after_it_began", {"until": NOW}),
     (Area, "level_known", {"level": "village"}),

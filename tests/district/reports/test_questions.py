@@ -20,7 +20,7 @@ from district.reports.queries import Filters, Queue
 from district.reports.states import Status
 from district.work import unit_of_work
 from tests.conftest import both_databases
-from tests.factories import SmallDistrict, make_report, make_resident
+from tests.factories import SmallDistrict, make_report, make_resident, set_limit
 
 HOUR = timedelta(hours=1)
 ENDS = {
@@ -31,7 +31,10 @@ ENDS = {
 
 @pytest.fixture
 def district(app: object) -> SmallDistrict:
-    return SmallDistrict()
+    """Its limits run day and night, so that what is given back is what a watch would say."""
+    made = SmallDistrict()
+    set_limit(made, 48, "hours")
+    return made
 
 
 def ask(district: SmallDistrict, report_id: int, who: str = "dispatcher") -> None:

@@ -23,7 +23,7 @@ from district.units.models import Unit
 from district.work import unit_of_work
 from tests import factories
 from tests.conftest import both_databases
-from tests.factories import MIDDLE, SmallDistrict, make_report
+from tests.factories import MIDDLE, SmallDistrict, make_report, set_limit
 from tests.support.pictures import jpeg
 
 
@@ -283,6 +283,7 @@ def test_the_words_of_a_ruling_stay_between_staff(district: SmallDistrict) -> No
 
 
 def test_a_refused_hand_back_gives_back_the_time_it_took(district: SmallDistrict) -> None:
+    set_limit(district, 48, "hours")
     report = make_report(district, Status.ASSIGNED)
     due = report.handling_due_at
     assert due is not None
@@ -393,33 +394,6 @@ def test_an_anonymous_report_is_told_to_nobody(district: SmallDistrict) -> None:
     report = make_report(district, resident=None)
     act(report.id, reports.assign, unit_id=district.lamps.id, by=reports.SYSTEM)
     assert told(report.id) == []
-
-
-def test_being_overdue_is_noted_once_for_each_clock(district: SmallDistrict) -> None:
-    report = make_report(district, Status.ASSIGNED)
-    make_report(district, Status.RESOLVED)
-    assert report.handling_due_at is not None
-
-    def note() -> int:
-        with unit_of_work():
-            return reports.note_overdue()
-
-    assert note() == 0
-    with clock.frozen_at(report.handling_due_at + timedelta(seconds=1)):
-        assert note() == 1
-        assert note() == 0
-        act(report.id, reports.assign, unit_id=district.street.id, by=district.staff["dispatcher"])
-        assert note() == 0
-    with clock.frozen_at(clock.now() + timedelta(days=60)):
-        assert note() == 1
-        assert note() == 0
-
-
-def test_a_report_whose_hand_back_awaits_its_ruling_is_not_reminded(district: SmallDistrict) -> None:
-    report = make_report(district, Status.ASSIGNED)
-    act(report.id, reports.hand_back, by=district.staff["handler"], reason="不归我们")
-    with clock.frozen_at(clock.now() + timedelta(days=60)), unit_of_work():
-        assert reports.note_overdue() == 0
 
 
 # Finding and locking

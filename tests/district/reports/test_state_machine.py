@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from district import clock
+from district.categories.models import LimitUnit
 from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident, Staff
 from district.people.roles import Role
-from district.reports import guards, parts, questions
+from district.reports import extensions, guards, parts, questions, standards
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
@@ -52,6 +55,12 @@ WHO = {
     "answer": "resident key_holder",
     "withdraw_question": "acceptor dispatcher shift_lead handler unit_manager bureau",
     "finish_part": "co_handler",
+    "choose_standard": "acceptor dispatcher shift_lead",
+    "ask_extension": "handler unit_manager bureau",
+    "grant_extension": "dispatcher shift_lead",
+    "refuse_extension": "dispatcher shift_lead",
+    "suspend": "dispatcher shift_lead",
+    "resume": "system dispatcher shift_lead handler unit_manager bureau",
 }  # fmt: skip
 
 # Who may do it only where it is with their unit, and so not before it has one.
@@ -59,21 +68,23 @@ _UNIT = {"handler", "unit_manager", "bureau"}
 ONLY_WITH_UNIT = {"ask": _UNIT, "withdraw_question": _UNIT}
 
 # Where it may start, and where that leads. `+` marks a report whose hand-back awaits its ruling, `?` one whose
-# resident was asked something.
+# resident was asked something, `!` one for which more time was asked.
 FROM = {
     "assign": {
         "submitted": "assigned", "triage": "assigned", "assigned": "assigned", "in_progress": "assigned",
-        "triage?": "assigned", "assigned?": "assigned", "in_progress?": "assigned",
+        "triage?": "assigned", "assigned?": "assigned", "in_progress?": "assigned", "assigned!": "assigned",
     },
     "send_to_triage": {"submitted": "triage"},
-    "accept": {"assigned": "in_progress", "assigned?": "in_progress"},
+    "accept": {"assigned": "in_progress", "assigned?": "in_progress", "assigned!": "in_progress"},
     "hand_back": {
         "assigned": "assigned", "in_progress": "in_progress", "assigned?": "assigned", "in_progress?": "in_progress",
+        "assigned!": "assigned",
     },
     "uphold_hand_back": {"assigned+": "assigned", "in_progress+": "assigned"},
     "refuse_hand_back": {"assigned+": "assigned", "in_progress+": "in_progress"},
     "resolve": {
         "assigned": "resolved", "in_progress": "resolved", "assigned?": "resolved", "in_progress?": "resolved",
+        "assigned!": "resolved",
     },
     "verify": {"resolved": "closed"},
     "refuse_verification": {"resolved": "in_progress"},
@@ -82,7 +93,7 @@ FROM = {
     "rate": {"closed": "closed"},
     "withdraw": {
         "submitted": "withdrawn", "triage": "withdrawn", "assigned": "withdrawn", "assigned+": "withdrawn",
-        "triage?": "withdrawn", "assigned?": "withdrawn",
+        "triage?": "withdrawn", "assigned?": "withdrawn", "assigned!": "withdrawn",
     },
     "correct": {
         "submitted": "submitted", "triage": "triage", "triage?": "triage", "assigned": "assigned",
@@ -97,11 +108,28 @@ FROM = {
         "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",
         "in_progress": "in_progress", "in_progress+": "in_progress", "resolved": "resolved",
         "suspended": "suspended", "closed": "closed", "triage?": "triage", "assigned?": "assigned",
-        "in_progress?": "in_progress",
+        "in_progress?": "in_progress", "assigned!": "assigned",
     },
-    "ask": {"submitted": "submitted", "triage": "triage", "assigned": "assigned", "in_progress": "in_progress"},
+    "ask": {
+        "submitted": "submitted", "triage": "triage", "assigned": "assigned", "in_progress": "in_progress",
+        "assigned!": "assigned",
+    },
     "answer": {"triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress"},
     "withdraw_question": {"triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress"},
+    "choose_standard": {
+        "submitted": "submitted", "triage": "triage", "assigned": "assigned", "in_progress": "in_progress",
+        "triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress", "assigned+": "assigned",
+        "in_progress+": "in_progress", "assigned!": "assigned",
+    },
+    "ask_extension": {
+        "assigned": "assigned", "in_progress": "in_progress", "assigned?": "assigned", "in_progress?": "in_progress",
+    },
+    "grant_extension": {"assigned!": "assigned"},
+    "refuse_extension": {"assigned!": "assigned"},
+    "suspend": {
+        "assigned": "suspended", "in_progress": "suspended", "assigned?": "suspended", "in_progress?": "suspended",
+    },
+    "resume": {"suspended": "assigned"},
 }  # fmt: skip
 
 EVERYBODY = [
@@ -134,6 +162,16 @@ def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
         "answer": lambda report, by: questions.answer(report, by=by, text="门口那盏"),
         "finish_part": lambda report, by: parts.finish_part(report, by=by, note="我们的部分好了"),
         "withdraw_question": lambda report, by: questions.withdraw_question(report, by=by),
+        "choose_standard": lambda report, by: standards.choose(report, by=by, standard_code=""),
+        "ask_extension": lambda report, by: extensions.ask(
+            report, by=by, reason="等配件", more=2, unit=LimitUnit.WORKING_DAYS
+        ),
+        "grant_extension": lambda report, by: extensions.grant(report, by=by),
+        "refuse_extension": lambda report, by: extensions.refuse(report, by=by, ruling="抓紧办"),
+        "suspend": lambda report, by: reports.suspend(
+            report, by=by, reason="等开春", until=clock.now() + timedelta(days=30)
+        ),
+        "resume": lambda report, by: reports.resume(report, by=by),
     }
     return calls[action]
 
