@@ -19,7 +19,6 @@ from district.duty.models import DutyShift, UnitAbsence
 from district.extensions import db
 from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
-from district.notices.models import StaffNotice
 from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
 from district.reports.models import (
@@ -137,8 +136,6 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (DutyShift, "ends_after_it_began", {"ends_at": NOW - timedelta(days=1)}),
     (UnitAbsence, "ends_after_it_began", {"ends_at": NOW - timedelta(days=1)}),
     (UnitAbsence, "somebody_else", {"stand_in_id": UNIT}),
-    (StaffNotice, "role_known", {"role": "king"}),
-    (StaffNotice, "reading_whole", {"read_at": NOW}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -171,14 +168,6 @@ class Stage:
                         ends_at=NOW + timedelta(days=1),
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
-                    StaffNotice(
-                        role="shift_lead",
-                        unit_id=district.lamps.id,
-                        report_id=self.stands.reports["assigned"],
-                        kind="unseen",
-                        params={},
-                        created_at=NOW,
-                    ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),

@@ -19,6 +19,7 @@ from district.notices import service as notices
 from district.notices.models import StaffNotice
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
+from district.people.models import Staff
 from district.reports import looking
 from district.reports import service as reports
 from district.reports.models import EventKind, Report, ReportEvent
@@ -45,7 +46,8 @@ def tell_at(moment: datetime) -> None:
 
 
 def told() -> list[str]:
-    return list(db.session.scalars(select(StaffNotice.role).order_by(StaffNotice.id)))
+    query = select(Staff.username).join(StaffNotice, StaffNotice.staff_id == Staff.id).order_by(StaffNotice.id)
+    return list(db.session.scalars(query.where(StaffNotice.kind == "unseen")))
 
 
 def test_the_manager_is_told_then_the_shift_lead_each_once(district: SmallDistrict) -> None:
@@ -67,10 +69,10 @@ def test_the_manager_is_told_then_the_shift_lead_each_once(district: SmallDistri
     unseen = select(ReportEvent).where(ReportEvent.kind == EventKind.UNSEEN)
     assert [event.data["told"] for event in db.session.scalars(unseen)] == told()
     manager, lead, street = (district.staff[who] for who in ("unit_manager", "shift_lead", "street"))
-    assert [notices.unread_count(who) for who in (manager, lead, street)] == [1, 1, 0]
+    assert [notices.unread(who.id) for who in (manager, lead, street)] == [1, 1, 0]
     with unit_of_work():
-        notices.mark_read(by=manager, up_to=10**6)
-    assert [notices.unread_count(who) for who in (manager, lead)] == [0, 1]
+        notices.mark_read(manager, up_to=10**6)
+    assert [notices.unread(who.id) for who in (manager, lead)] == [0, 1]
 
 
 def test_whoever_looked_or_accepted_is_left_alone_until_it_is_given_to_another(district: SmallDistrict) -> None:
