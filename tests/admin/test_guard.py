@@ -170,7 +170,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {
         "act", "add_day", "add_shift", "block", "create_staff", "end_away", "end_shift", "end_staff",
-        "file_call", "import_days", "keep_unit", "link_staff", "read_notices", "remove_day",
+        "file_call", "import_days", "keep_unit", "link_staff", "remove_day",
         "restore_rules", "restore_staff", "retry_message", "revoke_token", "save_rule", "set_away",
         "show_contact", "unblock",
     }  # fmt: skip

@@ -19,6 +19,7 @@ from district.duty.models import DutyShift, UnitAbsence
 from district.extensions import db
 from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
+from district.learning.models import ModelVersion, UnitHabit
 from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
 from district.reports.models import (
@@ -33,6 +34,7 @@ from district.reports.models import (
 )
 from district.reports.states import Status
 from district.routing.models import RoutingRule
+from district.rules.models import RulesVersion
 from district.work import unit_of_work
 from tests import factories
 from tests.support import services
@@ -136,6 +138,12 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (DutyShift, "ends_after_it_began", {"ends_at": NOW - timedelta(days=1)}),
     (UnitAbsence, "ends_after_it_began", {"ends_at": NOW - timedelta(days=1)}),
     (UnitAbsence, "somebody_else", {"stand_in_id": UNIT}),
+    (RulesVersion, "origin_known", {"origin": "heaven"}),
+    (RulesVersion, "restored_whole", {"restored_from": 1}),
+    (ModelVersion, "origin_known", {"origin": "heaven"}),
+    (ModelVersion, "state_known", {"state": "asleep"}),
+    (ModelVersion, "usable_when_in_use", {"state": "in_use"}),
+    (UnitHabit, "counts_fit", {"times": 9}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -168,6 +176,14 @@ class Stage:
                         ends_at=NOW + timedelta(days=1),
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
+                    RulesVersion(number=1, at=NOW, origin="panel", rules=[], changes=[]),
+                    ModelVersion(
+                        made_at=NOW, origin="learnt", state="refused", digest="d", trained_on={}, figures={}, why={}
+                    ),
+                    UnitHabit(
+                        category_code="01037", area_code="", facility_type="", owner_code="",
+                        unit_id=district.lamps.id, times=7, last=8, moved=7, is_hint=True, newest_at=NOW,
+                    ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),

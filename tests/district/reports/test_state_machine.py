@@ -98,11 +98,11 @@ FROM = {
     "correct": {
         "submitted": "submitted", "triage": "triage", "triage?": "triage", "assigned": "assigned",
         "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress", "assigned?": "assigned",
-        "in_progress?": "in_progress",
+        "in_progress?": "in_progress", "assigned!": "assigned",
     },
     "finish_part": {
         "assigned": "assigned", "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress",
-        "assigned?": "assigned", "in_progress?": "in_progress", "resolved": "resolved",
+        "assigned?": "assigned", "in_progress?": "in_progress", "assigned!": "assigned", "resolved": "resolved",
     },
     "comment": {
         "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",

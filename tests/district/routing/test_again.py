@@ -168,7 +168,7 @@ def test_words_alone_and_a_ruling_make_nothing_move(district: SmallDistrict) -> 
     assert report.unit_id == district.lamps.id
     assert report.proposed_unit_id == district.litter.id  # type: ignore[attr-defined]
     # Told to whoever can still move it.
-    assert asked() == ["shift_lead"]
+    assert asked() == ["shift-lead"]
 
 
 @pytest.mark.parametrize("database_kind", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
