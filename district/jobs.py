@@ -24,7 +24,7 @@ from district.extensions import db, redis_door
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.reference import reference
-from district.reports import photos, questions
+from district.reports import incidents, photos, questions
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
@@ -241,6 +241,12 @@ def give_up_questions() -> None:
     """End the questions that no resident answered in time, so that their clocks go on."""
     with unit_of_work():
         questions.give_up_old()
+
+
+def end_incidents() -> None:
+    """End the incidents of which nothing was heard for long, or whose report is done."""
+    with unit_of_work():
+        incidents.end_quiet()
 
 
 def tidy() -> None:

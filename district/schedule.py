@@ -34,6 +34,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic(jobs.sweep, 2),
     Periodic(jobs.remind_overdue, 60),
     Periodic(jobs.give_up_questions, 300),
+    Periodic(jobs.end_incidents, 60),
     Periodic(jobs.tidy, 3600),
 )
 

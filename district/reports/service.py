@@ -20,7 +20,7 @@ from district.extensions import db
 from district.notifications import service as notifications
 from district.people.models import Resident, Staff
 from district.reference import reference
-from district.reports import numbers, questions
+from district.reports import merging, numbers, questions
 from district.reports.guards import SYSTEM, Actor, KeyHolder, System, require
 from district.reports.history import attach as _attach
 from district.reports.history import record as _record
@@ -467,6 +467,8 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
         # There is nothing left to rule on; the history keeps that it was asked.
         db.session.delete(_pending_hand_back(report))
         report.hand_back_pending = False
+    # Those who reported the same still have it: the eldest of them takes over.
+    merging.pass_on(report)
     report.status = Status.WITHDRAWN
     report.unit_id = report.assigned_at = report.handling_due_at = report.accepted_at = None
     _record(report, EventKind.WITHDRAWN, by, from_status=before)

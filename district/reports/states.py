@@ -78,6 +78,8 @@ class Action(StrEnum):
     ASK = "ask"
     ANSWER = "answer"
     WITHDRAW_QUESTION = "withdraw_question"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
 
 
 class Who(StrEnum):
@@ -160,5 +162,8 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Action.ASK, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT),
     Transition(Action.ANSWER, _CLOCK_RUNS, None, who=frozenset({Who.RESIDENT})),
     Transition(Action.WITHDRAW_QUESTION, _CLOCK_RUNS, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT),
+    Transition(Action.MERGE, WAITING_FOR_DISPATCH | WITH_UNIT, Status.MERGED, _COMMAND, frozenset({Who.SYSTEM})),
+    # It is routed again, as if it had just come in.
+    Transition(Action.UNMERGE, frozenset({Status.MERGED}), Status.SUBMITTED, _COMMAND),
 )
 BY_ACTION: dict[Action, Transition] = {row.action: row for row in TRANSITIONS}

@@ -20,7 +20,7 @@ from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
 from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
-from district.reports.models import HandBack, Photo, Report, ReportEvent, ReportQuestion, ReportUnit
+from district.reports.models import HandBack, Incident, Photo, Report, ReportEvent, ReportQuestion, ReportUnit
 from district.reports.states import Status
 from district.routing.models import RoutingRule
 from district.work import unit_of_work
@@ -80,6 +80,10 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ReportQuestion, "outcome_known", {"outcome": "lost", "ended_at": NOW}),
     (ReportQuestion, "outcome_whole", {"ended_at": NOW}),
     (ReportQuestion, "answer_when_answered", {"answer": "门口那盏"}),
+    (Incident, "members_counted", {"members": 0}),
+    (Incident, "radius_positive", {"radius_m": 0}),
+    (Incident, "ending_whole", {"ended_by_id": SOMEBODY}),
+    (Incident, "place_on_earth", {"latitude": 91.0}),
     (ResidentBlock, "lifting_whole", {"lifted_at": NOW}),
     (ResidentBlock, "ends_after_it_began", {"until": NOW}),
     (Area, "level_known", {"level": "village"}),
@@ -134,6 +138,10 @@ class Stage:
                 [
                     standard,
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
+                    Incident(
+                        report_id=self.stands.reports["assigned"], category_id=district.category.id, latitude=50.4,
+                        longitude=124.1, radius_m=150, members=3, since=NOW, opened_at=NOW, last_at=NOW,
+                    ),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(
                         resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW

@@ -20,7 +20,7 @@ from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident, Staff
 from district.people.roles import Role
-from district.reports import guards, questions
+from district.reports import guards, merging, questions
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
@@ -51,6 +51,8 @@ WHO = {
     "ask": "acceptor dispatcher shift_lead handler unit_manager bureau",
     "answer": "resident key_holder",
     "withdraw_question": "acceptor dispatcher shift_lead handler unit_manager bureau",
+    "merge": "system dispatcher shift_lead",
+    "unmerge": "dispatcher shift_lead",
 }  # fmt: skip
 
 # Who may do it only where it is with their unit, and so not before it has one.
@@ -93,6 +95,11 @@ FROM = {
     "ask": {"submitted": "submitted", "triage": "triage", "assigned": "assigned", "in_progress": "in_progress"},
     "answer": {"triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress"},
     "withdraw_question": {"triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress"},
+    "merge": {
+        "submitted": "merged", "triage": "merged", "assigned": "merged", "in_progress": "merged", "assigned+": "merged",
+        "in_progress+": "merged", "triage?": "merged", "assigned?": "merged", "in_progress?": "merged",
+    },
+    "unmerge": {"merged": "submitted"},
 }  # fmt: skip
 
 EVERYBODY = [
@@ -124,6 +131,8 @@ def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
         "ask": lambda report, by: questions.ask(report, by=by, text="哪一盏灯？"),
         "answer": lambda report, by: questions.answer(report, by=by, text="门口那盏"),
         "withdraw_question": lambda report, by: questions.withdraw_question(report, by=by),
+        "merge": lambda report, by: merging.merge(report.id, machine.another_id, by=by),
+        "unmerge": lambda report, by: merging.unmerge(report.id, by=by),
     }
     return calls[action]
 
