@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from admin import actions, failures, inbox, login, registry, report_page, residents, showing, telephone  # noqa: F401  routes
+from admin import actions, failures, inbox, login, merging, registry, report_page, residents, showing, telephone  # noqa: F401  routes
 from admin.guard import pages
 
 

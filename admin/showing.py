@@ -284,6 +284,9 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.place", area=area_name(str(data["place"]))))
     if data.get("address"):
         found.append(t("admin.history.address"))
+    found += [str(data[name]) for name in ("into", "from", "joined") if isinstance(data.get(name), str)]
+    if data.get("how"):
+        found.append(t(f"incidents.by_{data['how']}"))
     return found
 
 

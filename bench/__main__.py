@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import faults, messages, routing, understanding
+from bench import faults, messages, routing, storm, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
@@ -21,13 +21,14 @@ AIMS = {"messages": 1.5, "routing": 0.7}
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=("messages", "routing", "faults", "understanding"), action="append")
+    parser.add_argument("--only", choices=("messages", "routing", "faults", "understanding", "storm"), action="append")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     parser.add_argument("--conversations", type=int, default=600, help="residents; each sends 3 or 4 messages")
     parser.add_argument("--reports", type=int, default=3000, help="reports to route")
+    parser.add_argument("--storm", type=int, default=5000, help="reports of the storm, three in five about one thing")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
-    wanted = given.only or ["messages", "routing", "faults", "understanding"]
+    wanted = given.only or ["messages", "routing", "faults", "understanding", "storm"]
     kinds = given.database or ["sqlite"] + (["postgresql"] if postgres_answers() else [])
     if given.database is None and "postgresql" not in kinds:
         print("PostgreSQL does not answer (BENCH_DATABASE_URL): only SQLite is measured.")
@@ -46,6 +47,8 @@ def main() -> int:
                 figures.setdefault("messages", {})[kind] = _told(messages.measure, folder, kind, given.conversations)
             if "routing" in wanted:
                 figures.setdefault("routing", {})[kind] = _told(routing.measure, folder, kind, given.reports)
+            if "storm" in wanted:
+                figures.setdefault("storm", {})[kind] = _told(storm.measure, folder, kind, given.storm)
         if "faults" in wanted:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
@@ -93,6 +96,20 @@ def _print(figures: dict[str, Any]) -> None:
             ],
         )
         print(f"  rate ratio {ratio} (aim: at least {aim}) {_verdict(ratio >= aim)}")
+    for kind, found in figures.get("storm", {}).items():
+        print(
+            f"\nStorm, {kind} ({found['reports']} reports at {found['filed_per_second']}/s, {found['workers']} workers)"
+        )
+        print(
+            f"  lost {found['lost']}, routed twice {found['routed_twice']}, incidents {found['incidents_of_it']} with "
+            f"{found['in_it']} of {found['about_one_thing']} reports; all assigned after "
+            f"{found['seconds_to_all_assigned']} s, p50 {found['assigned_p50_s']} s, p95 {found['assigned_p95_s']} s"
+        )
+        inbox = found["inbox"]
+        print(
+            f"  the inbox meanwhile: opened {inbox['opened']} times, {inbox['refused']} refused, p50 "
+            f"{inbox['p50_ms']} ms, p95 {inbox['p95_ms']} ms"
+        )
     for kind, found in figures.get("faults", {}).items():
         away, killed = found["queue_away"], found["worker_killed"]
         print(f"\nFaults, {kind}")

@@ -94,9 +94,7 @@ def _others(report_id: int) -> list[tuple[int, int]]:
     """Who else is told, as (resident, the report they know it by): who reported the same, then who follows."""
     from district.reports.models import Report, ReportFollower  # models of a later subject, read only
 
-    joined = select(Report.resident_id, Report.id).where(
-        Report.parent_id == report_id, Report.resident_id.is_not(None)
-    )
+    joined = select(Report.resident_id, Report.id).where(Report.parent_id == report_id, Report.resident_id.is_not(None))
     following = select(ReportFollower.resident_id, ReportFollower.report_id).where(
         or_(
             ReportFollower.report_id == report_id,

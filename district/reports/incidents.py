@@ -128,14 +128,15 @@ def open_on(eldest: Report, circle: Circle, *, members: int) -> None:
 
 
 _incident = cast(Table, Incident.__table__)
+_now = _incident.c.members
 # The middle moves with those who join: it is where the thing is, not where the first one stood.
 _GROW = (
     _incident.update()
     .where(_incident.c.report_id == bindparam("eldest"), _incident.c.ended_at.is_(None))
     .values(
-        latitude=(_incident.c.latitude * _incident.c.members + bindparam("north")) / (_incident.c.members + bindparam("n")),
-        longitude=(_incident.c.longitude * _incident.c.members + bindparam("east")) / (_incident.c.members + bindparam("n")),
-        members=_incident.c.members + bindparam("n"),
+        latitude=(_incident.c.latitude * _now + bindparam("north")) / (_now + bindparam("n")),
+        longitude=(_incident.c.longitude * _now + bindparam("east")) / (_now + bindparam("n")),
+        members=_now + bindparam("n"),
         last_at=bindparam("now"),
     )
 )  # fmt: skip
@@ -220,7 +221,8 @@ def end_quiet(limit: int = 100) -> int:
 def announce(incident_id: int, *, by: Staff, text: str) -> int:
     """Tell everybody who reported it the same words, each once. Returns how many residents are told.
 
-    text: 1 to 300 characters, shown as written. Raises NotFound, NotAllowed, WrongState when its report is over, BadInput.
+    text: 1 to 300 characters, shown as written.
+    Raises NotFound, NotAllowed, BadInput, and WrongState when its report is over.
     """
     incident = _locked(incident_id)
     if not may(by, Action.MERGE, incident.report):

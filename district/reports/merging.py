@@ -8,10 +8,10 @@ None of these commits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm.util import identity_key
 
 from district import audit, clock
@@ -24,7 +24,7 @@ from district.people.models import Staff
 from district.reports import incidents, questions
 from district.reports.guards import SYSTEM, Actor, require
 from district.reports.history import record
-from district.reports.models import EventKind, HandBack, Report, ReportUnit
+from district.reports.models import EventKind, HandBack, Report, ReportEvent, ReportFollower, ReportUnit
 from district.reports.states import OPEN, Action, Status
 from district.work import hurry
 
@@ -138,6 +138,13 @@ def pass_on(report: Report) -> None:
     incidents.follow_head(report.id, eldest.id)
 
 
+def pass_words(report: Report, text: str, by: Actor) -> None:
+    """Whoever works on what this report joined reads, too, what was added to it. Does nothing for one by itself."""
+    if report.parent is not None:
+        data = {"joined": report.number}
+        record(report.parent, EventKind.COMMENTED, by, note=text, is_public=False, data=data)
+
+
 def raise_urgency(report: Report, urgencies: Sequence[str]) -> None:
     """What somebody called dangerous is dangerous for the whole; what is due comes no later for it. report: locked."""
     most = max((Urgency(one) for one in (report.urgency, *urgencies)), key=_RANK.__getitem__)
@@ -203,3 +210,21 @@ def _wait_for_dispatch(report: Report) -> None:
     report.dispatch_due_at = deadlines.dispatch_due_at(Urgency(report.urgency), now)
     report.route_after, report.route_tries = now, 0
     hurry("route_reports")
+
+
+def count_followers(report_id: int) -> int:
+    """How many residents follow the report without having reported it themselves."""
+    return (
+        db.session.scalar(select(func.count()).select_from(ReportFollower).where(ReportFollower.report_id == report_id))
+        or 0
+    )
+
+
+def how_joined(report_ids: Collection[int]) -> dict[int, str]:
+    """What made each of these join, by its id: `facility`, `incident`, or `staff` where somebody decided it."""
+    rows = db.session.execute(
+        select(ReportEvent.report_id, ReportEvent.data)
+        .where(ReportEvent.report_id.in_(list(report_ids)), ReportEvent.kind == EventKind.MERGED)
+        .order_by(ReportEvent.id)
+    )
+    return {report_id: str((data or {}).get("how") or "staff") for report_id, data in rows}

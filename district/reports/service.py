@@ -499,6 +499,7 @@ def comment(
         audit.record(by, "report.comment", f"report:{report.id}")
     data = {"reason": reason[:40]} if reason else None
     _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public, data=data)
+    merging.pass_words(report, text, by)
 
 
 # As much of a report as the guard asks for: photos come by the hundred in a rush.

@@ -153,7 +153,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Action.CORRECT, WAITING_FOR_DISPATCH, None, _COMMAND | {Role.ACCEPTOR}, frozenset({Who.RESIDENT})),
     Transition(
         Action.COMMENT,
-        OPEN | {Status.CLOSED},
+        OPEN | {Status.CLOSED, Status.MERGED},
         None,
         frozenset(Role) - {Role.LEADER, Role.ADMINISTRATOR},
         frozenset({Who.RESIDENT}),

@@ -126,7 +126,7 @@ def test_what_was_asked_or_handed_back_is_dropped_with_the_work(district: SmallD
         reports.hand_back(reports.lock(returned.id), by=district.staff["handler"], reason="不归我们")
     for report in (asked, returned):
         merge(report, into, district)
-    assert not (asked.waiting_for_resident or returned.hand_back_pending)
+    assert (asked.waiting_for_resident, returned.hand_back_pending) == (False, False)
     assert db.session.scalars(select(HandBack)).all() == []
 
 

@@ -90,7 +90,7 @@ FROM = {
         "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",
         "in_progress": "in_progress", "in_progress+": "in_progress", "resolved": "resolved",
         "suspended": "suspended", "closed": "closed", "triage?": "triage", "assigned?": "assigned",
-        "in_progress?": "in_progress",
+        "in_progress?": "in_progress", "merged": "merged",
     },
     "ask": {"submitted": "submitted", "triage": "triage", "assigned": "assigned", "in_progress": "in_progress"},
     "answer": {"triage?": "triage", "assigned?": "assigned", "in_progress?": "in_progress"},

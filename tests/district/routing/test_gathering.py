@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -284,7 +284,7 @@ INCIDENT, ELSEWHERE = 120, 80
 
 
 @pytest.fixture
-def storm(district: SmallDistrict) -> Iterator[SmallDistrict]:
+def storm(district: SmallDistrict) -> SmallDistrict:
     """120 reports of one thing among 80 others, in no order."""
     chance = random.Random(5)
     kinds = [True] * INCIDENT + [False] * ELSEWHERE
@@ -307,7 +307,7 @@ def storm(district: SmallDistrict) -> Iterator[SmallDistrict]:
                 by=factories.make_resident(),
             )
     db.session.remove()
-    yield district
+    return district
 
 
 @both_databases
