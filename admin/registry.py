@@ -29,7 +29,7 @@ from district.units import queries as unit_lists
 from district.work import unit_of_work
 
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
-AUDIT_SUBJECTS = ("report", "resident", "staff", "facility", "notification")
+AUDIT_SUBJECTS = ("report", "incident", "resident", "staff", "facility", "notification")
 _MESSAGES_A_PAGE = 50
 
 

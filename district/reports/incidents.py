@@ -112,6 +112,13 @@ def circle_of(places: Sequence[tuple[float, float]], rule: Rule) -> Circle:
 def open_on(eldest: Report, circle: Circle, *, members: int) -> None:
     """An incident begins. eldest: locked, with its category. members: how many reports it is already."""
     now = clock.now()
+    # An old one that nobody has ended yet: nothing was heard of it for too long to be this one.
+    db.session.execute(
+        update(Incident)
+        .where(Incident.report_id == eldest.id, Incident.ended_at.is_(None))
+        .values(ended_at=now)
+        .execution_options(synchronize_session=False)
+    )
     put(
         Incident,
         report_id=eldest.id,

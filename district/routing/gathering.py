@@ -11,8 +11,8 @@ lie around each new one is one query over the index of open places, which what h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from math import cos, radians
@@ -200,11 +200,13 @@ def _at_incidents(newcomers: Sequence[Newcomer], rule: Rule) -> dict[int, _Targe
             looked_again = True
             _wait_for_turn()
             newer = [target for target in _going_on(rule) if target.id not in {known.id for known in targets}]
+            targets += newer
             found |= _covered([other for other in rest if other.report.id not in found], newer)[0]
             if one.report.id in found:
                 continue
-        target = _begin(one, near, rule)
+        target = _begin(one, near, rule, {known.id: known for known in targets})
         if target is not None:
+            targets.append(target)
             found |= _covered([other for other in rest if other.report.id not in found], [target])[0]
     return found
 
@@ -302,8 +304,11 @@ def _wait_for_turn() -> None:
         work.connection().execute(text("select pg_advisory_xact_lock(:key)"), {"key": _ONE_AT_A_TIME})
 
 
-def _begin(one: Newcomer, near: Sequence[Newcomer], rule: Rule) -> _Target | None:
-    """Open an incident on the eldest of those around `one`, if they are enough on a close look; its older ones join."""
+def _begin(one: Newcomer, near: Sequence[Newcomer], rule: Rule, known: Mapping[int, _Target]) -> _Target | None:
+    """Open an incident on the eldest of those around `one`, if they are enough on a close look; its older ones join.
+
+    known: what is going on. Where the middle of it has moved away, it still takes in what lies around its eldest.
+    """
     north, east = _degrees(rule.metres, one.report.latitude or 0.0)
     latitude, longitude = one.report.latitude or 0.0, one.report.longitude or 0.0
     rows = db.session.scalars(
@@ -327,6 +332,14 @@ def _begin(one: Newcomer, near: Sequence[Newcomer], rule: Rule) -> _Target | Non
     routed = [row for row in rows if row.status in _ROUTED and _metres(row, latitude, longitude) <= rule.metres]
     if len(routed) + len(near) < rule.reports:
         return None
+    head = next((row for row in routed if row.id in known), None)
+    if head is not None:
+        return replace(
+            known[head.id],
+            latitude=float(head.latitude or 0),
+            longitude=float(head.longitude or 0),
+            radius_m=rule.metres,
+        )
     eldest = min([*routed, *(other.report for other in near)], key=lambda report: report.id)
     own = next((other for other in near if other.report is eldest), None)
     if own is not None:

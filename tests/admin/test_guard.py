@@ -15,6 +15,7 @@ from district import clock
 from district.extensions import db
 from district.people.models import Staff
 from district.people.roles import Role
+from district.reports.models import Incident
 from district.reports.states import Status
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person
@@ -81,6 +82,11 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
     with unit_of_work():
         facility = make_facility(district.lamps)
         code = facility.code17
+        incident = Incident(
+            report_id=report.id, category_id=district.category.id, latitude=50.4, longitude=124.1, radius_m=150,
+            members=1, since=clock.now(), opened_at=clock.now(), last_at=clock.now(),
+        )  # fmt: skip
+        db.session.add(incident)
         # Their unit has the report, so that only the role decides.
         someone = make_staff("someone", district.lamps, Role(role))
     person = Person(app).sit_down(someone)
@@ -102,6 +108,9 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "staff": "/admin/staff",
         "add_staff": "/admin/staff/new",
         "audit": "/admin/audit",
+        "incidents": "/admin/incidents",
+        "incident": f"/admin/incidents/{incident.id}",
+        "incident_places": f"/admin/incidents/{incident.id}/places.json",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -128,6 +137,10 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "link_staff": "/admin/staff/999/password-link",
         "end_staff": "/admin/staff/999/end",
         "restore_staff": "/admin/staff/999/restore",
+        "merge": f"/admin/reports/{report.number}/merge",
+        "unmerge": f"/admin/reports/{report.number}/unmerge",
+        "end_incident": "/admin/incidents/999/end",
+        "tell_incident": "/admin/incidents/999/tell",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending
@@ -141,7 +154,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {"act", "show_contact", "block", "unblock", "file_call", "revoke_token", "retry_message",
-               "create_staff", "link_staff", "end_staff", "restore_staff"}  # fmt: skip
+               "create_staff", "link_staff", "end_staff", "restore_staff", "merge", "unmerge", "end_incident",
+               "tell_incident"}  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 
 

@@ -166,6 +166,34 @@ def test_what_comes_later_joins_until_it_is_over(district: SmallDistrict) -> Non
     assert incidents_there()[0].ended_at is not None
 
 
+def test_what_lies_around_the_first_joins_although_the_middle_has_moved_on(district: SmallDistrict) -> None:
+    (first,) = filed(district, 1)
+    filed(district, 8, metres=140)
+    route()
+    (incident,) = incidents_there()
+    assert incident.latitude > MIDDLE[0] + 120 * METRE
+    ones = filed(district, 3, metres=-130)
+    route()
+    assert {one.parent_id for one in ones} == {first.id}
+    assert (len(incidents_there()), incidents_there()[0].members) == (1, 12)
+
+
+def test_an_old_one_that_nobody_has_ended_makes_room(district: SmallDistrict) -> None:
+    first, *_ = filed(district, 3)
+    route()
+    with clock.frozen_at(clock.now() + timedelta(hours=7)):
+        (second,) = filed(district, 1)
+        route()
+        assert second.status == Status.ASSIGNED
+    old, moment = incidents_there()[0], clock.now() - timedelta(hours=7)
+    with unit_of_work():
+        db.session.get_one(Incident, old.id).last_at = moment
+    ones = filed(district, 2)
+    route()
+    assert {one.parent_id for one in ones} == {first.id}
+    assert [one.ended_at is None for one in incidents_there()] == [False, True]
+
+
 @pytest.mark.parametrize("how", ["quiet", "closed"])
 def test_it_is_over_by_itself(district: SmallDistrict, how: str) -> None:
     first, *_ = filed(district, 3)
