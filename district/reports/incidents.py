@@ -294,17 +294,6 @@ def members_of(report_id: int, *, before: int | None = None, limit: int = PAGE_S
     return list(db.session.scalars(query.order_by(Report.id.desc()).limit(limit)))
 
 
-def places_of(report_id: int, *, limit: int = 500) -> list[tuple[float, float]]:
-    """Where those that have joined this one were reported, the newest."""
-    rows = db.session.execute(
-        select(Report.latitude, Report.longitude)
-        .where(Report.parent_id == report_id, Report.latitude.is_not(None))
-        .order_by(Report.id.desc())
-        .limit(limit)
-    )
-    return [(float(north), float(east)) for north, east in rows if north is not None and east is not None]
-
-
 def joined_counts(report_ids: Collection[int]) -> dict[int, int]:
     """How many reports have joined each of these; those that nothing joined are left out. One query."""
     if not report_ids:
