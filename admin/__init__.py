@@ -12,6 +12,7 @@ from admin import (  # noqa: F401  routes
     hand_backs,
     inbox,
     login,
+    merging,
     notices,
     registry,
     report_page,

@@ -90,6 +90,13 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "use_model": MAY_CHOOSE,
     "settle": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "log_out": _EVERYBODY,
+    "merge": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
+    "unmerge": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
+    "incidents": _EVERYBODY,
+    "incident": _EVERYBODY,
+    "incident_places": _EVERYBODY,
+    "end_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
+    "tell_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "anything_else": _EVERYBODY,
 }
 # Somebody without any role can still leave.

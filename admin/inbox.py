@@ -19,7 +19,7 @@ from district.messages import t
 from district.people.models import Staff
 from district.people.roles import Role
 from district.reference import reference
-from district.reports import numbers, queries
+from district.reports import incidents, numbers, queries
 from district.reports.models import Report, Source
 from district.reports.queries import Filters, Queue
 from district.reports.sight import visible_units
@@ -90,6 +90,7 @@ def inbox() -> ResponseReturnValue:
         "reports": found,
         "following": following,
         "thumbs": queries.thumbs(found),
+        "joined": incidents.joined_counts([report.id for report in found if report.has_followers]),
     }
     if request.headers.get("HX-Target") == "more":
         return render_template("admin/_rows.html", **shown)
@@ -99,6 +100,7 @@ def inbox() -> ResponseReturnValue:
         loaded_at=clock.now().timestamp(),
         mine=_mine_in_words(me()),
         chosen=_chosen(asked),
+        incidents_now=incidents.count_going_on() if visible_units(me()) is None else 0,
         **shown,
         **choices(),
     )

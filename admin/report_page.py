@@ -13,6 +13,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from qrcode.image.svg import SvgPathImage
 
+from admin import duplicates
 from admin.answering import for_form, standing_of
 from admin.clock_card import clock_card
 from admin.guard import me, pages
@@ -131,10 +132,11 @@ def show(
     changes: Sequence[Any] = (),
     contact: str = "",
     block_trouble: str = "",
+    merge_trouble: str = "",
 ) -> ResponseReturnValue:
     """The whole page, with a form laid open, a contact shown, or what others changed meanwhile.
 
-    block_trouble: what is wrong with the form that blocks the resident.
+    block_trouble, merge_trouble: what is wrong with the form that blocks the resident, or that merges the report.
     """
     now = clock.now()
     staff = me()
@@ -164,6 +166,7 @@ def show(
         "times_blocked": blocks.count_of(found.resident_id) if found.resident_id else 0,
         "block_lengths": blocks.LENGTHS,
         "block_trouble": block_trouble,
+        "merge_trouble": merge_trouble,
         "proposal": _proposal(found, decision) if Action.ASSIGN in can_do else None,
         "triage_help": choices_of_rules.help_with(found) if Action.ASSIGN in can_do else None,
         "report": found,
@@ -172,6 +175,7 @@ def show(
         "standing": standing_of(found, staff),
         "waiting_photos": sum(photo.state == "waiting" for photo in found.photos),
     }
+    shown |= duplicates.shown_with(found, staff, can_do)
     if opened is not None:
         shown |= _for_form(found, opened, hand_back)
     return render_template("admin/report.html", **shown), status

@@ -267,7 +267,14 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.place", area=area_name(str(data["place"]))))
     if data.get("address"):
         found.append(t("admin.history.address"))
-    return found + _about_responsibility(data) + clock_details(data)
+    return found + _about_responsibility(data) + clock_details(data) + _about_merging(data)
+
+
+def _about_merging(data: dict[str, Any]) -> list[str]:
+    found = [str(data[name]) for name in ("into", "from", "joined") if isinstance(data.get(name), str)]
+    if data.get("how"):
+        found.append(t(f"incidents.by_{data['how']}"))
+    return found
 
 
 def _about_responsibility(data: dict[str, Any]) -> list[str]:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import areas, faults, messages, pace, routing, understanding
+from bench import areas, faults, messages, pace, routing, storm, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
-PARTS = ("messages", "routing", "pace", "faults", "understanding", "areas")
+PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas")
 
 
 def main() -> int:
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--conversations", type=int, default=600, help="residents; each sends 3 or 4 messages")
     parser.add_argument("--reports", type=int, default=3000, help="reports to route")
     parser.add_argument("--seconds", type=int, default=30, help="how long reports come in at a steady pace")
+    parser.add_argument("--storm", type=int, default=5000, help="reports of the storm, three in five about one thing")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
     wanted = given.only or PARTS
@@ -54,6 +55,8 @@ def main() -> int:
                 figures.setdefault("routing", {})[kind] = _told(routing.measure, folder, kind, given.reports)
             if "pace" in wanted:
                 figures.setdefault("pace", {})[kind] = _told(pace.measure, folder, kind, given.seconds)
+            if "storm" in wanted:
+                figures.setdefault("storm", {})[kind] = _told(storm.measure, folder, kind, given.storm)
         if "faults" in wanted:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
@@ -113,6 +116,20 @@ def _print(figures: dict[str, Any]) -> None:
         print(
             f"  answers' p99 {found['answer_p99_ms']} ms; memory of all processes {found['memory_early_mb']} MB after "
             f"a third, {found['memory_late_mb']} MB at the end"
+        )
+    for kind, found in figures.get("storm", {}).items():
+        print(
+            f"\nStorm, {kind} ({found['reports']} reports at {found['filed_per_second']}/s, {found['workers']} workers)"
+        )
+        print(
+            f"  lost {found['lost']}, routed twice {found['routed_twice']}, incidents {found['incidents_of_it']} with "
+            f"{found['in_it']} of {found['about_one_thing']} reports; all assigned after "
+            f"{found['seconds_to_all_assigned']} s, p50 {found['assigned_p50_s']} s, p95 {found['assigned_p95_s']} s"
+        )
+        inbox = found["inbox"]
+        print(
+            f"  the inbox meanwhile: opened {inbox['opened']} times, {inbox['refused']} refused, p50 "
+            f"{inbox['p50_ms']} ms, p95 {inbox['p95_ms']} ms"
         )
     for kind, found in figures.get("faults", {}).items():
         away, killed = found["queue_away"], found["worker_killed"]

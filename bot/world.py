@@ -277,7 +277,7 @@ class DistrictWorld:
             link=links.report_page(report.number, report.access_key if mine else None),
             is_mine=mine,
             is_closed=report.status == Status.CLOSED,
-            is_ended=Status(report.status) in ENDED - {Status.CLOSED},
+            is_ended=status in ENDED - {Status.CLOSED} or (shown is not report and status is Status.CLOSED),
             is_rated=report.rated_at is not None,
             can_withdraw=mine and Status(report.status) in BY_ACTION[Action.WITHDRAW].sources,
             can_correct=mine and Status(report.status) in BY_ACTION[Action.CORRECT].sources,

@@ -19,7 +19,7 @@ from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import limiter
 from district.facilities import service as facilities
 from district.reference import CategoryRef, reference
-from district.reports import photos, queries, questions
+from district.reports import photos, queries, questions, similar
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Photo, Report, Source
@@ -132,6 +132,53 @@ def file_report() -> Response:
     return answer
 
 
+@api.get("/reports/similar")
+@limiter.limit(READING_LIMIT)
+def similar_reports() -> Response:
+    """Open reports that may be about what somebody is about to report: to join one (`support`) instead of filing."""
+    wrong: dict[str, str] = {}
+    point: dict[str, float | None] = {}
+    for name in ("latitude", "longitude"):
+        text = request.args.get(name, "").strip()
+        try:
+            point[name] = float(text) if text else None
+        except ValueError:
+            wrong[name] = "errors.place_not_on_earth"
+            continue
+        if point[name] is not None and not abs(point[name] or 0.0) <= (90 if name == "latitude" else 180):
+            wrong[name] = "errors.place_not_on_earth"
+    category = reference().categories_by_code.get(request.args.get("category", ""))
+    if request.args.get("category") and category is None:
+        wrong["category"] = "errors.category_unknown"
+    if wrong:
+        raise BadInput(fields=wrong)
+    place = facilities.by_token_or_code(request.args["facility"]) if request.args.get("facility") else None
+    if point["latitude"] is None and point["longitude"] is None and place is not None:
+        point = {"latitude": place.latitude, "longitude": place.longitude}
+    thing = similar.Thing(
+        words=request.args.get("text", "")[:LONGEST_SEARCH],
+        category_id=category.id if category else None,
+        facility_id=place.id if place else None,
+        latitude=point["latitude"] if point["longitude"] is not None else None,
+        longitude=point["longitude"] if point["latitude"] is not None else None,
+    )
+    return jsonify(reports=[_similar_as_json(one) for one in showing.similar_to(thing)])
+
+
+def _similar_as_json(one: tuple[similar.Similar, Report]) -> dict[str, Any]:
+    found, report = one
+    category = showing.category_of(report)
+    return {
+        "number": report.number,
+        "status": report.status,
+        "status_text": showing.plain_state(report).text,
+        "category": category.code if category else None,
+        "metres": found.metres,
+        "score": found.score,
+        "submitted_at": _moment(report.submitted_at),
+    }
+
+
 @api.get("/reports/<number>")
 @limiter.limit("240 per minute; 5000 per hour", deduct_when=_refused)
 def report(number: str) -> Response:
@@ -204,7 +251,7 @@ def support(number: str) -> Response:
         raise NotFound("errors.report_unknown")
     blocked.refuse("")
     with unit_of_work():
-        reports.support(reports.lock(found.id), by=None)
+        reports.support(reports.lock(showing.joined(found).id), by=None)
     return jsonify(_as_json(found, private=private))
 
 
@@ -254,10 +301,11 @@ def _as_json(found: Report, *, private: bool) -> dict[str, Any]:
     unit, category = showing.unit_of(shown), showing.category_of(found)
     answer: dict[str, Any] = {
         "number": found.number,
-        "status": found.status,
+        "status": shown.status,
         "status_text": showing.plain_state(found).text,
+        "merged_into": shown.number if shown is not found else None,
         "unit": {"code": unit.code, "name": unit.name} if unit else None,
-        "reason": showing.reason_text(found) or None,
+        "reason": showing.reason_text(shown) or None,
         "category": category.code if category else None,
         "submitted_at": _moment(found.submitted_at),
         "dispatch_due_at": _moment(found.dispatch_due_at),
@@ -271,7 +319,7 @@ def _as_json(found: Report, *, private: bool) -> dict[str, Any]:
             "latitude": found.latitude,
             "longitude": found.longitude,
             "facility": found.facility.code17 if found.facility else None,
-            "resolution": found.resolution or None,
+            "resolution": shown.resolution or None,
             "photos": [
                 {"id": photo.token, "purpose": photo.purpose, **_addresses(photo)}
                 for photo in showing.pictures_for(found)

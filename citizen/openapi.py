@@ -59,6 +59,41 @@ def description(base_url: str) -> Json:
             "/api/v1/reports/{number}": {
                 "get": _operation("getReport", {"200": _answer(_ref("Report")), **_errors(404, 429)}, _KEYED)
             },
+            "/api/v1/reports/similar": {
+                "get": _operation(
+                    "findSimilarReports",
+                    {
+                        "200": _answer(
+                            _whole(
+                                {
+                                    "reports": {
+                                        "type": "array",
+                                        "items": _whole(
+                                            {
+                                                "number": _TEXT,
+                                                "status": _ref("Status"),
+                                                "status_text": _TEXT,
+                                                "category": _MAYBE_TEXT,
+                                                "metres": {"type": "integer"},
+                                                "score": {"type": "number", "minimum": 0, "maximum": 1},
+                                                "submitted_at": _MOMENT,
+                                            }
+                                        ),
+                                    }
+                                }
+                            )
+                        ),
+                        **_errors(404, 410, 422, 429),
+                    },
+                    [
+                        _query("latitude", {"type": "number"}),
+                        _query("longitude", {"type": "number"}),
+                        _query("text", _TEXT),
+                        _query("category", _TEXT),
+                        _query("facility", _TEXT),
+                    ],
+                )
+            },
             "/api/v1/reports/{number}/rating": {
                 "post": _operation(
                     "rateReport",
@@ -257,6 +292,8 @@ _SCHEMAS: Json = {
             "number": _TEXT,
             "status": _ref("Status"),
             "status_text": _TEXT,
+            # The number of the same thing it joined, whose status is shown then.
+            "merged_into": _MAYBE_TEXT,
             "unit": _MAYBE_UNIT,
             "reason": _MAYBE_TEXT,
             "category": _MAYBE_TEXT,
@@ -300,6 +337,7 @@ _SCHEMAS: Json = {
             "dispatch_due_at",
             "handling_due_at",
             "history",
+            "merged_into",
             "number",
             "reason",
             "status",

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from citizen import blocked, intake, own, showing
+from citizen import blocked, identity, intake, own, showing
 from citizen.failures import error_page, field_texts
 from citizen.pages import note_seen
 from district.errors import BadInput, NotAllowed, NotFound, WrongState
 from district.extensions import limiter
 from district.messages import t
 from district.notifications import unheard
-from district.reports import glimpses, photos, queries, questions
+from district.reports import glimpses, photos, queries, questions, similar
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
@@ -117,7 +117,7 @@ def support(number: str) -> Response:
     seen = request.cookies.get(SUPPORTED_COOKIE, "").split(".")
     if report.number not in seen:
         with unit_of_work():
-            reports.support(reports.lock(report.id), by=None)
+            reports.support(reports.lock(showing.joined(report).id), by=identity.resident())
     response = make_response(redirect(url_for("report_page.show", number=report.number, done="supported"), 303))
     remembered = ".".join([report.number, *(number for number in seen if number and number != report.number)][:50])
     response.set_cookie(SUPPORTED_COOKIE, remembered, max_age=90 * 86400, httponly=True, samesite="Lax")
@@ -139,11 +139,13 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
     if key is None and not showing.is_public(report):
         raise NotFound("errors.report_unknown")
     whole = queries.whole(report.id) or report
+    shown = showing.joined(whole)
+    is_new = request.args.get("new") == "1" and key is not None
     response = make_response(
         render_template(
             "citizen/report.html",
             report=whole,
-            shown=showing.joined(whole),
+            shown=shown,
             key=key,
             looks=key is None and glimpses.is_valid(report.number, request.args.get("look")),
             key_wrong=key is None and bool(request.values.get("key")),
@@ -152,9 +154,10 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
             buttons=showing.buttons(whole) if key else set(),
             question=questions.pending_of(whole) if key else None,
             before=showing.pictures_for(whole, "before"),
-            after=showing.pictures_for(whole, "after", "check"),
+            after=showing.pictures_for(shown, "after", "check"),
             show=showing,
-            is_new=request.args.get("new") == "1" and key is not None,
+            is_new=is_new,
+            similar=showing.similar_to(similar.of_report(whole)) if is_new and shown is whole else [],
             done=request.args.get("done", "") if request.args.get("done") in _DONE else "",
             supported=report.number in request.cookies.get(SUPPORTED_COOKIE, "").split("."),
             most_photos=photos.MOST_PHOTOS,

@@ -19,9 +19,11 @@ from district import clock
 from district.frame.files import map_version
 from district.messages import ENGLISH, has, language, t
 from district.reference import CategoryRef, UnitRef, reference
+from district.reports import similar
 from district.reports.guards import KEY_HOLDER, possible
 from district.reports.models import EventKind, Photo, Report, ReportEvent
-from district.reports.queries import kept_photos, public_events
+from district.reports.queries import by_numbers, kept_photos, public_events
+from district.reports.similar import Similar, Thing
 from district.reports.states import PLAIN, WITH_UNIT, Action, PlainStatus, Status
 from district.understanding import understand
 
@@ -31,8 +33,9 @@ PRIVATE_STATUSES = frozenset({Status.REJECTED, Status.WITHDRAWN})
 # Words of these steps are meant for the resident; the others' notes are staff's own.
 SPEAKING = frozenset(
     {EventKind.RESOLVED, EventKind.REJECTED, EventKind.COMMENTED, EventKind.REOPENED, EventKind.RATED,
-     EventKind.VERIFICATION_REFUSED, EventKind.ASKED, EventKind.ANSWERED}
+     EventKind.VERIFICATION_REFUSED, EventKind.ASKED, EventKind.ANSWERED, EventKind.ANNOUNCED}
 )  # fmt: skip
+FOR_ALL_WHO_REPORTED = frozenset({EventKind.RESOLVED, EventKind.REJECTED, EventKind.ANNOUNCED})
 # Cells of about 65 m: a report on the public map is somewhere in its cell.
 CELL = (0.0006, 0.0009)
 RATING_REASONS = ("slow", "not_fixed", "rework", "attitude", "other")
@@ -149,9 +152,17 @@ def reason_text(report: Report) -> str:
 
 
 def steps(report: Report, *, private: bool) -> list[Step]:
-    """The history in plain words, oldest first."""
+    """The history in plain words, oldest first: its own, then what the report it joined went through since."""
     units = reference().units_by_id
-    return [_step(event, units, private) for event in public_events(report)]
+    own = public_events(report)
+    found = [_step(event, units, private) for event in own]
+    shown = joined(report)
+    if shown is not report:
+        since = max((event.at for event in own if event.kind == EventKind.MERGED), default=report.submitted_at)
+        later = [event for event in public_events(shown) if event.at >= since and event.kind != EventKind.SUPPORTED]
+        # What its own resident said is not for others to read; what the unit says to all is.
+        found += [_step(event, units, private and event.kind in FOR_ALL_WHO_REPORTED) for event in later]
+    return found
 
 
 def _step(event: ReportEvent, units: Mapping[int, UnitRef], private: bool) -> Step:
@@ -172,6 +183,14 @@ def _step(event: ReportEvent, units: Mapping[int, UnitRef], private: bool) -> St
 def pictures_for(report: Report, *purposes: str) -> list[Photo]:
     """What the report's own resident may see: not what followers added for whoever handles it."""
     return [one for one in kept_photos(report, *purposes) if one.resident_id in (None, report.resident_id)]
+
+
+def similar_to(thing: Thing) -> list[tuple[Similar, Report]]:
+    """Open reports that everybody may see, perhaps about the same thing: likeliest first, each with its score."""
+    found = similar.find(thing, reference(), now=clock.now())
+    by_number = {report.number: report for report in by_numbers([one.number for one in found])}
+    pairs = [(one, by_number[one.number]) for one in found if one.number in by_number]
+    return [(one, report) for one, report in pairs if is_public(report)]
 
 
 def reopen_days() -> int:

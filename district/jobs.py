@@ -32,7 +32,7 @@ from district.notices import service as notices
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.reference import forget, reference
-from district.reports import looking, photos, questions, recompute, reminders
+from district.reports import incidents, looking, photos, questions, recompute, reminders
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
@@ -278,6 +278,12 @@ def tell_unseen() -> None:
     """Tell the unit's managers, then the shift lead, of what nobody has looked at."""
     with unit_of_work():
         looking.tell_unseen()
+
+
+def end_incidents() -> None:
+    """End the incidents of which nothing was heard for long, or whose report is done."""
+    with unit_of_work():
+        incidents.end_quiet()
 
 
 def tidy() -> None:

@@ -193,7 +193,7 @@ def test_http_stays_in_the_frame() -> None:
 def test_only_the_verbs_write_a_reports_status() -> None:
     wrong = []
     for path in sources(*PRODUCT):
-        if path == ROOT / "district/reports/service.py":
+        if path in (ROOT / "district/reports/service.py", ROOT / "district/reports/merging.py"):
             continue
         for node in ast.walk(tree_of(path)):
             targets: list[ast.expr] = []

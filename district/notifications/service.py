@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from district import audit, clock, links
 from district.categories.models import Urgency
@@ -23,7 +23,7 @@ from district.notifications.steps import PROGRESS, QuietHours, Step, read_quiet_
 from district.people.models import Resident, Staff
 from district.people.service import MESSAGE_GRANT, take_grant
 from district.reference import reference
-from district.rows import put
+from district.rows import put_all
 from district.wechat.text import cut
 from district.work import hurry
 
@@ -47,41 +47,63 @@ UNHEARD_BYTES = 900
 MOST_CONSENTS = 1000
 # Followers are told of every step but these: only whoever reported can answer.
 NOT_FOR_FOLLOWERS = frozenset({"question"})
+# These are said in another way to them: only whoever reported can rate.
+FOR_FOLLOWERS = {"closed": "closed_too"}
 
 
-def tell(report: Report, kind: str, *, but: int | None = None, **params: Any) -> None:
-    """Tell the report's resident, and its followers, about a step.
+def tell(report: Report, kind: str, *, but: int | None = None, **params: Any) -> int:
+    """Tell the report's resident, its followers and those whose reports have joined it about a step; how many.
+
+    Everybody is told once, under the number of their own report where they have one.
 
     kind: names the sentence `notifications.<kind>`; params fill it and hold no personal data. A true `photos` turns
     the link into one to the pictures after the work. but: the id of a resident who did it and so knows.
     """
-    receivers = [report.resident_id] if report.resident_id is not None else []
+    receivers: dict[int, tuple[int, str]] = {}
+    if report.resident_id is not None:
+        receivers[report.resident_id] = (report.id, kind)
     if report.has_followers and kind not in NOT_FOR_FOLLOWERS:
-        receivers += _followers(report.id)
-    receivers = [one for one in receivers if one != but]
+        for resident_id, report_id in _others(report.id):
+            receivers.setdefault(resident_id, (report_id, FOR_FOLLOWERS.get(kind, kind)))
+    if but is not None:
+        receivers.pop(but, None)
     if not receivers:
-        return
+        return 0
     now = clock.now()
-    for resident_id in dict.fromkeys(receivers):
-        put(
-            Notification,
-            report_id=report.id,
-            resident_id=resident_id,
-            kind=kind,
-            params=params,
-            created_at=now,
-            delivery=Delivery.QUEUED,
-            next_try_at=now,
-            tries=0,
-            last_error="",
-        )
+    put_all(
+        Notification,
+        [
+            {
+                "report_id": report_id,
+                "resident_id": resident_id,
+                "kind": their_kind,
+                "params": params,
+                "created_at": now,
+                "delivery": Delivery.QUEUED,
+                "next_try_at": now,
+                "tries": 0,
+                "last_error": "",
+            }
+            for resident_id, (report_id, their_kind) in receivers.items()
+        ],
+    )
     hurry("deliver_notifications")
+    return len(receivers)
 
 
-def _followers(report_id: int) -> list[int]:
-    from district.reports.models import ReportFollower  # models of a later subject, read only
+def _others(report_id: int) -> list[tuple[int, int]]:
+    """Who else is told, as (resident, the report they know it by): who reported the same, then who follows."""
+    from district.reports.models import Report, ReportFollower  # models of a later subject, read only
 
-    return list(db.session.scalars(select(ReportFollower.resident_id).where(ReportFollower.report_id == report_id)))
+    joined = select(Report.resident_id, Report.id).where(Report.parent_id == report_id, Report.resident_id.is_not(None))
+    following = select(ReportFollower.resident_id, ReportFollower.report_id).where(
+        or_(
+            ReportFollower.report_id == report_id,
+            ReportFollower.report_id.in_(select(Report.id).where(Report.parent_id == report_id)),
+        )
+    )
+    rows = [*db.session.execute(joined.order_by(Report.id.desc())), *db.session.execute(following)]
+    return [(resident_id, known_as) for resident_id, known_as in rows]
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,12 @@ STEPS: Mapping[str, Step] = {
     "closed": Step(template=DONE),
     "rejected": Step(template=DONE),
     "reopened": Step(keeps=1),
+    "merged": Step(keeps=1, is_worth_consent=False),
+    "unmerged": Step(keeps=2, is_worth_consent=False),
+    "joined": Step(keeps=1, is_worth_consent=False),
+    "joined_with_unit": Step(keeps=1, is_worth_consent=False),
+    "announced": Step(keeps=1),
+    "closed_too": Step(template=DONE),
 }
 _OTHER = Step()
 

@@ -297,6 +297,11 @@ class EventKind(StrEnum):
     SUSPENDED = "suspended"
     RESUMED = "resumed"
     DEADLINE_MOVED = "deadline_moved"
+    MERGED = "merged"
+    UNMERGED = "unmerged"
+    INCIDENT_OPENED = "incident_opened"
+    INCIDENT_ENDED = "incident_ended"
+    ANNOUNCED = "announced"
 
 
 class ReportEvent(Model):
@@ -536,6 +541,7 @@ class Photo(Model):
     """A picture of a report, re-encoded without EXIF.
 
     token: its public address. digest: SHA-256 of the stored picture, the name in the store.
+    look: how it looks in 64 bits as hex (district.reports.looks), null for pictures from before that.
     purpose: `before` by residents, `after` by the unit, `check` by the verifier. media_id: WeChat's, kept three days.
     """
 
@@ -561,6 +567,7 @@ class Photo(Model):
     state: Mapped[str] = mapped_column(String(20))
     media_id: Mapped[str | None] = mapped_column(String(300))
     digest: Mapped[str | None] = mapped_column(String(64))
+    look: Mapped[str | None] = mapped_column(String(16))
     width: Mapped[int | None] = mapped_column(Integer)
     height: Mapped[int | None] = mapped_column(Integer)
     tries: Mapped[int] = mapped_column(Integer, default=0)
@@ -569,6 +576,45 @@ class Photo(Model):
     created_at: Mapped[Moment]
 
     report: Mapped[Report | None] = relationship(back_populates="photos")
+
+
+class Incident(Model):
+    """Many residents report one thing: all of it is one report, the eldest, which the others have joined.
+
+    report_id: the eldest. latitude, longitude: the middle of what was reported, WGS-84. radius_m: how far from it
+    another report of the category is the same, in metres. members: how many reports it is, the eldest included.
+    last_at: when one joined last. It is over when somebody says so, when its report is, or after a quiet time.
+    """
+
+    __tablename__ = "incident"
+    __table_args__ = (
+        CheckConstraint("members >= 1", name="members_counted"),
+        CheckConstraint("radius_m > 0", name="radius_positive"),
+        CheckConstraint("ended_by_id is null or ended_at is not null", name="ending_whole"),
+        CheckConstraint("latitude between -90 and 90 and longitude between -180 and 180", name="place_on_earth"),
+        Index(
+            "uq_incident_going_on", "report_id", unique=True,
+            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
+        ),
+        Index("ix_incident_report", "report_id", "id"),
+    )  # fmt: skip
+
+    id: Mapped[Key]
+    report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))
+    latitude: Mapped[float] = mapped_column(Float)
+    longitude: Mapped[float] = mapped_column(Float)
+    radius_m: Mapped[float] = mapped_column(Float)
+    members: Mapped[int] = mapped_column(Integer)
+    since: Mapped[Moment]
+    opened_at: Mapped[Moment]
+    last_at: Mapped[Moment]
+    ended_at: Mapped[Moment | None]
+    ended_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+
+    report: Mapped[Report] = relationship()
+    category: Mapped[Category] = relationship()
+    ended_by: Mapped[Staff | None] = relationship()
 
 
 class DailyCount(Model):

@@ -19,6 +19,7 @@ from district import clock
 from district.errors import BadInput
 from district.extensions import db
 from district.people.models import Resident, Staff
+from district.reports.looks import look_of
 from district.reports.models import Photo, PhotoState
 from district.reports.numbers import new_key
 from district.rows import insert_values
@@ -44,12 +45,13 @@ _TURNS: dict[object, Image.Transpose] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A re-encoded picture: JPEG bytes by size name, and the page size's width and height."""
+    """A re-encoded picture: JPEG bytes by size name, the page size's width and height, and how it looks (`looks`)."""
 
     digest: str
     width: int
     height: int
     files: dict[str, bytes]
+    look: str
 
 
 def prepare(content: bytes) -> Picture:
@@ -77,7 +79,7 @@ def prepare(content: bytes) -> Picture:
         files[name] = out.getvalue()
         if name == "page":
             width, height = sized.size
-    return Picture(hashlib.sha256(files["page"]).hexdigest(), width, height, files)
+    return Picture(hashlib.sha256(files["page"]).hexdigest(), width, height, files, look_of(upright))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -116,6 +118,7 @@ def add_uploaded(picture: Picture, *, resident: Resident | None = None, staff: S
         staff_id=staff.id if staff else None,
         state=PhotoState.KEPT,
         digest=picture.digest,
+        look=picture.look,
         width=picture.width,
         height=picture.height,
         created_at=clock.now(),
@@ -168,6 +171,7 @@ def fetched(photo_id: int, picture: Picture) -> None:
         .values(
             state=PhotoState.KEPT,
             digest=picture.digest,
+            look=picture.look,
             width=picture.width,
             height=picture.height,
             next_try_at=None,

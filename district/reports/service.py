@@ -28,6 +28,7 @@ from district.reports import (
     extensions,
     hand_backs,
     looking,
+    merging,
     numbers,
     parts,
     precedents,
@@ -616,6 +617,8 @@ def withdraw(report: Report, *, by: Resident | KeyHolder) -> Report:
         # There is nothing left to rule on; the history keeps that it was asked.
         db.session.delete(_pending_hand_back(report))
         report.hand_back_pending = False
+    # Those who reported the same still have it: the eldest of them takes over.
+    merging.pass_on(report)
     report.status = Status.WITHDRAWN
     report.unit_id = report.assigned_at = report.handling_due_at = report.accepted_at = None
     report.first_seen_at = report.look_due_at = report.proposed_unit_id = report.route_again_at = None
@@ -648,9 +651,10 @@ def comment(
         audit.record(by, "report.comment", f"report:{report.id}")
     data = {"reason": reason[:40]} if reason else None
     _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public, data=data)
+    merging.pass_words(report, text, by)
 
 
-_STANDING = "select id, status, resident_id, unit_id, hand_back_pending from report where id = ?"
+_STANDING = "select id, number, status, resident_id, unit_id, parent_id, hand_back_pending from report where id = ?"
 
 
 def standing(report_id: int) -> Report:
@@ -663,10 +667,11 @@ def standing(report_id: int) -> Report:
     rows = send(_STANDING + locking, [report_id])
     if not rows:
         raise NotFound("errors.report_unknown")
-    key, status, resident_id, unit_id, is_handed_back = rows[0]
+    key, number, status, resident_id, unit_id, parent_id, is_handed_back = rows[0]
     return Report(
-        id=key, status=status, resident_id=resident_id, unit_id=unit_id, hand_back_pending=bool(is_handed_back)
-    )
+        id=key, number=number, status=status, resident_id=resident_id, unit_id=unit_id, parent_id=parent_id,
+        hand_back_pending=bool(is_handed_back),
+    )  # fmt: skip
 
 
 def add_media(report_id: int, media_id: str, *, by: Resident) -> None:
@@ -738,6 +743,8 @@ def correct(
         changed["description"] = True
     if changed:
         _record(report, EventKind.CORRECTED, by, note=clean(said)[:LONGEST_NOTE], is_public=False, data=changed)
+        if "category" in changed and report.handling_due_at is not None and report.handling_due_at > clock.now():
+            standards.renew(report)
         if changed.keys() & _DECIDES and report.status != Status.SUBMITTED:
             report.route_again_at = clock.now()
             hurry("route_reports")

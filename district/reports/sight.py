@@ -26,6 +26,9 @@ def may_see(staff: Staff, report: Report) -> bool:
     units = visible_units(staff)
     if units is None:
         return True
+    if report.parent is not None:
+        # It is part of what that one's units work on.
+        return may_see(staff, report.parent)
     return report.unit_id in units or any(part.unit_id in units for part in report.other_units)
 
 

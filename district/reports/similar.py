@@ -1,15 +1,18 @@
 """Open reports that may be about the same thing: asked before another is filed, by one query over an index.
 
-The same facility is certain. Else category, distance, age and wording each count for a part; what is enough, and how
-near and how old a report may be, is the district's to say (`similar.*` in district.toml).
+The same facility is certain. Else category, distance, age and wording each count for a part, and pictures that look
+alike for some more; what is enough, and how near and how old a report may be, is the district's to say (`similar.*` in
+district.toml). Chat, pages, API and panel all ask here. What is joined without asking is the router's business
+(`district.routing.gathering`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from math import cos, radians
+from math import cos, isfinite, radians
 from typing import Any
 
 from sqlalchemy import Select, bindparam, select, text
@@ -18,7 +21,8 @@ from district import work
 from district.geo.gazetteer import plain
 from district.geo.measure import METRES_A_DEGREE, metres_between
 from district.reference import Reference
-from district.reports.models import Report
+from district.reports.looks import alike
+from district.reports.models import Photo, Report
 
 # What the district leaves unsaid.
 DEFAULT_METRES, DEFAULT_DAYS, DEFAULT_ENOUGH = 60, 30, 0.6
@@ -30,6 +34,9 @@ PUBLIC_INTENTS = ("report", "emergency")
 
 # How much each kind of evidence counts; they add up to one.
 _CATEGORY, _NEAR, _NEW, _WORDING = 0.45, 0.25, 0.1, 0.2
+# On top of that: most reports have no picture, and none shall count for less because of it.
+_PHOTO = 0.25
+_SAME_FACILITY, _SAME_FACILITY_OTHER_TROUBLE = 1.0, 0.8
 # Not yet routed, or told too vaguely: then nearly all of the wording must agree, not the name of a place alone.
 _CATEGORY_UNKNOWN = 0.1
 # Written out as the index over open places is: with bound values SQLite cannot see that it applies.
@@ -38,18 +45,26 @@ _IS_OPEN = text("report.status not in ('closed','rejected','merged','withdrawn')
 
 @dataclass(frozen=True)
 class Thing:
-    """What is about to be reported. latitude, longitude: WGS-84, a facility's own; both None when none is known."""
+    """What is about to be reported. latitude, longitude: WGS-84, a facility's own; both None when none is known.
+
+    looks: how its pictures look (`district.reports.looks`). report_id: its own, where it is filed already.
+    """
 
     words: str
     category_id: int | None = None
     facility_id: int | None = None
     latitude: float | None = None
     longitude: float | None = None
+    looks: tuple[str, ...] = ()
+    report_id: int | None = None
 
 
 @dataclass(frozen=True)
 class Similar:
-    """An open report with how sure it is the same (0..1) and how far away, in whole metres."""
+    """An open report with how sure it is the same (0..1) and how far away, in whole metres.
+
+    parts: what made the score, by name: `facility`, or `category`, `near`, `new`, `wording`, `photo`.
+    """
 
     id: int
     number: str
@@ -59,10 +74,14 @@ class Similar:
     resident_id: int | None
     metres: int
     score: float
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def find(thing: Thing, ref: Reference, *, now: datetime, limit: int = MOST) -> list[Similar]:
-    """Open reports likely to be about the same thing, likeliest first. Costs one query; none without a place."""
+    """Open reports likely to be about the same thing, likeliest first.
+
+    Costs one query, one more where there are pictures to compare; none without a place.
+    """
     if thing.facility_id is None and (thing.latitude is None or thing.longitude is None):
         return []
     metres = float(ref.setting("similar.metres", DEFAULT_METRES))
@@ -70,17 +89,37 @@ def find(thing: Thing, ref: Reference, *, now: datetime, limit: int = MOST) -> l
     enough = float(ref.setting("similar.enough", DEFAULT_ENOUGH))
     since = now - timedelta(days=days)
     found = []
-    for row in work.connection().execute(_query(thing.latitude is not None), _values(thing, metres, since)):
+    rows = work.connection().execute(_query(thing.latitude is not None), _values(thing, metres, since)).all()
+    rows = [row for row in rows if row.id != thing.report_id]
+    looks = _looks_of([row.id for row in rows]) if thing.looks and rows else {}
+    for row in rows:
         away = _away(thing, row)
-        score = _score(thing, row, away / metres if metres else 1.0, (now - row.submitted_at) / timedelta(days=days))
+        parts = _parts(thing, row, away / metres if metres else 1.0, (now - row.submitted_at) / timedelta(days=days))
+        if parts and looks:
+            parts["photo"] = _PHOTO * alike(thing.looks, looks.get(row.id, ()))
+        score = min(1.0, sum(parts.values()))
         if score >= enough:
             found.append(
                 Similar(
-                    row.id, row.number, row.status, row.unit_id, row.category_id, row.resident_id, round(away),
-                    round(score, 3),
+                    row.id, row.number, row.status, row.unit_id, row.category_id, row.resident_id,
+                    round(away) if isfinite(away) else 0, round(score, 3),
+                    {name: round(part, 3) for name, part in parts.items() if part > 0},
                 )
             )  # fmt: skip
     return sorted(found, key=lambda one: (-one.score, one.metres, -one.id))[:limit]
+
+
+def of_report(report: Report) -> Thing:
+    """A report that is filed already, its kept pictures included."""
+    return Thing(
+        words=report.description,
+        category_id=report.category_id,
+        facility_id=report.facility_id,
+        latitude=report.latitude,
+        longitude=report.longitude,
+        looks=tuple(photo.look for photo in report.photos if photo.look and photo.purpose == "before"),
+        report_id=report.id,
+    )
 
 
 def wording(one: str, other: str) -> float:
@@ -96,25 +135,40 @@ def _pairs(words: str) -> set[str]:
     return {letters[at : at + 2] for at in range(len(letters) - 1)}
 
 
-def _score(thing: Thing, row: Any, distance: float, age: float) -> float:
-    """0..1; distance and age in parts of what is allowed."""
+def _parts(thing: Thing, row: Any, distance: float, age: float) -> dict[str, float]:
+    """What speaks for the same thing, 0..1 in all; empty when it cannot be. distance, age: parts of what is allowed."""
     if thing.facility_id is not None and row.facility_id is not None:
         # Two lamps side by side are two lamps.
-        return 1.0 if thing.facility_id == row.facility_id else 0.0
+        if thing.facility_id != row.facility_id:
+            return {}
+        other = None not in (thing.category_id, row.category_id) and thing.category_id != row.category_id
+        return {"facility": _SAME_FACILITY_OTHER_TROUBLE if other else _SAME_FACILITY}
     if distance > 1.0:
-        return 0.0
+        return {}
     if thing.category_id is None or row.category_id is None:
         category = _CATEGORY_UNKNOWN
     elif thing.category_id == row.category_id:
         category = _CATEGORY
     else:
-        return 0.0
-    return (
-        category
-        + _NEAR * (1.0 - distance)
-        + _NEW * max(0.0, 1.0 - age)
-        + _WORDING * wording(thing.words, row.description)
+        return {}
+    return {
+        "category": category,
+        "near": _NEAR * (1.0 - distance),
+        "new": _NEW * max(0.0, 1.0 - age),
+        "wording": _WORDING * wording(thing.words, row.description),
+    }
+
+
+def _looks_of(report_ids: list[int]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    rows: Any = work.connection().execute(
+        select(Photo.report_id, Photo.look).where(
+            Photo.report_id.in_(report_ids), Photo.look.is_not(None), Photo.purpose == "before"
+        )
     )
+    for report_id, look in rows:
+        found[report_id] = (*found.get(report_id, ()), look)
+    return found
 
 
 def _away(thing: Thing, row: Any) -> float:

@@ -34,13 +34,7 @@ def choose(report: Report, *, by: Staff, standard_code: str) -> Report:
         raise WrongState("deadlines.problem.over")
     report.standard_code = code
     if with_unit:
-        limit = deadlines.handling_limit(report.category_id, Urgency(report.urgency), code)
-        report.limit_value, report.limit_unit = limit.value, limit.unit
-        clocks.settle(report, steps_again=True)
-        assert report.handling_due_at is not None
-        if report.handling_due_at <= (report.clock_paused_at or now):
-            report.clock_from = report.clock_paused_at or now
-            clocks.settle(report, steps_again=True)
+        renew(report)
     chosen = chosen_for(report)
     data: dict[str, Any] = {"standard": chosen.condition if chosen else "", "code": code}
     if with_unit:
@@ -48,6 +42,21 @@ def choose(report: Report, *, by: Staff, standard_code: str) -> Report:
     record(report, EventKind.STANDARD_CHOSEN, by, unit_id=report.unit_id, is_public=False, data=data)
     audit.record(by, "report.choose_standard", f"report:{report.id}", standard=code)
     return report
+
+
+def renew(report: Report) -> None:
+    """The handling clock goes by what category, condition and urgency are now. report: locked, with a unit.
+
+    The limit counts from when the clock began; where it would be over by that, from now.
+    """
+    limit = deadlines.handling_limit(report.category_id, Urgency(report.urgency), report.standard_code)
+    report.limit_value, report.limit_unit = limit.value, limit.unit
+    clocks.settle(report, steps_again=True)
+    assert report.handling_due_at is not None
+    now = report.clock_paused_at or clock.now()
+    if report.handling_due_at <= now:
+        report.clock_from = now
+        clocks.settle(report, steps_again=True)
 
 
 def checked(report: Report, standard_code: str) -> str:

@@ -85,6 +85,8 @@ class Action(StrEnum):
     REFUSE_EXTENSION = "refuse_extension"
     SUSPEND = "suspend"
     RESUME = "resume"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
 
 
 class Who(StrEnum):
@@ -164,7 +166,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     ),
     Transition(
         Action.COMMENT,
-        OPEN | {Status.CLOSED},
+        OPEN | {Status.CLOSED, Status.MERGED},
         None,
         frozenset(Role) - {Role.LEADER, Role.ADMINISTRATOR},
         frozenset({Who.RESIDENT}),
@@ -189,5 +191,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         frozenset({Who.SYSTEM}),
         unit_roles=_UNIT,
     ),
+    Transition(Action.MERGE, WAITING_FOR_DISPATCH | WITH_UNIT, Status.MERGED, _COMMAND, frozenset({Who.SYSTEM})),
+    # It is routed again, as if it had just come in.
+    Transition(Action.UNMERGE, frozenset({Status.MERGED}), Status.SUBMITTED, _COMMAND),
 )
 BY_ACTION: dict[Action, Transition] = {row.action: row for row in TRANSITIONS}

@@ -26,9 +26,11 @@ from district.facilities.models import Facility
 from district.geo.gazetteer import Found, NamedPoint
 from district.messages import t
 from district.reference import CategoryRef, Reference, UnitRef, reference
+from district.reports import merging
 from district.reports import service as reports
 from district.reports.models import Report
 from district.reports.states import Status
+from district.routing import gathering
 from district.routing.models import RoutingDecision
 from district.routing.rules import Decision, Facts, RuleBook, choose
 from district.routing.standing import Standing, standing
@@ -41,6 +43,8 @@ log = logging.getLogger(__name__)
 TRY_AGAIN_AFTER_S = (10, 60)
 # So near to a border between areas a telephone cannot tell the sides apart; `routing.border_metres` wins, 0 is off.
 BORDER_M = 10
+# Somebody is changing the report that this one would join: it is looked at again so much later.
+BUSY = timedelta(seconds=0.3)
 GIVEN, UNDERSTOOD, NONE = "given", "understood", "none"
 _DEFAULT_BACKSTOP_KIND = "command_center"
 _RANK = {Urgency.NORMAL: 0, Urgency.URGENT: 1, Urgency.CRITICAL: 2}
@@ -111,20 +115,29 @@ def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
     if not rows:
         return 0
     ref = reference()
+    verdicts: dict[int, tuple[Report, _Verdict]] = {}
     with batch():
         for report, *columns in rows:
             facility = _FacilityFacts(*columns) if columns[0] is not None else None
             try:
-                verdict = _decide(report, facility, ref)
+                verdicts[report.id] = (report, _decide(report, facility, ref))
             except Exception as error:  # noqa: BLE001  one report that nobody foresaw must not hold up the others
                 # Nothing of the report was touched yet. The traceback may hold its words: only its name is logged.
                 _put_off(report, type(error).__name__)
-                continue
-            try:
-                _apply(report, verdict, ref)
-            except DistrictError as error:
-                # The verbs refuse before they change anything.
-                _put_off(report, error.code)
+        gathered = gathering.gather([_newcomer(report, verdict) for report, verdict in verdicts.values()], ref)
+        joining = gathered.joining()
+        for report_id, (report, verdict) in verdicts.items():
+            if report_id in gathered.busy:
+                report.route_after = clock.now() + BUSY
+            elif report_id not in joining:
+                try:
+                    _apply(report, verdict, ref)
+                except DistrictError as error:
+                    # The verbs refuse before they change anything.
+                    _put_off(report, error.code)
+        for head in gathered.heads:
+            _join(head, verdicts, ref)
+    gathering.finish(gathered)
     return len(rows)
 
 
@@ -366,14 +379,46 @@ def _choose(
     return book.choose_on_border(facts, names) if names else choose(facts, book)
 
 
+def _newcomer(report: Report, verdict: _Verdict) -> gathering.Newcomer:
+    category = verdict.category
+    return gathering.Newcomer(
+        report,
+        category.id if category is not None else None,
+        category.code if category is not None else None,
+        verdict.urgency,
+        str(verdict.inputs.get("intent") or report.intent),
+        report.latitude,
+        report.longitude,
+    )
+
+
+def _join(head: gathering.Head, verdicts: Mapping[int, tuple[Report, _Verdict]], ref: Reference) -> None:
+    """Whoever reported what is known already joins it, and hears how many did before."""
+    unit_id = head.own.unit_id if head.own is not None else head.unit_id
+    unit = ref.units_by_id.get(unit_id) if unit_id is not None else None
+    for place, one in enumerate(head.joined):
+        _learn(one.report, verdicts[one.report.id][1])
+        try:
+            merging.join(
+                one.report, head, how=head.how, others=head.others + place, unit=unit.name if unit is not None else ""
+            )
+        except DistrictError as error:
+            _put_off(one.report, error.code)
+
+
+def _learn(report: Report, verdict: _Verdict) -> None:
+    """What was understood of the report becomes part of it; danger that others reported of it stays."""
+    if verdict.category is not None and report.category_id is None:
+        report.category_id = verdict.category.id
+    if _RANK[verdict.urgency] > _RANK[Urgency(report.urgency)]:
+        report.urgency = verdict.urgency
+        report.dispatch_due_at = deadlines.dispatch_due_at(verdict.urgency, report.submitted_at)
+
+
 def _apply(report: Report, verdict: _Verdict, ref: Reference) -> None:
     """Hand the decision to the verbs and keep it with its trace. Raises what the verbs raise."""
     decision = verdict.decision
-    if verdict.category is not None and report.category_id is None:
-        report.category_id = verdict.category.id
-    if verdict.urgency != report.urgency:
-        report.urgency = verdict.urgency
-        report.dispatch_due_at = deadlines.dispatch_due_at(verdict.urgency, report.submitted_at)
+    _learn(report, verdict)
     found = standing(decision, ref)
     unit, reason = found.unit, found.reason
     others = [(ref.units_by_code[code].id, role) for code, role in decision.other_units]

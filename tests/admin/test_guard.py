@@ -15,6 +15,7 @@ from district import clock
 from district.extensions import db
 from district.people.models import Staff
 from district.people.roles import Role
+from district.reports.models import Incident
 from district.reports.states import Status
 from district.rules import versions
 from district.work import unit_of_work
@@ -82,6 +83,11 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
     with unit_of_work():
         facility = make_facility(district.lamps)
         code = facility.code17
+        incident = Incident(
+            report_id=report.id, category_id=district.category.id, latitude=50.4, longitude=124.1, radius_m=150,
+            members=1, since=clock.now(), opened_at=clock.now(), last_at=clock.now(),
+        )  # fmt: skip
+        db.session.add(incident)
         # Their unit has the report, so that only the role decides.
         someone = make_staff("someone", district.lamps, Role(role))
         kept = versions.keep("before")
@@ -116,6 +122,9 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "rules_version": f"/admin/rules/versions/{kept.number if kept else 0}",
         "try_route": "/admin/where",
         "accuracy": "/admin/accuracy",
+        "incidents": "/admin/incidents",
+        "incident": f"/admin/incidents/{incident.id}",
+        "incident_places": f"/admin/incidents/{incident.id}/places.json",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -156,6 +165,10 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "add_day": "/admin/calendar/add",
         "remove_day": "/admin/calendar/remove",
         "import_days": "/admin/calendar/import",
+        "merge": f"/admin/reports/{report.number}/merge",
+        "unmerge": f"/admin/reports/{report.number}/unmerge",
+        "end_incident": "/admin/incidents/999/end",
+        "tell_incident": "/admin/incidents/999/tell",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending
@@ -169,10 +182,10 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {
-        "act", "add_day", "add_shift", "block", "create_staff", "end_away", "end_shift", "end_staff",
-        "file_call", "import_days", "keep_unit", "link_staff", "remove_day",
+        "act", "add_day", "add_shift", "block", "create_staff", "end_away", "end_incident", "end_shift",
+        "end_staff", "file_call", "import_days", "keep_unit", "link_staff", "merge", "remove_day",
         "restore_rules", "restore_staff", "retry_message", "revoke_token", "save_rule", "set_away",
-        "show_contact", "unblock",
+        "show_contact", "tell_incident", "unblock", "unmerge",
     }  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 

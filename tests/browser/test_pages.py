@@ -33,6 +33,8 @@ STAFF = {
     "admin.print_report": ("desk", "/admin/reports/{number}/print"),
     "admin.chat": ("desk", "/admin/reports/{number}/chat"),
     "admin.blocks": ("admin", "/admin/blocks"),
+    "admin.incidents": ("desk", "/admin/incidents"),
+    "admin.incident": ("desk", "/admin/incidents/{incident}"),
     "admin.take_call": ("desk", "/admin/reports/new"),
     "admin.facilities": ("admin", "/admin/facilities"),
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
@@ -59,14 +61,14 @@ NO_PAGES = {
     "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
-    "wechat_login.done", "wechat_login.start",
+    "wechat_login.done", "wechat_login.start", "admin.incident_places",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 
 
 @pytest.fixture(scope="module")
 def example(address: str, bihuan: Bihuan) -> dict[str, str]:
-    """A report with a picture, assigned, and a facility."""
+    """A report with a picture, assigned, a facility, and an incident of three reports."""
     photo = requests.post(f"{address}/api/v1/photos", files={"photo": ("a.jpg", jpeg(size=(900, 700)))}, timeout=60)
     body = {"description": "路灯不亮了，晚上黑得看不见路，已经三天了" * 4, "latitude": 50.426, "longitude": 124.1262,
             "contact": "13800138000", "photos": [photo.json()["id"]]}  # fmt: skip
@@ -79,7 +81,23 @@ def example(address: str, bihuan: Bihuan) -> dict[str, str]:
     eventually(has_unit, "it has its unit")
     found = re.search(r"/f/([a-z0-9]+)", requests.get(f"{address}/nearby", timeout=60).text)
     token, code = _a_facility(bihuan)
-    return {"number": filed["number"], "key": filed["key"], "token": found[1] if found else token, "facility": code}
+    for _ in range(3):
+        burst = {"description": "水管爆了", "category": "21002", "latitude": 50.421, "longitude": 124.131}
+        assert requests.post(f"{address}/api/v1/reports", json=burst, timeout=60).status_code == 201
+    eventually(lambda: bool(_incident(bihuan)), "the incident is there")
+    return {
+        "number": filed["number"], "key": filed["key"], "token": found[1] if found else token, "facility": code,
+        "incident": _incident(bihuan),
+    }  # fmt: skip
+
+
+def _incident(bihuan: Bihuan) -> str:
+    import sqlite3
+
+    with sqlite3.connect(bihuan.var_dir / "bihuan.db") as connection:
+        found = connection.execute("select id from incident").fetchone()
+    connection.close()
+    return str(found[0]) if found else ""
 
 
 def _a_facility(bihuan: Bihuan) -> tuple[str, str]:
@@ -100,7 +118,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|learning|notifications|question|routing|rules|status)"
+    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

@@ -201,6 +201,14 @@ def filed_by(answer: Answer) -> Filed:
     return Filed(found[2], parse_qs(urlsplit(found[1]).query)["key"][0])
 
 
+def each_by_itself(system: System) -> System:
+    """So many lamps out in so small a town would be an incident: the journeys follow each report alone."""
+    for name, value in (("incident", '{"reports": 0}'), ("similar", '{"sure_hours": 0}')):
+        system.sql(f"update district_setting set value = '{value}' where name = '{name}'")
+    system.sql("update reference_version set number = number + 1 where name = 'settings'")
+    return system
+
+
 @pytest.fixture(scope="session")
 def wechat_servers() -> Iterator[Remote]:
     with running_platform(ACCOUNT["WECHAT_APP_ID"], ACCOUNT["WECHAT_APP_SECRET"]) as platform:
@@ -218,7 +226,7 @@ def whole_system(
     env = ACCOUNT | {"WECHAT_API_BASE_URL": wechat_servers.base, "WEB_WORKERS": "2", "RQ_WORKERS": "2"}
     if request.param == "embedded":
         with running(var_dir, request.getfixturevalue("demo_sqlite"), **env) as bihuan:
-            yield System("embedded", bihuan, wechat_servers, f"sqlite:///{var_dir / 'bihuan.db'}", None)
+            yield each_by_itself(System("embedded", bihuan, wechat_servers, f"sqlite:///{var_dir / 'bihuan.db'}", None))
         return
     with (
         services.own_postgres_database(f"bihuan_journey_{os.getpid()}") as database_url,
@@ -232,7 +240,7 @@ def whole_system(
         relay.mend()
         own = f"redis://127.0.0.1:{relay.port}{urlsplit(redis_url).path}"
         with running(var_dir, None, DATABASE_URL=database_url, REDIS_URL=own, **env) as bihuan:
-            yield System("servers", bihuan, wechat_servers, database_url, relay)
+            yield each_by_itself(System("servers", bihuan, wechat_servers, database_url, relay))
         relay.cut()
 
 

@@ -328,3 +328,32 @@ class Migration0009(Rows):
         assert count(connection, "report") == 7
         assert count(connection, "report", "status = 'assigned' and id = 2") == 1
         assert count(connection, "report_event", "kind = 'commented' and note = '等开春'") == 1
+
+
+class Migration0010(Rows):
+    """Pictures and reports stay; going down, merged reports stay merged and the history keeps that somebody acted."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        insert(connection, "category", id=1, scheme="demo", kind="matter", code="21002", major="地方扩展",
+               name="供水管道破裂", name_en="", keywords="[]", default_unit_kind="", limit_value=1, limit_unit="hours",
+               urgency="urgent", facility_type_code="", topic="", close_without_verification=False)  # fmt: skip
+        report(connection, 1, "assigned", **WITH_UNIT)
+        report(connection, 2, "merged", parent_id=1)
+        insert(connection, "photo", token="t", report_id=1, purpose="before", state="lost", tries=1, last_error="",
+               created_at=NOW)  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "photo", "look is null") == 1
+        assert count(connection, "report_event", "kind = 'submitted'") == 2
+        insert(connection, "report_event", report_id=2, at=NOW, kind="merged", actor="system", note="",
+               is_public=True, data="{}")  # fmt: skip
+        insert(connection, "report_event", report_id=2, at=NOW, kind="question_expired", actor="system", note="",
+               is_public=True, data="{}")  # fmt: skip
+        insert(connection, "incident", report_id=1, category_id=1, latitude=50.4, longitude=124.1, radius_m=150,
+               members=2, since=NOW, opened_at=NOW, last_at=NOW)  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report", "status = 'merged' and parent_id = 1") == 1
+        assert count(connection, "report_event", "kind = 'commented'") == 1
+        assert count(connection, "photo") == 1

@@ -63,6 +63,7 @@ class Stands:
             self.people["departed"].left_at = clock.now()
         factories.forget_reference()
         self.reports = {stand: self._make(stand) for stand in STANDS}
+        self.another_id = factories.make_report(district).id  # open, for what takes two
         with unit_of_work():
             for name, report_id in self.reports.items():
                 if Status(name.rstrip("+?!")) in HAS_UNIT:

@@ -24,6 +24,7 @@ from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
 from district.reports.models import (
     HandBack,
+    Incident,
     Photo,
     Report,
     ReportEvent,
@@ -105,6 +106,10 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ReportExtension, "more_positive", {"more_value": 0}),
     (ReportSuspension, "ends_after_it_began", {"until": NOW - timedelta(days=1)}),
     (ReportSuspension, "ended_by_when_ended", {"ended_by_id": SOMEBODY}),
+    (Incident, "members_counted", {"members": 0}),
+    (Incident, "radius_positive", {"radius_m": 0}),
+    (Incident, "ending_whole", {"ended_by_id": SOMEBODY}),
+    (Incident, "place_on_earth", {"latitude": 91.0}),
     (ResidentBlock, "lifting_whole", {"lifted_at": NOW}),
     (ResidentBlock, "ends_after_it_began", {"until": NOW}),
     (Area, "level_known", {"level": "village"}),
@@ -185,6 +190,10 @@ class Stage:
                         unit_id=district.lamps.id, times=7, last=8, moved=7, is_hint=True, newest_at=NOW,
                     ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
+                    Incident(
+                        report_id=self.stands.reports["assigned"], category_id=district.category.id, latitude=50.4,
+                        longitude=124.1, radius_m=150, members=3, since=NOW, opened_at=NOW, last_at=NOW,
+                    ),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),
                     ResidentBlock(

@@ -23,7 +23,7 @@ from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident, Staff
 from district.people.roles import Role
-from district.reports import extensions, guards, parts, questions, standards
+from district.reports import extensions, guards, merging, parts, questions, standards
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
@@ -61,6 +61,8 @@ WHO = {
     "refuse_extension": "dispatcher shift_lead",
     "suspend": "dispatcher shift_lead",
     "resume": "system dispatcher shift_lead handler unit_manager bureau",
+    "merge": "system dispatcher shift_lead",
+    "unmerge": "dispatcher shift_lead",
 }  # fmt: skip
 
 # Who may do it only where it is with their unit, and so not before it has one.
@@ -108,7 +110,7 @@ FROM = {
         "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",
         "in_progress": "in_progress", "in_progress+": "in_progress", "resolved": "resolved",
         "suspended": "suspended", "closed": "closed", "triage?": "triage", "assigned?": "assigned",
-        "in_progress?": "in_progress", "assigned!": "assigned",
+        "in_progress?": "in_progress", "assigned!": "assigned", "merged": "merged",
     },
     "ask": {
         "submitted": "submitted", "triage": "triage", "assigned": "assigned", "in_progress": "in_progress",
@@ -130,6 +132,12 @@ FROM = {
         "assigned": "suspended", "in_progress": "suspended", "assigned?": "suspended", "in_progress?": "suspended",
     },
     "resume": {"suspended": "assigned"},
+    "merge": {
+        "submitted": "merged", "triage": "merged", "assigned": "merged", "in_progress": "merged", "assigned+": "merged",
+        "in_progress+": "merged", "triage?": "merged", "assigned?": "merged", "in_progress?": "merged",
+        "assigned!": "merged",
+    },
+    "unmerge": {"merged": "submitted"},
 }  # fmt: skip
 
 EVERYBODY = [
@@ -172,6 +180,8 @@ def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
             report, by=by, reason="等开春", until=clock.now() + timedelta(days=30)
         ),
         "resume": lambda report, by: reports.resume(report, by=by),
+        "merge": lambda report, by: merging.merge(report.id, machine.another_id, by=by),
+        "unmerge": lambda report, by: merging.unmerge(report.id, by=by),
     }
     return calls[action]
 
