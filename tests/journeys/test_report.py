@@ -115,7 +115,9 @@ def test_a_unit_that_hands_back_and_a_dispatcher_who_agrees(system: System) -> N
     phone.says("路灯不亮了，晚上黑得看不见路")
     filed = filed_by(phone.is_at(*somewhere()))
     unit = system.wait_for(filed, "assigned")["unit"]
-    system.desk(handler_of(unit["code"])).must(filed.number, "hand_back", reason="这盏灯是小区物业的")
+    system.desk(handler_of(unit["code"])).must(
+        filed.number, "hand_back", reason_code="not_our_duty", reason="这盏灯是小区物业的"
+    )
     desk = system.desk("dispatcher1")
     page = desk.page(f"/admin/reports/{filed.number}/do/uphold_hand_back")
     desk.must(filed.number, "uphold_hand_back", unit=_choice(page, "HW"), ruling="先去看看")
