@@ -9,8 +9,9 @@ python := .venv/bin/python
 # Finds a Python, then makes .venv for a purpose (run, test or check); instant when it is there.
 venv = found="$$(tools/find_python.sh)" && "$$found" tools/make_venv.py
 
-# One test process a core; a module's tests stay together, for they share what is slow to start.
-pytest := $(python) -m pytest -n auto --dist loadscope
+# One test process more than there are cores, for many tests wait for something; a module's tests stay together, for they
+# share what is slow to start.
+pytest := $(python) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadscope
 
 .PHONY: help run test check lint types browser bench clean
 
