@@ -106,11 +106,6 @@ class WorkingCalendar:
         soon = (today + timedelta(days=days_ahead)).year
         return [year for year in range(today.year, soon + 1) if not self.has_year(year)]
 
-    def after_working(self, start: datetime, length: timedelta) -> datetime:
-        """The moment, in UTC, at which `length` of working time has passed since `start` (aware)."""
-        local = start.astimezone(self.zone).replace(tzinfo=None)
-        return self._after_working(local, length).replace(tzinfo=self.zone).astimezone(UTC)
-
     def is_worked(self, day: date) -> bool:
         """Whether people work on this day of the district's calendar."""
         if day in self.holidays:

@@ -15,7 +15,7 @@ from sqlalchemy import Table, func, or_, select, update
 from sqlalchemy.orm import joinedload
 
 from district import clock, work
-from district.categories.models import Urgency
+from district.categories.models import LimitUnit, Urgency
 from district.deadlines import service as deadlines
 from district.extensions import db
 from district.notices import service as notices
@@ -51,7 +51,7 @@ def look_due_at(category_id: int | None, urgency: Urgency, start: datetime) -> d
     length = timedelta(minutes=int(minutes))
     if urgency is Urgency.CRITICAL:
         return start + length
-    return deadlines.working_calendar().after_working(start, length)
+    return deadlines.working_calendar().after(start, length, LimitUnit.WORKING_HOURS)
 
 
 def is_first_look(staff: Staff, report: Report) -> bool:
