@@ -111,7 +111,7 @@ def test_a_resident_reports_with_map_and_picture(visit: Open, database: Path) ->
         (1600, 1067, "before")
     ]
     page.reload()
-    assert page.get_by_text("人民路路口的路灯不亮了").first.is_visible()
+    page.get_by_text("人民路路口的路灯不亮了").first.wait_for()
 
 
 def test_the_map_is_worked_by_keys_and_by_position(visit: Open) -> None:
@@ -151,15 +151,16 @@ def test_without_scripts_a_report_is_filed_and_followed(visit: Open, database: P
     page.fill("#description", "没有脚本也能报")
     page.fill("#address", "鑫源小区3号楼东侧")
     page.click("button[type=submit].weui-btn_primary")
+    page.wait_for_url("**/r/*")
     number = ask(database, "select number from report order by id desc limit 1")[0][0]
-    assert page.get_by_text(number).first.is_visible()
+    page.get_by_text(number).first.wait_for()
 
 
 def test_a_scan_is_reported_with_one_tap(visit: Open, database: Path) -> None:
     token = ask(database, "select token from facility_token limit 1")[0][0]
     page = visit(java_script_enabled=False).open(f"/F/{token}")
     page.locator(".problem").first.click()
-    assert page.locator(".sent").is_visible()
+    page.locator(".sent").wait_for()
 
 
 def test_the_public_map_shows_pins_that_lead_somewhere(visit: Open, database: Path) -> None:
