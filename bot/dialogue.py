@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from bot import afterwards, draft, fixing, place_link, whose
+from bot import afterwards, draft, fixing, pieces, place_link, whose
 from bot.afterwards import last_is_recent, takes_more, touch
 from bot.draft import LONGEST_ADDRESS, MOST_ASKED, MOST_CHOICES, SAME_BREATH, go_on, has_place, remind, shown, within
 from bot.protocol.inbound import Inbound
@@ -368,13 +368,17 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
             talk.step = Step.NEED_WHAT
             turn.say("bot.ask.more")
             return
-        draft.add_words(talk, text)
+        draft.add_words(talk, text, is_danger=bool(reading.dangers))
     talk.category = talk.category or reading.category
     if talk.intent == "report":
         talk.intent = reading.intent
     talk.near = reading.near or talk.near
     if is_first and talk.words and _tells_of_several(turn, text, world):
         return
+    if reading.dangers and talk.parts and not talk.asked.get("apart"):
+        # It does not wait until somebody has said whether the others are taken apart.
+        talk.parts.append({"words": text, "is_danger": True})
+        pieces.take_apart(talk, world)
     go_on(turn, world)
 
 
@@ -390,13 +394,15 @@ def _warn(turn: Turn, reading: Reading) -> None:
 
 
 def _tells_of_several(turn: Turn, text: str, world: World) -> bool:
-    """Several problems in one message. A danger is not taken apart: it goes out as it is, at once."""
+    """Several problems in one message: asked whether to take them apart. A danger among them waits for no answer."""
     talk = turn.talk
-    if talk.danger is not None or talk.facility is not None or talk.intent in draft.NEED_NO_PLACE:
+    if talk.facility is not None or (talk.danger is None and talk.intent in draft.NEED_NO_PLACE):
         return False
     parts = world.parts(text)
     if len(parts) < 2:
         return False
+    if talk.danger is not None:
+        return pieces.take_danger_apart(turn, parts, world)
     draft.tells_of_several(turn, parts)
     return True
 

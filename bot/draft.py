@@ -158,8 +158,7 @@ def file(turn: Turn, world: World) -> None:
     elif not talk.words and not talk.photo_count and talk.danger:
         talk.words = [str(talk.danger["name"])]
     turn.actions.append(filing(talk, "\n".join(talk.words), place, world, photo_ids=tuple(talk.photo_ids)))
-    if talk.danger and not any(one.key == "bot.danger.call" for one in turn.says):
-        turn.says.insert(0, Say("bot.danger.call", dict(talk.danger)))
+    call_first(turn)
     # The answer to the last missing thing needs no "received" of its own.
     turn.says = [one for one in turn.says if not is_receipt(one)]
     turn.say("bot.filed.done")
@@ -186,20 +185,31 @@ def filing(
     piece: int | None = None,
     category: str | None = None,
 ) -> FileReport:
-    """The wish to file these words. category: where the resident has corrected what was understood."""
+    """The wish to file these words.
+
+    piece: which of several problems they are; a danger is one of them, not all. category: where the resident has
+    corrected what was understood.
+    """
     facility_id = talk.facility["id"] if talk.facility else None
+    is_danger = talk.danger is not None and (piece is None or bool(talk.parts[piece].get("is_danger")))
     return FileReport(
         description=words[:LONGEST_DESCRIPTION],
         photo_ids=photo_ids,
         place=None if facility_id else place,
         facility_id=facility_id,
-        is_critical=talk.danger is not None,
+        is_critical=is_danger,
         scanned=talk.scanned,
-        intent="emergency" if talk.danger else talk.intent,
+        intent="emergency" if is_danger else "report" if talk.danger else talk.intent,
         is_old=not within(talk.photos_since, LOOSE_PHOTOS_SAFE, world),
         category=category or (talk.category if talk.asked.get("corrected") else None),
         piece=piece,
     )
+
+
+def call_first(turn: Turn) -> None:
+    """Whoever told of a danger reads the number to call in every answer until it is filed."""
+    if turn.talk.danger and not any(one.key == "bot.danger.call" for one in turn.says):
+        turn.says.insert(0, Say("bot.danger.call", dict(turn.talk.danger)))
 
 
 def forget(talk: Talk, category: str | None, point: tuple[float | None, float | None], world: World) -> None:
@@ -266,11 +276,13 @@ def remind(turn: Turn) -> None:
         turn.say("bot.remind.parts")
 
 
-def add_words(talk: Talk, text: str) -> None:
+def add_words(talk: Talk, text: str, *, is_danger: bool = False) -> None:
     if talk.asked.get("apart") and talk.parts:
         # Said while one of several problems is asked about.
         part = talk.parts[talk.piece if talk.piece is not None else -1]
         part["words"] = "\n".join(one for one in (part["words"], text) if one)[:LONGEST_DESCRIPTION]
+        if is_danger:
+            part["is_danger"] = True
     if text not in talk.words:
         talk.words.append(text[:LONGEST_DESCRIPTION])
 

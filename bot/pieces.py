@@ -6,6 +6,7 @@ A picture belongs to one report: the resident hears to which, and moves it to an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -31,6 +32,21 @@ def take_apart(talk: Talk, world: World) -> None:
     elif len(named) == 1 and talk.place is None:
         talk.place = next(part["place"] for part in talk.parts if part["place"])
         talk.choices = []
+
+
+def take_danger_apart(turn: Turn, parts: Sequence[str], world: World) -> bool:
+    """A danger and other problems in one message: nobody is asked, each goes out as what it is.
+
+    False when the danger is in no piece alone: then the message goes out whole, as the danger it is.
+    """
+    talk = turn.talk
+    dangers = [bool(world.read(part).dangers) for part in parts]
+    if not any(dangers):
+        return False
+    talk.parts = [{"words": part, "is_danger": danger} for part, danger in zip(parts, dangers, strict=True)]
+    take_apart(talk, world)
+    draft.go_on(turn, world)
+    return True
 
 
 # Known already
@@ -78,6 +94,8 @@ def file(turn: Turn, world: World) -> None:
     """Each piece becomes a report, or joins the one it is the same as."""
     talk = turn.talk
     turn.says = [one for one in turn.says if not draft.is_receipt(one)]
+    draft.call_first(turn)
+    is_danger = talk.danger is not None
     fresh = [part for part in talk.parts if not part.get("joins")]
     if fresh:
         turn.say("bot.filed.several" if len(fresh) > 1 else "pieces.filed_one", count=len(fresh))
@@ -106,7 +124,7 @@ def file(turn: Turn, world: World) -> None:
     turn.says += joined
     photo_ids, has_photos = talk.photo_ids, talk.photo_count > 0
     if fresh:
-        turn.say("bot.filed.soon_all")
+        turn.say("pieces.urgent" if is_danger else "bot.filed.soon_all")
     draft.forget(talk, fresh[-1].get("category") if fresh else None, point, world)
     talk.last_pieces, talk.last_piece, talk.last_photo_ids = made, 0, photo_ids
     if not fresh:

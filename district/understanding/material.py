@@ -122,9 +122,11 @@ def any_of(words: Iterable[str]) -> re.Pattern[str]:
 
 
 def surely(signs: re.Pattern[str], words: str) -> bool:
-    """Whether a sign is in the text without a word of doubt right before it."""
+    """Whether a sign is in the text without a word of doubt right before it or over its end."""
     return any(
-        not _doubts().search(words[max(0, found.start() - 8) : found.start()]) for found in signs.finditer(words)
+        not _doubts().search(words[max(0, found.start() - 8) : found.start()])
+        and not _turns().match(words, found.end() - 1)
+        for found in signs.finditer(words)
     )
 
 
@@ -145,6 +147,11 @@ def language() -> Mapping[str, Any]:
 @cache
 def _doubts() -> re.Pattern[str]:
     return re.compile("(?:" + "|".join(re.escape(plain(word)) for word in language()["doubt"]["before"]) + ")$")
+
+
+@cache
+def _turns() -> re.Pattern[str]:
+    return any_of(language()["doubt"]["after"])
 
 
 @cache

@@ -156,10 +156,13 @@ def test_groups_do_not_reach_over_a_pause() -> None:
         ("没着火", False),
         ("怕着火，真的着火了", True),
         ("no fire here, on fire", True),
+        ("井盖响没人管", False),
+        ("井盖也响，还有垃圾没人收", False),
+        ("井盖响没人管，现在井盖没了", True),
     ],
 )
 def test_a_feared_danger_is_not_a_danger(text: str, is_sure: bool) -> None:
-    assert surely(any_of(["着火", "on fire"]), plain(text)) is is_sure
+    assert surely(any_of(["着火", "on fire", "井盖*没"]), plain(text)) is is_sure
 
 
 @pytest.mark.parametrize(
