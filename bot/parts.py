@@ -7,7 +7,7 @@ and all of them differ. Pieces that say nothing by themselves stay with the one 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 # "1." "2、" "（3）" and circled figures at the beginning of what they number.
 _NUMBERED = re.compile(r"(?:^|(?<=[\s，,。.;；：:!！?？]))\s*[（(]?[1-9][)）.、．](?!\d)\s*|[①-⑨]\s*")
@@ -17,12 +17,20 @@ SHORTEST = 3
 MOST = 5
 
 
-def may_hold_several(text: str) -> bool:
-    """Whether looking closer is worth it: most messages are one or two clauses, and looking costs."""
+def may_hold_several(text: str, things_in: Callable[[str], Iterable[str]]) -> bool:
+    """Whether looking closer is worth it: most messages are one or two clauses, and looking costs.
+
+    things_in: the things that a clause names. Two clauses are two problems only when each names one of its own.
+    """
     if len(text) < 2 * SHORTEST:
         return False
-    pauses = len(_CLAUSE.findall(text.strip("，,、。；;！!？?\n ")))
-    return pauses >= 2 or bool(_SENTENCE.search(text.rstrip("。；;！!？?\n. "))) or len(_NUMBERED.findall(text)) >= 2
+    if _SENTENCE.search(text.rstrip("。；;！!？?\n. ")) or len(_NUMBERED.findall(text)) >= 2:
+        return True
+    clauses = _cut(_CLAUSE, text)
+    if len(clauses) != 2:
+        return len(clauses) > 2
+    first, second = (set(things_in(clause)) for clause in clauses)
+    return bool(first - second and second - first)
 
 
 def split(text: str, category_of: Callable[[str], str | None]) -> list[str]:

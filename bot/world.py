@@ -28,7 +28,7 @@ from district.reference import Reference, reference
 from district.reports import glimpses, numbers, queries, similar
 from district.reports.models import Report
 from district.reports.states import BY_ACTION, ENDED, PLAIN, WITH_UNIT, Action, Status
-from district.understanding import Understanding, understand
+from district.understanding import Understanding, things_in, understand
 from district.wechat.text import shorten
 
 EXCERPT = 18
@@ -95,7 +95,7 @@ class DistrictWorld:
 
     def parts(self, text: str) -> Sequence[str]:
         """The problems a message tells of, in its own words; the message alone when it tells of one."""
-        if not parts.may_hold_several(text):
+        if not parts.may_hold_several(text, lambda clause: things_in(clause, self.ref)):
             return (text,)
         return parts.split(text, self._category_of_piece)
 

@@ -1,5 +1,13 @@
 """What residents mean by what they write."""
 
-from district.understanding.service import INTENTS, SURE_ENOUGH, Intent, Understanding, language_of, understand
+from district.understanding.service import (
+    INTENTS,
+    SURE_ENOUGH,
+    Intent,
+    Understanding,
+    language_of,
+    things_in,
+    understand,
+)
 
-__all__ = ["INTENTS", "SURE_ENOUGH", "Intent", "Understanding", "language_of", "understand"]
+__all__ = ["INTENTS", "SURE_ENOUGH", "Intent", "Understanding", "language_of", "things_in", "understand"]

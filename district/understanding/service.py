@@ -116,6 +116,11 @@ def understand(text: str, reference: Reference, *, has_place: bool | None = None
     return replace(understood, missing=missing) if missing else understood
 
 
+def things_in(text: str, reference: Reference) -> list[str]:
+    """The keywords of the district's categories in a text, each once."""
+    return reference.once("understanding.knowledge", _Knowledge).signs.keywords(plain(text))
+
+
 def reader_by(weights: Weights | None, reference: Reference) -> Callable[[str], Understanding]:
     """Reads texts by these weights instead of the district's present ones: to judge them before they count.
 

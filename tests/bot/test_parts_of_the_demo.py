@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from bot.parts import may_hold_several, split
+from bot.world import DistrictWorld
+from district import clock
 from district.reference import reference
 from district.understanding import understand
 
@@ -16,11 +17,27 @@ def category(piece: str) -> str | None:
     return understand(piece, reference(), has_place=True).category
 
 
-def test_several_problems_are_taken_apart(app: Flask) -> None:
-    found = split("兴安名苑的路灯不亮了，垃圾箱也满得冒尖了", category)
-    assert [category(piece) for piece in found] == ["01037", "06042"]
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("兴安名苑的路灯不亮了，垃圾桶满了没人清", ["01037", "06042"]),
+        ("人民路墙上贴满小广告，有人占道摆摊", ["07001", "09006"]),
+    ],
+)
+def test_several_problems_are_taken_apart(app: Flask, text: str, about: list[str]) -> None:
+    assert [category(piece) for piece in DistrictWorld(1, clock.now()).parts(text)] == about
 
 
-@pytest.mark.parametrize("whole", ["路灯不亮了，黑了半个月，老人都不敢出门", "井盖没了，快来人", "路灯坏了"])
+@pytest.mark.parametrize(
+    "whole",
+    [
+        "路灯不亮了，黑了半个月，老人都不敢出门",
+        "井盖没了，快来人",
+        "路灯坏了",
+        "垃圾桶满了，臭死了",
+        "人民路路口，路灯不亮了",
+        "扫的码，灯不亮",
+    ],
+)
 def test_one_problem_is_left_whole(app: Flask, whole: str) -> None:
-    assert not may_hold_several(whole) or split(whole, category) == [whole]
+    assert list(DistrictWorld(1, clock.now()).parts(whole)) == [whole]
