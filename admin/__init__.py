@@ -20,6 +20,7 @@ from admin import (  # noqa: F401  routes
     roster,
     rules,
     showing,
+    staff_wechat,
     telephone,
     where,
 )

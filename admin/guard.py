@@ -12,6 +12,7 @@ from flask_login import current_user, logout_user
 
 from district import clock
 from district.errors import NotAllowed
+from district.frame import oauth
 from district.learning.versions import MAY_CHOOSE
 from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
@@ -23,7 +24,7 @@ pages = Blueprint(
 )  # fmt: skip
 
 # The only endpoints that answer to somebody who has not logged in.
-OPEN = frozenset({"log_in", "set_password", "static"})
+OPEN = frozenset({"log_in", "set_password", "static", "wechat_start", "wechat_done"})
 
 _EVERYBODY = frozenset(Role)
 _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
@@ -97,6 +98,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "incident_places": _EVERYBODY,
     "end_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "tell_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
+    "my_wechat": _EVERYBODY,
+    "wechat_code": _EVERYBODY,
+    "unbind_wechat": _EVERYBODY,
     "anything_else": _EVERYBODY,
 }
 # Somebody without any role can still leave.
@@ -164,6 +168,8 @@ def _ask_to_log_in() -> ResponseReturnValue:
         return "", 204, {"HX-Redirect": url_for("admin.log_in", next=safe_next(target))}
     if request.method in ("GET", "HEAD"):
         target = request.full_path.rstrip("?")
+        if oauth.is_possible() and oauth.PANEL_TRIED_COOKIE not in request.cookies:
+            return redirect(url_for("admin.wechat_start", next=target))
         return redirect(url_for("admin.log_in", next=None if target == url_for("admin.inbox") else target))
     # Somebody's words must not be lost because their login ended while they wrote.
     answer = render_template("admin/problem.html", key="admin.problem.logged_out", typed=typed_fields(), login=True)

@@ -11,6 +11,7 @@ from admin.guard import pages, safe_next
 from district import clock
 from district.errors import BadInput
 from district.extensions import limiter
+from district.frame import oauth
 from district.people import service as people
 from district.people.models import Staff
 from district.work import unit_of_work
@@ -51,7 +52,10 @@ def log_in() -> ResponseReturnValue:
 def log_out() -> ResponseReturnValue:
     logout_user()
     session.clear()
-    return redirect(url_for("admin.log_in"))
+    response = redirect(url_for("admin.log_in"))
+    # Whoever leaves wants to stay out, also in WeChat's browser.
+    oauth.leave_alone(response, oauth.PANEL_TRIED_COOKIE)
+    return response
 
 
 @pages.route("/password/<token>", methods=["GET", "POST"])

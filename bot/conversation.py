@@ -39,6 +39,7 @@ from district.reports.models import Photo, PlaceSource, Source
 from district.reports.service import LONGEST_NOTE
 from district.reports.states import BY_ACTION, Status
 from district.reports.states import Action as Deed
+from district.staff_wechat import service as staff_wechat
 from district.work import connection, hurry, unit_of_work
 
 log = logging.getLogger(__name__)
@@ -291,6 +292,8 @@ class _Doing:
             self._support(action)
         elif isinstance(action, wishes.AnswerQuestion):
             self._answer(action)
+        elif isinstance(action, wishes.BindStaff):
+            self._bind(action)
         elif isinstance(action, wishes.Rate):
             report = reports.lock(action.report_id)
             reports.rate(report, by=self._resident(), solved=action.solved, stars=action.stars)
@@ -298,6 +301,11 @@ class _Doing:
             reports.reopen(reports.lock(action.report_id), by=self._resident())
         elif isinstance(action, wishes.Withdraw):
             reports.withdraw(reports.lock(action.report_id), by=self._resident())
+
+    def _bind(self, action: wishes.BindStaff) -> None:
+        writer = self._session.get_one(Resident, self._resident_id)
+        if writer.openid is not None:
+            staff_wechat.bind(action.code, writer.openid)
 
     def _support(self, action: wishes.Support) -> None:
         report = reports.lock(action.report_id)

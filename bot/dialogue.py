@@ -19,6 +19,7 @@ from bot.protocol.inbound import Inbound
 from bot.talk import (
     AddPhoto,
     AddWords,
+    BindStaff,
     FacilityCard,
     KeepPhoto,
     Place,
@@ -155,6 +156,13 @@ def _about_facility(turn: Turn, card: FacilityCard, world: World, *, scanned: bo
 
 def _text(turn: Turn, text: str, world: World) -> None:
     talk, words = turn.talk, world.words
+    if code := words.binding_code(text):
+        name = world.staff_with_code(code)
+        if name is not None:
+            turn.actions.append(BindStaff(code))
+        turn.say("bot.staff.bound" if name is not None else "bot.staff.code_unknown", name=name or "")
+        remind(turn)
+        return
     if is_only_pictures(text) or words.means("sticker", text):
         turn.say("bot.cannot.sticker" if talk.step == Step.IDLE else "bot.cannot.sticker_now")
         remind(turn)

@@ -165,6 +165,8 @@ class World(Protocol):
 
     def form_link(self, talk: Talk) -> str: ...
 
+    def staff_with_code(self, code: str) -> str | None: ...
+
     def sentence(self, key: str, **params: Any) -> str: ...
 
 
@@ -280,9 +282,16 @@ class AnswerQuestion:
     media_id: str | None = None
 
 
+@dataclass(frozen=True)
+class BindStaff:
+    """Whoever writes is a member of staff, who was given this code at the panel."""
+
+    code: str
+
+
 Action = (
     KeepPhoto | FileReport | AddPhoto | MovePhotos | AddWords | Fix | Support | Rate | Reopen | Withdraw
-    | AnswerQuestion
+    | AnswerQuestion | BindStaff
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ _FACE = re.compile(r"\[[^\[\]\s]{1,12}\]|/:[^\s\w]{1,4}\w?|/[a-z]{2,10}(?=\W|$)"
 # Generous on purpose: a number misheard or cut short is still meant as one.
 _NUMBER = re.compile(r"(?<![A-Z0-9])BH\s*-?\s*\d{6}[\d\s-]*[A-Z]?(?![A-Z0-9])", re.IGNORECASE)
 _FACILITY = re.compile(r"https?://\S+|(?<!\d)\d{16,17}(?!\d)", re.IGNORECASE)
+_CODE = re.compile(r"[0-9A-Z]{4}-?[0-9A-Z]{4}")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
@@ -57,10 +58,20 @@ class Words:
             for index, word in enumerate(marks.get("numerals", []))
         }
         self._star_units = tuple(sorted(map(plain, marks.get("star_units", [])), key=len, reverse=True))
+        self._orders_to_bind = tuple(one.casefold() for one in marks.get("bind", []))
         self._place_marks = tuple(marks.get("place_marks", []))
         self._no_places = tuple(marks.get("no_places", []))
         self._particles = tuple(map(plain, marks.get("particles", [])))
         self._fillers = tuple(sorted(map(plain, marks.get("fillers", [])), key=len, reverse=True))
+
+    def binding_code(self, text: str) -> str | None:
+        """The code of "bind ABCD-EFGH", by which staff make their WeChat known; None for anything else."""
+        folded = unicodedata.normalize("NFKC", text).casefold().strip()
+        for order in self._orders_to_bind:
+            code = folded.removeprefix(order).strip(" :").upper()
+            if code != folded.upper() and _CODE.fullmatch(code):
+                return code.replace("-", "")
+        return None
 
     def means(self, meaning: str, text: str) -> bool:
         """Whether the whole text is one of the words for `meaning` (`progress`, `withdraw`, `yes`, ...)."""

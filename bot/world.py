@@ -28,6 +28,7 @@ from district.reference import Reference, reference
 from district.reports import glimpses, numbers, queries, similar
 from district.reports.models import Report
 from district.reports.states import BY_ACTION, ENDED, PLAIN, WITH_UNIT, Action, Status
+from district.staff_wechat import service as staff_wechat
 from district.understanding import Understanding, things_in, understand
 from district.wechat.text import shorten
 
@@ -183,6 +184,11 @@ class DistrictWorld:
 
     def sentence(self, key: str, **params: Any) -> str:
         return t(key, **params)
+
+    def staff_with_code(self, code: str) -> str | None:
+        """The name of the member of staff who was given this code; None when nobody was."""
+        staff = staff_wechat.holder(code)
+        return staff.name if staff is not None else None
 
     def form_link(self, talk: Talk) -> str:
         """The form on the page with what this draft has; photos stay in the chat."""

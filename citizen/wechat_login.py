@@ -1,28 +1,23 @@
 """Logging in without a tap inside WeChat's browser (OAuth2, snsapi_base), so that one's own reports open by themselves.
 
-The state is random, for one use and bound to the browser by a signed cookie, which also holds where to go on; neither
-is ever in the address that WeChat sees. Whatever fails leads on without a login, and is not tried again for a while.
+Whatever fails leads on without a login, and is not tried again for a while.
 """
 
 from __future__ import annotations
 
-import hmac
 import logging
-import secrets
-from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Flask, current_app, make_response, redirect, render_template, request, url_for
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from flask import Blueprint, Flask, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from citizen import identity, own
-from district import links, wechat
-from district.config import Config
 from district.extensions import limiter
+from district.frame import oauth
+from district.frame.oauth import TRIED_LIVES_S, Detour, is_possible
 from district.people import leaving
 from district.people import service as people
 from district.people.models import Resident
-from district.wechat.errors import BadCode, WeChatError
+from district.wechat.errors import WeChatError
 from district.work import unit_of_work
 
 log = logging.getLogger(__name__)
@@ -30,9 +25,6 @@ log = logging.getLogger(__name__)
 pages = Blueprint("wechat_login", __name__, template_folder="templates", url_prefix="/wechat-login")
 
 STATE_COOKIE, TRIED_COOKIE = "wechat_state", "wechat_tried"
-# WeChat's code lasts five minutes; whoever stays longer on its page begins anew.
-STATE_LIVES_S = 600
-TRIED_LIVES_S = 600
 FORGOTTEN_LIVES_S = 86400
 LONGEST_PATH = 300
 # In the address of a page that is shown without a login, so that a browser without cookies is not sent round and round.
@@ -45,17 +37,14 @@ def register(app: Flask) -> None:
     app.before_request(_detour)
 
 
-def is_possible() -> bool:
-    """Whether this request comes from WeChat's browser and the account may log people in."""
-    config: Config = current_app.config["BIHUAN"]
-    agent = request.user_agent.string
-    in_wechat = "MicroMessenger" in agent and "wxwork" not in agent
-    return in_wechat and bool(config.wechat_app_id and config.wechat_oauth_base_url)
+def detour() -> Detour:
+    """The way over WeChat's page and back to residents' own pages."""
+    return Detour(STATE_COOKIE, "wechat_login.done", _path)
 
 
 def leave_alone(response: Response, *, for_s: int = TRIED_LIVES_S) -> None:
     """Do not log this browser in by itself for a while."""
-    response.set_cookie(TRIED_COOKIE, "1", max_age=for_s, httponly=True, samesite="Lax", secure=request.is_secure)
+    oauth.leave_alone(response, TRIED_COOKIE, for_s=for_s)
 
 
 def _detour() -> Response | None:
@@ -78,54 +67,31 @@ def _detour() -> Response | None:
 def start() -> Response:
     """Go to WeChat and come back to `done`. `to`: a path of ours to go on to."""
     to = _path(request.args.get("to"))
-    if not is_possible():
-        return redirect(_without_login(to))
-    config: Config = current_app.config["BIHUAN"]
-    state = secrets.token_hex(16)
-    back = f"{links.base_url()}{url_for('wechat_login.done')}"
-    # In this order, and with the fragment: WeChat's own check wants it so.
-    query = urlencode(
-        {
-            "appid": config.wechat_app_id, "redirect_uri": back, "response_type": "code", "scope": "snsapi_base",
-            "state": state,
-        },
-        quote_via=quote,
-    )  # fmt: skip
-    response = redirect(f"{config.wechat_oauth_base_url}/connect/oauth2/authorize?{query}#wechat_redirect")
-    value = str(_states().dumps([state, to]))
-    response.set_cookie(
-        STATE_COOKIE, value, max_age=STATE_LIVES_S, httponly=True, samesite="Lax", secure=request.is_secure
-    )
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return detour().away(to) if is_possible() else redirect(_without_login(to))
 
 
 @pages.get("/done")
 @limiter.limit("30 per minute")
 def done() -> Response:
     """Back from WeChat with a code for one use."""
-    state, to = _expected()
-    given = request.args.get("state", "")
-    code = request.args.get("code", "")
-    if not state or not hmac.compare_digest(state.encode(), given.encode()) or not code:
-        return _unknown(to, "state" if code else "refused")
+    way = detour()
     try:
-        visitor = wechat.client_for(current_app._get_current_object()).visitor(code)  # type: ignore[attr-defined]
-    except BadCode as error:
-        if identity.resident_id() is not None:
-            # WeChat's browser loads pages twice: the first time went well.
-            return _over(redirect(to))
-        return _unknown(to, str(error.code))
+        back = way.back()
     except WeChatError as error:
-        return _unknown(to, str(error.code))
-    if visitor.is_snapshot:
-        return _over(make_response(render_template("citizen/wechat_snapshot.html", to=_without_login(to)), 403))
+        return _unknown(_path(way.wanted()), str(error.code))
+    if back.visitor is None:
+        if back.is_used and identity.resident_id() is not None:
+            # WeChat's browser loads pages twice: the first time went well.
+            return way.over(redirect(back.to))
+        return _unknown(back.to, back.why)
+    if back.visitor.is_snapshot:
+        return way.over(make_response(render_template("citizen/wechat_snapshot.html", to=_without_login(back.to)), 403))
     with unit_of_work():
-        known = _resident(visitor.openid)
+        known = _resident(back.visitor.openid)
         if known is None:
-            response = _unknown(to, "left")
+            response = _unknown(back.to, "left")
         else:
-            response = _over(redirect(to))
+            response = way.over(redirect(back.to))
             identity.log_in(response, known)
     return response
 
@@ -135,27 +101,11 @@ def _resident(openid: str) -> Resident | None:
     return None if leaving.has_left(openid) else people.know_resident(openid)
 
 
-def _expected() -> tuple[str, str]:
-    """(the state this browser was sent away with, the path to go on to); "" for no state."""
-    try:
-        state, to = _states().loads(request.cookies.get(STATE_COOKIE, ""), max_age=STATE_LIVES_S)
-    except (BadSignature, ValueError, TypeError):
-        return "", _path(None)
-    return str(state), _path(str(to))
-
-
 def _unknown(to: str, why: str) -> Response:
     log.info("no login", extra={"reason": why})
     response = redirect(_without_login(to))
     leave_alone(response)
-    return _over(response)
-
-
-def _over(response: Response) -> Response:
-    """The state was for one use."""
-    response.delete_cookie(STATE_COOKIE)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return detour().over(response)
 
 
 def _without_login(to: str) -> str:
@@ -169,6 +119,3 @@ def _path(given: str | None) -> str:
         return url_for("citizen.mine")
     return given
 
-
-def _states() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(str(current_app.config["SECRET_KEY"]), salt="wechat-state")

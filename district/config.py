@@ -33,7 +33,7 @@ STAND_IN_PREFIX = "/_wechat"
 TEMPLATE_PREFIX = "WECHAT_TEMPLATE_"
 SUBSCRIBE_PREFIX = "WECHAT_SUBSCRIBE_"
 # The steps that may have a template of their own; PROGRESS serves for every step that has none.
-TEMPLATE_NAMES = ("PROGRESS", "QUESTION", "DONE")
+TEMPLATE_NAMES = ("PROGRESS", "QUESTION", "DONE", "STAFF")
 # What a message tells, and the template's keyword it goes into where the setting names no other.
 TEMPLATE_FIELDS = {"number": "character_string1", "step": "thing2", "time": "time3"}
 LASTING = "lasting"

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import redis
 from flask import Flask, current_app
@@ -38,8 +39,9 @@ from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
 from district.routing import again
 from district.routing import service as routing
+from district.staff_wechat import outbox as staff_outbox
 from district.wechat import errors as wechat_errors
-from district.work import BELLS, answered, ring, unit_of_work
+from district.work import BELLS, answered, hurry, ring, unit_of_work
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -127,7 +129,42 @@ def deliver_notifications() -> None:
         db.session.remove()
 
 
-def _send(message: notifications.Outgoing) -> Callable[[], None]:
+def tell_staff() -> None:
+    """Send what waits for staff in WeChat. No transaction is open while WeChat is asked."""
+    answered("tell_staff")
+    app, turn = _app(), _Turn("tell_staff")
+    send = partial(_send, book=staff_outbox)
+    while turn.goes_on():
+        with unit_of_work():
+            batch = staff_outbox.claim_due()
+        if not batch:
+            return
+        with ThreadPoolExecutor(SENDERS) as pool:
+            outcomes = list(pool.map(lambda message: _in_context(app, send, message), batch))
+        with unit_of_work():
+            for note_outcome in outcomes:
+                note_outcome()
+        db.session.remove()
+
+
+def gather_for_staff() -> None:
+    """Put into the outbox what staff in WeChat should know."""
+    with unit_of_work():
+        if staff_outbox.gather():
+            hurry("tell_staff")
+
+
+class _Book(Protocol):
+    """Where what WeChat answered about a message is written down."""
+
+    def sent(self, message_id: int, wechat_id: str = "", /) -> None: ...
+    def window_closed(self, message_id: int, error: str, /) -> None: ...
+    def not_follower(self, message_id: int, error: str, /) -> None: ...
+    def no_consent(self, message_id: int, template_id: str, error: str, /) -> None: ...
+    def not_sent(self, message_id: int, error: str, /, *, final: bool = False, grant_back: bool = True) -> None: ...
+
+
+def _send(message: notifications.Outgoing, book: _Book = notifications) -> Callable[[], None]:
     """Ask WeChat; give back what to write down."""
     client = wechat.client_for(_app())
     message_id = ""
@@ -148,28 +185,28 @@ def _send(message: notifications.Outgoing) -> Callable[[], None]:
             )
     except wechat_errors.WindowClosed as error:
         reason = str(error)
-        return lambda: notifications.window_closed(message.id, reason)
+        return lambda: book.window_closed(message.id, reason)
     except wechat_errors.NotFollower as error:
         reason = str(error)
-        return lambda: notifications.not_follower(message.id, reason)
+        return lambda: book.not_follower(message.id, reason)
     except wechat_errors.NoGrant as error:
         reason = str(error)
-        return lambda: notifications.no_consent(message.id, message.template_id, reason)
+        return lambda: book.no_consent(message.id, message.template_id, reason)
     except wechat_errors.BadRecipient as error:
         reason = str(error)
-        return lambda: notifications.not_sent(message.id, reason, final=True)
+        return lambda: book.not_sent(message.id, reason, final=True)
     except wechat_errors.WeChatError as error:
         reason = str(error)
         log.warning("message not sent", extra={"notification": message.id, "code": error.code})
         # Without an answer it may have arrived all the same; then the grant is used up.
         grant_back = not message.by_tap and error.reason != wechat_errors.NO_ANSWER
-        return lambda: notifications.not_sent(message.id, reason, grant_back=grant_back)
+        return lambda: book.not_sent(message.id, reason, grant_back=grant_back)
     except Exception as error:
         # What nobody foresaw about one message must not lose what WeChat said about the others.
         reason = type(error).__name__
         log.exception("message not sent", extra={"notification": message.id})
-        return lambda: notifications.not_sent(message.id, reason)
-    return lambda: notifications.sent(message.id, message_id)
+        return lambda: book.not_sent(message.id, reason)
+    return lambda: book.sent(message.id, message_id)
 
 
 def fetch_photos() -> None:
@@ -244,6 +281,8 @@ def waiting_work() -> list[str]:
         .limit(1)
     ):
         found.append("deliver_notifications")
+    if staff_outbox.is_waiting():
+        found.append("tell_staff")
     return [name for name in BELLS if name in found]
 
 
@@ -292,6 +331,7 @@ def tidy() -> None:
     chats_kept = timedelta(days=int(reference().setting("privacy.retention_days.conversation", CHAT_DAYS)))
     with unit_of_work() as session:
         notices.forget_old()
+        staff_outbox.forget_old()
         session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
         session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
         session.execute(

@@ -16,4 +16,5 @@ import district.reports.models
 import district.routing.models
 import district.rules.models
 import district.settings
+import district.staff_wechat.models
 import district.units.models  # noqa: F401

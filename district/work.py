@@ -30,6 +30,7 @@ BELLS: dict[str, str] = {
     "route_reports": "routing",
     "fetch_photos": "outside",
     "deliver_notifications": "outside",
+    "tell_staff": "outside",
     "learn": "outside",
 }
 # A bell already rung and not yet answered is not rung again; a lost one may ring again after this long.

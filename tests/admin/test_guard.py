@@ -51,7 +51,7 @@ def test_no_list_names_an_address_that_does_not_exist(app: Flask) -> None:
 
 
 def test_the_open_list_is_short() -> None:
-    assert {"log_in", "set_password", "static"} == OPEN
+    assert {"log_in", "set_password", "static", "wechat_start", "wechat_done"} == OPEN
 
 
 def test_nobody_gets_anything_without_logging_in(app: Flask, district: SmallDistrict, nobody: Person) -> None:
@@ -106,6 +106,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "facilities": "/admin/facilities",
         "facility": f"/admin/facilities/{code}",
         "notices": "/admin/notices",
+        "my_wechat": "/admin/wechat",
         "calendar": "/admin/calendar",
         "units": "/admin/units",
         "hand_backs": "/admin/hand-backs",
@@ -149,6 +150,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "retry_message": "/admin/messages/999/retry",
         "keep_unit": f"/admin/reports/{report.number}/keep-unit",
         "read_notices": "/admin/notices/read",
+        "wechat_code": "/admin/wechat/code",
+        "unbind_wechat": "/admin/wechat/unbind",
         "add_shift": "/admin/roster/shifts",
         "end_shift": "/admin/roster/shifts/999/end",
         "set_away": "/admin/roster/away",

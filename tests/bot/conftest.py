@@ -55,8 +55,7 @@ class TestPhone(Phone):
         return answer
 
 
-@pytest.fixture
-def new_phone(app: Flask) -> Callable[..., TestPhone]:
+def phones_of(app: Flask) -> Callable[..., TestPhone]:
     """A function that makes a phone of a new resident; keyword arguments change it."""
     config = app.config["BIHUAN"]
 
@@ -71,6 +70,11 @@ def new_phone(app: Flask) -> Callable[..., TestPhone]:
         return TestPhone(**(values | given))  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture
+def new_phone(app: Flask) -> Callable[..., TestPhone]:
+    return phones_of(app)
 
 
 @pytest.fixture

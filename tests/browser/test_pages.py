@@ -41,6 +41,7 @@ STAFF = {
     "admin.hand_backs": ("desk", "/admin/hand-backs"),
     "admin.unseen": ("desk", "/admin/unseen"),
     "admin.notices": ("desk", "/admin/notices"),
+    "admin.my_wechat": ("desk", "/admin/wechat"),
     "admin.roster": ("admin", "/admin/roster"),
     "admin.messages": ("admin", "/admin/messages"),
     "admin.staff": ("admin", "/admin/staff"),
@@ -61,7 +62,7 @@ NO_PAGES = {
     "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
-    "wechat_login.done", "wechat_login.start", "admin.incident_places",
+    "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 
@@ -118,7 +119,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|status)"
+    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|staff_wechat|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

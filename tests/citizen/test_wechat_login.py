@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from district.extensions import db
+from district.frame import oauth
 from district.people import leaving
 from district.people.models import Resident
 from district.reports.models import Report
@@ -199,11 +200,10 @@ def test_a_page_that_loads_twice_stays_logged_in(browser: Browser, wechat: Remot
 
 
 def test_a_state_ends_after_ten_minutes(browser: Browser, wechat: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
-    from citizen import wechat_login
 
     there = browser.get("/wechat-login?to=/mine").headers["Location"]
     back = requests.get(there, allow_redirects=False, timeout=30).headers["Location"]
-    monkeypatch.setattr(wechat_login, "STATE_LIVES_S", -1)
+    monkeypatch.setattr(oauth, "STATE_LIVES_S", -1)
     assert browser.get(back).headers["Location"] == "/mine?login=no"
     assert wechat.calls(LOGIN) == 0
 

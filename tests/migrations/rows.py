@@ -357,3 +357,21 @@ class Migration0010(Rows):
         assert count(connection, "report", "status = 'merged' and parent_id = 1") == 1
         assert count(connection, "report_event", "kind = 'commented'") == 1
         assert count(connection, "photo") == 1
+
+
+class Migration0011(Rows):
+    """Staff stay; going down, whose WeChat is whose is forgotten."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "assigned", **WITH_UNIT)
+
+    def upgraded(self, connection: Connection) -> None:
+        insert(connection, "staff_wechat", staff_id=1, openid="o-1", bound_at=NOW)
+        insert(connection, "staff_binding_code", staff_id=1, code_hash="x" * 64, expires_at=NOW)
+        insert(connection, "staff_message", staff_id=1, report_id=1, kind="assigned", params="{}", about_at=NOW,
+               created_at=NOW, delivery="queued", tries=0, next_try_at=NOW, last_error="")  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "staff") == 2
+        assert count(connection, "report") == 1

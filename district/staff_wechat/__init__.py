@@ -1,0 +1,1 @@
+"""Staff in WeChat: whose openid is whose, and what is sent there."""
