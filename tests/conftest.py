@@ -260,6 +260,8 @@ LONGEST_FIRST = (
     "tests/journeys/",
     "tests/browser/",
     "tests/district/test_run.py",
+    "tests/admin/test_actions.py",
+    "tests/migrations/",
 )
 
 

@@ -128,7 +128,7 @@ def test_an_impossible_address_is_refused_in_words(host: str, port: int) -> None
 
 @pytest.fixture(scope="module")
 def bihuan(tmp_path_factory: pytest.TempPathFactory, demo_sqlite: Path) -> Iterator[Bihuan]:
-    """One for all that ask for it. Its queue's file was damaged before it started; what comes last in this file kills it."""
+    """One for all that ask for it: its queue's file was damaged before it started, and the last test kills it."""
     var_dir = tmp_path_factory.mktemp("var")
     files = var_dir / "valkey" / "appendonlydir"
     files.mkdir(parents=True)
