@@ -17,6 +17,8 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
+from sqlalchemy import Engine
+from sqlalchemy.util import LRUCache
 
 from district.config import Config
 from tests.support import services
@@ -177,6 +179,49 @@ class _CompiledTemplates(BytecodeCache):
 _compiled = _CompiledTemplates()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def addresses_compiled_once() -> Iterator[None]:
+    """Each test has its own application, with the same addresses: the code that builds one is made once a process.
+
+    werkzeug compiles two functions an address, which is most of what making an application costs. They hold nothing of
+    the application: the rule they belong to is their first argument.
+    """
+    from werkzeug.routing import Rule
+
+    made: dict[Any, Any] = {}
+    compile_builder = Rule._compile_builder
+
+    def remembered(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in made:
+            made[key] = compile_builder(rule, append_unknown)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", remembered)
+        yield
+
+
+# For each kind of database, the dialect of the first engine and the statements compiled for it.
+_spoken: dict[str, tuple[Any, Any]] = {}
+
+
+def share_statements(engine: Engine) -> None:
+    """Let each test's engine use the statements that earlier ones of this process compiled.
+
+    SQLAlchemy keeps compiled statements by engine and dialect; neither the words nor the dialect know which database
+    they go to.
+    """
+    name = engine.dialect.name
+    if name not in _spoken:
+        # A dialect learns at its first connection what server it speaks to.
+        engine.connect().close()
+        _spoken[name] = (engine.dialect, LRUCache(5000))
+    dialect, statements = _spoken[name]
+    engine.dialect = engine.pool._dialect = dialect
+    engine._compiled_cache = statements
+
+
 @pytest.fixture
 def app(config: Config) -> Iterator[Flask]:
     """The whole application with its three doors, inside an application context."""
@@ -193,6 +238,7 @@ def app(config: Config) -> Iterator[Flask]:
     # Each test has its own application, and none needs to compile the same templates again.
     app.jinja_env.bytecode_cache = _compiled
     with app.app_context():
+        share_statements(db.engine)
         yield app
         db.session.remove()
         db.engine.dispose()
@@ -214,6 +260,8 @@ LONGEST_FIRST = (
     "tests/journeys/",
     "tests/browser/",
     "tests/district/test_run.py",
+    "tests/admin/test_actions.py",
+    "tests/migrations/",
 )
 
 

@@ -58,12 +58,17 @@ def make_unit(code: str = "", **given: Any) -> Unit:
 
 
 def make_staff(username: str, unit: Unit, *roles: Role, password: str | None = None) -> Staff:
+    staff = _new_staff(username, unit, *roles, password=password)
+    db.session.flush()
+    return staff
+
+
+def _new_staff(username: str, unit: Unit, *roles: Role, password: str | None = None) -> Staff:
     staff = Staff(username=username, name=f"员工{username}", unit_id=unit.id, created_at=clock.now())
     staff.role_rows = [StaffRole(role=role) for role in roles]
     if password:
         staff.password_hash = hashed(password)
     db.session.add(staff)
-    db.session.flush()
     return staff
 
 
@@ -174,17 +179,19 @@ class SmallDistrict:
             self.street = make_unit("J001", kind="street", name="中心街道办", area_codes=["990000001"])
             self.category = make_category()
             self.staff = {
-                "acceptor": make_staff("acceptor", self.command, Role.ACCEPTOR, password=PASSWORD),
-                "dispatcher": make_staff("dispatcher", self.command, Role.DISPATCHER, password=PASSWORD),
-                "shift_lead": make_staff("shift-lead", self.command, Role.SHIFT_LEAD, password=PASSWORD),
-                "verifier": make_staff("verifier", self.command, Role.VERIFIER, password=PASSWORD),
-                "inspector": make_staff("inspector", self.command, Role.INSPECTOR, password=PASSWORD),
-                "leader": make_staff("leader", self.command, Role.LEADER, password=PASSWORD),
-                "administrator": make_staff("admin", self.command, Role.ADMINISTRATOR, password=PASSWORD),
-                "handler": make_staff("lamps", self.lamps, Role.HANDLER, password=PASSWORD),
-                "unit_manager": make_staff("lamps-m", self.lamps, Role.UNIT_MANAGER, password=PASSWORD),
-                "street": make_staff("street", self.street, Role.HANDLER, password=PASSWORD),
+                "acceptor": _new_staff("acceptor", self.command, Role.ACCEPTOR, password=PASSWORD),
+                "dispatcher": _new_staff("dispatcher", self.command, Role.DISPATCHER, password=PASSWORD),
+                "shift_lead": _new_staff("shift-lead", self.command, Role.SHIFT_LEAD, password=PASSWORD),
+                "verifier": _new_staff("verifier", self.command, Role.VERIFIER, password=PASSWORD),
+                "inspector": _new_staff("inspector", self.command, Role.INSPECTOR, password=PASSWORD),
+                "leader": _new_staff("leader", self.command, Role.LEADER, password=PASSWORD),
+                "administrator": _new_staff("admin", self.command, Role.ADMINISTRATOR, password=PASSWORD),
+                "handler": _new_staff("lamps", self.lamps, Role.HANDLER, password=PASSWORD),
+                "unit_manager": _new_staff("lamps-m", self.lamps, Role.UNIT_MANAGER, password=PASSWORD),
+                "street": _new_staff("street", self.street, Role.HANDLER, password=PASSWORD),
             }
+            # All of them in one go: every test has this district.
+            db.session.flush()
             make_rule("R1", "SZ-LD", category_codes=["01037"], priority=500)
             make_rule("R2", "@area.street", condition="area is not null", mode="manual_confirm", priority=100)
             make_rule("R3", "CMD", mode="manual_queue", priority=1)

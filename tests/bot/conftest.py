@@ -123,7 +123,8 @@ def served(app: Flask) -> Iterator[str]:
     """The application on a real port, a thread for each request; the callback's address."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # It looks so often, in seconds, whether it is to end.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/wechat"
     server.shutdown()

@@ -55,7 +55,8 @@ def running(app: Flask, district: SmallDistrict) -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     config: Config = app.config["BIHUAN"]
     server = make_server("127.0.0.1", config.port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # It looks so often, in seconds, whether it is to end.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{config.port}"
     server.shutdown()

@@ -128,8 +128,20 @@ def test_an_impossible_address_is_refused_in_words(host: str, port: int) -> None
 
 @pytest.fixture(scope="module")
 def bihuan(tmp_path_factory: pytest.TempPathFactory, demo_sqlite: Path) -> Iterator[Bihuan]:
-    with running(tmp_path_factory.mktemp("var"), demo_sqlite) as instance:
+    """One for all that ask for it: its queue's file was damaged before it started, and the last test kills it."""
+    var_dir = tmp_path_factory.mktemp("var")
+    files = var_dir / "valkey" / "appendonlydir"
+    files.mkdir(parents=True)
+    (files / "appendonly.aof.manifest").write_text("this is no manifest\n")
+    with running(var_dir, demo_sqlite) as instance:
         yield instance
+
+
+@pytest.mark.journey
+def test_a_damaged_queue_file_is_kept_apart_and_the_start_goes_on(bihuan: Bihuan) -> None:
+    assert bihuan.has_said("damaged")
+    assert bihuan.get("/readyz")[0] == 200
+    assert [path.name for path in (bihuan.var_dir / "valkey").glob("damaged-*/*")] == ["appendonly.aof.manifest"]
 
 
 @pytest.mark.journey
@@ -208,26 +220,6 @@ def test_stopping_leaves_no_process_and_starting_again_keeps_the_data(tmp_path: 
 
 
 @pytest.mark.journey
-@linux_only
-def test_a_killed_supervisor_leaves_no_process(tmp_path: Path, demo_sqlite: Path) -> None:
-    with running(tmp_path, demo_sqlite) as instance:
-        processes = descendants(instance.supervisor)
-        instance.stop(signal.SIGKILL)
-    eventually(lambda: not any(map(is_alive, processes)), "every process has ended")
-
-
-@pytest.mark.journey
-def test_a_damaged_queue_file_is_kept_apart_and_the_start_goes_on(tmp_path: Path, demo_sqlite: Path) -> None:
-    files = tmp_path / "valkey" / "appendonlydir"
-    files.mkdir(parents=True)
-    (files / "appendonly.aof.manifest").write_text("this is no manifest\n")
-    with running(tmp_path, demo_sqlite) as instance:
-        assert instance.has_said("damaged")
-        assert instance.get("/readyz")[0] == 200
-    assert [path.name for path in (tmp_path / "valkey").glob("damaged-*/*")] == ["appendonly.aof.manifest"]
-
-
-@pytest.mark.journey
 def test_a_start_that_fails_says_so_and_leaves_nothing(tmp_path: Path) -> None:
     instance = Bihuan(tmp_path, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none").start()
     assert instance.ended() == 1
@@ -242,6 +234,16 @@ def test_production_names_each_missing_secret(tmp_path: Path) -> None:
     assert instance.ended() == 1
     for name in ("SECRET_KEY", "WECHAT_TOKEN", "WECHAT_ENCODING_AES_KEY"):
         assert instance.has_said(f"{name} is missing")
+
+
+@pytest.mark.journey
+@linux_only
+def test_a_killed_supervisor_leaves_no_process(bihuan: Bihuan) -> None:
+    # The last test that asks for this instance: nothing of it is left.
+    processes = descendants(bihuan.supervisor)
+    assert len(processes) >= 4
+    bihuan.stop(signal.SIGKILL)
+    eventually(lambda: not any(map(is_alive, processes)), "every process has ended")
 
 
 def _free() -> int:

@@ -30,7 +30,8 @@ def live_server(url: str, folder: Path, **env: str) -> Iterator[str]:
     from wsgi import create_app
 
     server = make_server("127.0.0.1", 0, create_app(services.config_for(url, folder, **env)), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # It looks so often, in seconds, whether it is to end.
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
