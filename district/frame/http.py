@@ -106,12 +106,17 @@ def _digest(path: str) -> str:
 
 def asset(filename: str, endpoint: str = "static") -> str:
     """The address of a static file with its content's digest, so that it may be cached for ever."""
-    folder = current_app.static_folder
-    if endpoint != "static":
-        folder = current_app.blueprints[endpoint.removesuffix(".static")].static_folder
-    path = Path(folder or "") / filename
-    version = _digest(str(path)) if path.is_file() else "0"
-    return url_for(endpoint, filename=filename, v=version)
+    known: dict[tuple[str, str], str] = current_app.extensions.setdefault("asset_addresses", {})
+    address = known.get((endpoint, filename))
+    if address is None:
+        folder = current_app.static_folder
+        if endpoint != "static":
+            folder = current_app.blueprints[endpoint.removesuffix(".static")].static_folder
+        path = Path(folder or "") / filename
+        if not path.is_file():
+            return url_for(endpoint, filename=filename, v="0")
+        address = known[endpoint, filename] = url_for(endpoint, filename=filename, v=_digest(str(path)))
+    return address
 
 
 def trouble_number() -> str:
