@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--reports", type=int, default=3000, help="reports to route")
     parser.add_argument("--seconds", type=int, default=30, help="how long reports come in at a steady pace")
     parser.add_argument("--storm", type=int, default=5000, help="reports of the storm, three in five about one thing")
+    parser.add_argument("--over", type=int, default=0, help="seconds the storm is spread over; 0: as fast as it goes")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
     wanted = given.only or PARTS
@@ -56,7 +57,7 @@ def main() -> int:
             if "pace" in wanted:
                 figures.setdefault("pace", {})[kind] = _told(pace.measure, folder, kind, given.seconds)
             if "storm" in wanted:
-                figures.setdefault("storm", {})[kind] = _told(storm.measure, folder, kind, given.storm)
+                figures.setdefault("storm", {})[kind] = _told(storm.measure, folder, kind, given.storm, given.over)
         if "faults" in wanted:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
@@ -118,18 +119,24 @@ def _print(figures: dict[str, Any]) -> None:
             f"a third, {found['memory_late_mb']} MB at the end"
         )
     for kind, found in figures.get("storm", {}).items():
+        spread = f" over {found['over_s']} s" if found["over_s"] else ""
         print(
-            f"\nStorm, {kind} ({found['reports']} reports at {found['filed_per_second']}/s, {found['workers']} workers)"
+            f"\nStorm, {kind} ({found['reports']} reports{spread} at {found['filed_per_second']}/s, "
+            f"{found['workers']} workers)"
         )
         print(
-            f"  lost {found['lost']}, routed twice {found['routed_twice']}, incidents {found['incidents_of_it']} with "
-            f"{found['in_it']} of {found['about_one_thing']} reports; all assigned after "
-            f"{found['seconds_to_all_assigned']} s, p50 {found['assigned_p50_s']} s, p95 {found['assigned_p95_s']} s"
+            f"  filed {found['filed']}, lost {found['lost']}, routed twice {found['routed_twice']}; incidents "
+            f"{found['incidents_of_it']} with {found['followers']} followers, so {found['in_it']} of "
+            f"{found['about_one_thing']} reports about it"
+        )
+        print(
+            f"  from filed to assigned: p50 {found['assigned_p50_s']} s, p95 {found['assigned_p95_s']} s, longest "
+            f"{found['assigned_longest_s']} s; all after {found['seconds_to_all_assigned']} s"
         )
         inbox = found["inbox"]
         print(
             f"  the inbox meanwhile: opened {inbox['opened']} times, {inbox['refused']} refused, p50 "
-            f"{inbox['p50_ms']} ms, p95 {inbox['p95_ms']} ms"
+            f"{inbox['p50_ms']} ms, p95 {inbox['p95_ms']} ms, longest {inbox['longest_ms']} ms"
         )
     for kind, found in figures.get("faults", {}).items():
         away, killed = found["queue_away"], found["worker_killed"]

@@ -1,4 +1,5 @@
-"""Reports routed a second by a real worker's drain, beside a plain loop that writes the same rows."""
+"""Reports routed a second by a real worker's drain, beside a plain loop that does the same work in the database
+(`bench.floors` says row by row and column by column what that is)."""
 
 from __future__ import annotations
 
@@ -7,21 +8,23 @@ import random
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select, update
 
+from bench.floors import Shares
 from bench.mix import EAST, NORTH, SOUTH, WEST
 from bench.system import ROOT, System, processor_s, system, wait_for
 from district import clock, settings
+from district.categories.models import Urgency
 from district.extensions import db
 from district.jobs import ROUTING_BATCH
 from district.people import service as people
 from district.reports import service as reports
-from district.reports.models import PlaceSource, Report, Source
+from district.reports.models import PlaceSource, Report, ReportUnit, Source
 from district.reports.states import Status
 from district.work import ring, unit_of_work
 
@@ -48,12 +51,12 @@ def measure(folder: Path, kind: str, count: int) -> dict[str, Any]:
         _drain(worker.pid, file_reports(WARM_UP, seed=1, wait=LATER))
         for turn in range(TURNS):
             ours.add(each, *_drain(worker.pid, file_reports(each, seed=2 + turn, wait=LATER)))
-            share = _triage_share()
+            shares = _shares()
             _let_go()
-            floor.add(each, *_loop(loop, each, 2 + turn, share))
+            floor.add(each, *_loop(loop, each, 2 + turn, shares))
         instance.end(worker)
     return {
-        "ours": ours.figures() | {"triage_share": share},
+        "ours": ours.figures() | {"shares": asdict(shares)},
         "floor": floor.figures(),
         "rate_ratio": round(ours.per_second / floor.per_second, 2),
     }
@@ -135,7 +138,7 @@ def _drain(worker_pid: int, count: int) -> tuple[float, float]:
     return seconds, processor_s(worker_pid) - before
 
 
-def _loop(instance: System, count: int, seed: int, triage_share: float) -> tuple[float, float]:
+def _loop(instance: System, count: int, seed: int, shares: Shares) -> tuple[float, float]:
     """The same reports by the floor's loop; (seconds, processor seconds)."""
     from wsgi import create_app
 
@@ -143,7 +146,7 @@ def _loop(instance: System, count: int, seed: int, triage_share: float) -> tuple
         file_reports(count, seed)
         _let_go()
     ran = subprocess.run(
-        [sys.executable, "-m", "bench.floors", "loop", str(ROUTING_BATCH), str(triage_share)],
+        [sys.executable, "-m", "bench.floors", "loop", str(ROUTING_BATCH), json.dumps(asdict(shares))],
         cwd=ROOT, env=instance.env, check=True, capture_output=True, text=True,
     )  # fmt: skip
     found = json.loads(ran.stdout.splitlines()[-1])
@@ -157,12 +160,18 @@ def _bring_forward() -> None:
         session.execute(update(Report).where(Report.status == Status.SUBMITTED).values(route_after=clock.now()))
 
 
-def _triage_share() -> float:
-    """How many of the routed reports the rules left to people."""
-    by_status: dict[str, int] = dict(
-        db.session.execute(select(Report.status, func.count()).group_by(Report.status)).tuples().all()
-    )
-    return round(by_status.get(Status.TRIAGE, 0) / sum(by_status.values()), 3)
+def _shares() -> Shares:
+    """What the rules made of the reports routed so far."""
+    reports_, known, urgent, triage = db.session.execute(
+        select(
+            func.count(),
+            func.count(Report.category_id),
+            func.count().filter(Report.urgency != Urgency.NORMAL),
+            func.count().filter(Report.status == Status.TRIAGE),
+        ).select_from(Report)
+    ).one()
+    parts = db.session.scalar(select(func.count()).select_from(ReportUnit)) or 0
+    return Shares(*(round(count / reports_, 3) for count in (triage, known, urgent, parts)))
 
 
 def _let_go() -> None:

@@ -1,6 +1,6 @@
-"""A storm: 5,000 reports as fast as the machine takes them, 3,000 of them about one burst main.
+"""A storm: 5,000 reports, 3,000 of them about one burst main, as fast as the machine takes them or evenly over a time.
 
-Meanwhile a worker drains them and a dispatcher keeps opening the inbox. Counted is what must not happen: a report lost,
+Meanwhile workers drain them and a dispatcher keeps opening the inbox. Counted is what must not happen: a report lost,
 one routed twice, a second incident; measured is how long the screen and the assignment take.
 """
 
@@ -66,8 +66,9 @@ class _Screen:
             self.over.wait(0.25)
 
 
-def measure(folder: Path, kind: str, count: int) -> dict[str, Any]:
-    """The storm on one kind of database. count: reports, three in five about the incident."""
+def measure(folder: Path, kind: str, count: int, over_s: int = 0) -> dict[str, Any]:
+    """The storm on one kind of database. count: reports, three in five about the incident. over_s: the seconds in
+    which they come in, evenly; 0 for as fast as they can be filed."""
     from wsgi import create_app
 
     with system(folder / f"storm-{kind}", kind) as instance, create_app(instance.config).app_context():
@@ -79,7 +80,7 @@ def measure(folder: Path, kind: str, count: int) -> dict[str, Any]:
         watching = threading.Thread(target=screen.watch)
         watching.start()
         try:
-            return _storm(screen, count)
+            return _storm(screen, count, over_s)
         finally:
             screen.over.set()
             watching.join(90)
@@ -87,9 +88,9 @@ def measure(folder: Path, kind: str, count: int) -> dict[str, Any]:
             db.engine.dispose()
 
 
-def _storm(screen: _Screen, count: int) -> dict[str, Any]:
+def _storm(screen: _Screen, count: int, over_s: int) -> dict[str, Any]:
     began = time.perf_counter()
-    about_it = _file(count)
+    about_it = _file(count, over_s)
     filing_s = time.perf_counter() - began
     wait_for(lambda: waiting() == 0, f"{count} reports are routed", 600, every_s=0.2)
     all_s = time.perf_counter() - began
@@ -98,6 +99,7 @@ def _storm(screen: _Screen, count: int) -> dict[str, Any]:
     return found | {
         "reports": count,
         "about_one_thing": about_it,
+        "over_s": over_s,
         "filed_per_second": round(count / filing_s, 1),
         "seconds_to_all_assigned": round(all_s, 1),
         "workers": WORKERS[db.engine.dialect.name],
@@ -106,18 +108,25 @@ def _storm(screen: _Screen, count: int) -> dict[str, Any]:
             "refused": screen.refused,
             "p50_ms": _share_of(screen.latencies_ms, 0.5),
             "p95_ms": _share_of(screen.latencies_ms, 0.95),
+            "longest_ms": _share_of(screen.latencies_ms, 1.0),
         },
     }
 
 
-def _file(count: int) -> int:
-    """File them through the verbs, in no order; how many are about the incident."""
+def _file(count: int, over_s: int) -> int:
+    """File them through the verbs, in no order; how many are about the incident.
+
+    Spread over a time each has a unit of work of its own and comes when its turn is, or at once when that has passed.
+    """
     chance = random.Random(11)
     kinds = [number < count * SHARE for number in range(count)]
     chance.shuffle(kinds)
-    for first in range(0, count, AT_ONCE):
+    at_once = 1 if over_s else AT_ONCE
+    began = time.perf_counter()
+    for first in range(0, count, at_once):
+        time.sleep(max(0.0, began + over_s * first / count - time.perf_counter()))
         with unit_of_work():
-            for number in range(first, min(first + AT_ONCE, count)):
+            for number in range(first, min(first + at_once, count)):
                 reports.submit(
                     _one_of_many(chance) if kinds[number] else _something_else(chance, number),
                     by=people.know_resident(f"o011{number:06d}".ljust(28, "S")),
@@ -159,15 +168,18 @@ def _counted(count: int, about_it: int) -> dict[str, Any]:
     twice = _more_than_once((EventKind.ROUTED, EventKind.SENT_TO_TRIAGE)) + _more_than_once((EventKind.MERGED,))
     delays = _delays_s()
     return {
+        "filed": stored,
         "lost": count - stored + by_status.get(Status.SUBMITTED, 0),
         "routed_twice": twice,
         "incidents_of_it": len(of_it),
         "in_it": joined + len(of_it),
+        "followers": joined,
         "missing_from_it": about_it - joined - len(of_it),
         "other_incidents": (db.session.scalar(select(func.count()).select_from(Incident)) or 0) - len(of_it),
         "by_status": by_status,
         "assigned_p50_s": _share_of(delays, 0.5, 2),
         "assigned_p95_s": _share_of(delays, 0.95, 2),
+        "assigned_longest_s": _share_of(delays, 1.0, 2),
     }
 
 

@@ -23,7 +23,9 @@ def local_day(moment: datetime, zone: str) -> date:
 
 @contextmanager
 def frozen_at(moment: datetime) -> Iterator[None]:
-    """Hold the clock at `moment` (aware) in this thread; for tests and for `--at` questions."""
+    """Hold the clock at `moment` (aware) in this thread; for tests, for `--at` questions and for
+    what happens to many things at one moment.
+    """
     if moment.tzinfo is None:
         raise ValueError("frozen_at needs an aware datetime")
     token = _frozen.set(moment.astimezone(UTC))

@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
@@ -238,9 +240,24 @@ class _Holder:
             return snapshot
 
 
+# The snapshot by which something that belongs together is done.
+_held: ContextVar[Reference | None] = ContextVar("held_reference", default=None)
+
+
 def reference() -> Reference:
     """The present application's reference data, no older than CHECK_EVERY_S."""
-    return _holder().current()
+    return _held.get() or _holder().current()
+
+
+@contextmanager
+def held_reference() -> Iterator[Reference]:
+    """One snapshot for all that is done inside, however often it is asked for; for a moment's work only."""
+    ref = reference()
+    token = _held.set(ref)
+    try:
+        yield ref
+    finally:
+        _held.reset(token)
 
 
 def forget() -> None:

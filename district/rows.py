@@ -10,15 +10,15 @@ Relationships are not looked at: give ids. Whatever a row refers to must be in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Dialect, Table, Update, bindparam, inspect
+from sqlalchemy import JSON, Connection, Dialect, Insert, Table, Update, bindparam, inspect
 from sqlalchemy.orm import Mapper
+from sqlalchemy.types import TypeEngine
 
 from district import work
 from district.extensions import Base, db
@@ -68,9 +68,7 @@ def put_all(model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     if gathered is not None:
         gathered.setdefault(model, []).extend(rows)
     elif rows:
-        connection = work.connection()
-        plan = _plan(model, connection.dialect)
-        connection.execute(plan.table.insert(), [plan.defaults | row for row in rows])
+        _insert_many(work.connection(), model, rows)
 
 
 @contextmanager
@@ -88,8 +86,7 @@ def batch() -> Iterator[None]:
             connection = work.connection()
             _write_changes(connection)
             for model, rows in gathered.items():
-                plan = _plan(model, connection.dialect)
-                connection.execute(plan.table.insert(), [plan.defaults | row for row in rows])
+                _insert_many(connection, model, rows)
     finally:
         _gathered.reset(token)
 
@@ -102,23 +99,74 @@ def _write_changes(connection: Connection) -> None:
     changed: dict[tuple[Table, frozenset[str]], list[dict[str, Any]]] = {}
     for row in db.session.dirty:
         state = inspect(row)
-        values = {name: vars(row)[name] for name in state.committed_state if name in state.mapper.column_attrs}
+        values = {name: state.dict[name] for name in state.committed_state if name in state.mapper.column_attrs}
         if values:
             version = state.mapper.version_id_col
             if version is not None:
-                values[version.key] = vars(row)[version.key] + 1
+                values[version.key] = state.dict[version.key] + 1
             (key,) = state.identity
             changed.setdefault((state.mapper.local_table, frozenset(values)), []).append({_ROW_KEY: key, **values})
-        db.session.expire(row)
+    # All of them at once: to expire a single one goes through all of its relationships.
+    db.session.expire_all()
     for (table, names), parameters in changed.items():
-        connection.execute(_update(table, names), parameters)
+        _send_many(connection, _update(table, names, connection.dialect), parameters)
 
 
-@cache
-def _update(table: Table, names: frozenset[str]) -> Update:
+def _insert_many(connection: Connection, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    plan = _plan(model, connection.dialect)
+    _send_many(connection, plan.many, [plan.defaults | row for row in rows])
+
+
+@dataclass(frozen=True)
+class _Many:
+    """A statement for many rows. columns: (name, how the driver wants the value), in the statement's order."""
+
+    sql: str
+    columns: tuple[tuple[str, Process], ...]
+    by_name: bool
+
+
+def _send_many(connection: Connection, statement: _Many, rows: Sequence[dict[str, Any]]) -> None:
+    """What SQLAlchemy would do for each value of each row is known beforehand: only the conversion is left."""
+    converted: list[Any] = [
+        [row[name] if process is None else process(row[name]) for name, process in statement.columns] for row in rows
+    ]
+    if statement.by_name:
+        names = [name for name, _ in statement.columns]
+        connection.exec_driver_sql(statement.sql, [dict(zip(names, row, strict=True)) for row in converted])
+    else:
+        connection.exec_driver_sql(statement.sql, [tuple(row) for row in converted])
+
+
+def _ready(statement: Insert | Update, types: Mapping[str, TypeEngine[Any]], dialect: Dialect) -> _Many:
+    """types: of every parameter, by its name."""
+    compiled = statement.compile(dialect=dialect, column_keys=[name for name in types if name != _ROW_KEY])
+    by_name = not compiled.positional
+    order = list(types) if by_name else list(compiled.positiontup or ())
+    return _Many(
+        str(compiled),
+        tuple((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in order),
+        by_name,
+    )
+
+
+_updates: dict[tuple[Table, frozenset[str], str], _Many] = {}
+
+
+def _update(table: Table, names: frozenset[str], dialect: Dialect) -> _Many:
     """Sets `names` of the row whose primary key is the parameter _ROW_KEY."""
-    (key,) = table.primary_key.columns
-    return table.update().where(key == bindparam(_ROW_KEY)).values({name: bindparam(name) for name in sorted(names)})
+    found = _updates.get((table, names, dialect.name))
+    if found is None:
+        (key,) = table.primary_key.columns
+        types = {name: table.c[name].type for name in sorted(names)}
+        statement = (
+            table.update()
+            .where(key == bindparam(_ROW_KEY, type_=key.type))
+            .values({name: bindparam(name, type_=kind) for name, kind in types.items()})
+        )
+        found = _ready(statement, types | {_ROW_KEY: key.type}, dialect)
+        _updates[table, names, dialect.name] = found
+    return found
 
 
 @dataclass(frozen=True)
@@ -126,6 +174,7 @@ class _Plan:
     """How a table's rows are inserted. columns: (name, plain default, how the driver wants the value).
 
     order: the names in the statement's order, None where it takes them by name. counted: the id the database gives.
+    many: the same for many rows, of which it gives no ids.
     """
 
     table: Table
@@ -134,6 +183,7 @@ class _Plan:
     defaults: dict[str, Any]
     order: tuple[str, ...] | None
     counted: str | None
+    many: _Many
 
 
 _plans: dict[tuple[type[Any], str], _Plan] = {}
@@ -167,6 +217,7 @@ def _make(model: type[Any], dialect: Dialect) -> _Plan:
         process = column.type.dialect_impl(dialect).bind_processor(dialect)
         columns.append((column.key, default.arg if default is not None else None, process))
     insert = table.insert()
+    many = _ready(insert, {name: table.c[name].type for name, _, _ in columns}, dialect)
     if counted is not None:
         insert = insert.returning(counted)
     compiled = insert.compile(dialect=dialect, column_keys=[name for name, _, _ in columns])
@@ -178,6 +229,7 @@ def _make(model: type[Any], dialect: Dialect) -> _Plan:
         {name: default for name, default, _ in columns},
         order,
         counted.key if counted is not None else None,
+        many,
     )
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from district.categories.models import LimitUnit
@@ -75,15 +76,13 @@ class WorkingCalendar:
         """The first moment, in UTC, at which `length` has passed since `start` as limits of this unit count it."""
         if unit is LimitUnit.HOURS or length <= timedelta():
             return start.astimezone(UTC) + max(length, timedelta())
-        local = self._local(start)
-        return self._utc(local + length if unit is LimitUnit.CALENDAR_DAYS else self._after_working(local, length))
+        return _after(self, start, length, unit)
 
     def before(self, end: datetime, length: timedelta, unit: LimitUnit) -> datetime:
         """The last moment, in UTC, from which `length` passes until `end`: what `after` would lead back from."""
         if unit is LimitUnit.HOURS or length <= timedelta():
             return end.astimezone(UTC) - max(length, timedelta())
-        local = self._local(end)
-        return self._utc(local - length if unit is LimitUnit.CALENDAR_DAYS else self._before_working(local, length))
+        return _before(self, end, length, unit)
 
     def between(self, start: datetime, end: datetime, unit: LimitUnit) -> timedelta:
         """How much time passes from `start` to `end` as limits of this unit count it; nothing when end is first."""
@@ -182,6 +181,25 @@ class WorkingCalendar:
                         worked += max(min(end, midnight + closes) - max(start, midnight + opens), timedelta())
             day += _DAY
         return worked
+
+
+# What is routed together begins at one moment: most of its deadlines were worked out a moment ago.
+
+
+@lru_cache(maxsize=1024)
+def _after(calendar: WorkingCalendar, start: datetime, length: timedelta, unit: LimitUnit) -> datetime:
+    local = calendar._local(start)
+    if unit is LimitUnit.CALENDAR_DAYS:
+        return calendar._utc(local + length)
+    return calendar._utc(calendar._after_working(local, length))
+
+
+@lru_cache(maxsize=1024)
+def _before(calendar: WorkingCalendar, end: datetime, length: timedelta, unit: LimitUnit) -> datetime:
+    local = calendar._local(end)
+    if unit is LimitUnit.CALENDAR_DAYS:
+        return calendar._utc(local - length)
+    return calendar._utc(calendar._before_working(local, length))
 
 
 def _since_midnight(text: str) -> timedelta:

@@ -6,10 +6,11 @@ limit changes, and comes out the same however often that is done.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import lru_cache
 
 from district.categories.models import LimitUnit
 from district.deadlines.calendar import WorkingCalendar
@@ -122,9 +123,10 @@ class Reminders:
     supervision_hours: int = 8
 
 
+@lru_cache(maxsize=512)
 def steps(
     calendar: WorkingCalendar, limit: Limit, due: datetime, reminders: Reminders
-) -> Sequence[tuple[Step, datetime]]:
+) -> tuple[tuple[Step, datetime], ...]:
     """Each step with its moment, earliest first, for a clock that runs until `due`."""
     length = calendar.length(limit.value, limit.unit)
 
@@ -134,10 +136,10 @@ def steps(
     def late(hours: int) -> datetime:
         return calendar.after(due, timedelta(hours=hours), limit.unit)
 
-    return [
+    return (
         (Step.SOON, left(reminders.yellow)),
         (Step.PRESSING, left(reminders.red)),
         (Step.OVERDUE, due),
         (Step.HEAD, late(reminders.head_hours)),
         (Step.SUPERVISION, late(max(reminders.head_hours, reminders.supervision_hours))),
-    ]
+    )

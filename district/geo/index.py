@@ -141,11 +141,15 @@ class Locator:
         """The codes of the areas on the other side of a border within the metres (at most NEAR_BORDER_M), nearest
         first; none for a point that no area holds.
         """
-        here = self.locate(latitude, longitude)
-        if not here.near_border:
+        if not self._columns or longitude < self._west or latitude < self._south:
             return ()
         row, column = self._row(latitude), self._column(longitude)
-        near = self._near_areas(self._cells[row * self._columns + column], latitude, longitude)
+        cell = self._cells.get(row * self._columns + column) if row < self._rows and column < self._columns else None
+        # Most points are far from every border: that is found sooner than where they lie.
+        near = self._near_areas(cell, latitude, longitude) if cell is not None and cell.area_edges else {}
+        if not any(metres <= within_m for metres in near.values()):
+            return ()
+        here = self.locate(latitude, longitude)
         return tuple(code for code in here.near_border if near[code] <= within_m)
 
     def _holding(self, cell: _Cell, row: int, latitude: float, longitude: float) -> list[int]:

@@ -189,12 +189,18 @@ def _at_incidents(newcomers: Sequence[Newcomer], rule: Rule) -> dict[int, _Targe
     if not rest:
         return found
     around = _around(rest, rule)
+    alike: dict[int, list[Newcomer]] = defaultdict(list)
+    for one in rest:
+        alike[one.category_id or 0].append(one)
     looked_again = False
     for one in sorted(rest, key=lambda one: one.report.id):
         if one.report.id in found:
             continue
-        near = [other for other in rest if other.report.id not in found and _is_like(one, other, rule)]
-        if len(near) + around.get(one.report.id, {}).get(one.category_id or 0, 0) < rule.reports:
+        there, others = around.get(one.report.id, {}).get(one.category_id or 0, 0), alike[one.category_id or 0]
+        if len(others) + there < rule.reports:
+            continue
+        near = [other for other in others if other.report.id not in found and _is_like(one, other, rule)]
+        if len(near) + there < rule.reports:
             continue
         if not looked_again:
             looked_again = True

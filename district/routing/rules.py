@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A rule book remembers no more decisions than this; a district has a few thousand kinds of reports at most.
+_MOST_REMEMBERED = 4096
+# What no two reports share: remembered is what a condition says of it, not the words or the minute themselves.
+_PASSING = frozenset({"text", "time"})
 ANY = "*"
 PRIMARY, CO, SUPERVISE, BROADCAST, NONE = "primary", "co", "supervise", "broadcast", "none"
 AUTO, MANUAL_CONFIRM, MANUAL_QUEUE = "auto", "manual_confirm", "manual_queue"
@@ -147,6 +151,18 @@ class _Rule:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Concerned:
+    """The rules for one category, type of facility and area, and on what else their decision depends.
+
+    fields: what their conditions ask for; passing: the conditions that ask for what no two reports share.
+    """
+
+    rules: tuple[_Rule, ...]
+    fields: tuple[str, ...]
+    passing: tuple[Condition, ...]
+
+
 class _CannotHaveIt(Exception):
     """A rule's unit cannot be given the report. why: a name under `routing.trace`."""
 
@@ -172,13 +188,46 @@ class RuleBook:
                 for area in units[code].area_codes:
                     self._streets.setdefault(area, code)
         self._by_category: dict[tuple[str | None, str | None], tuple[_Rule, ...]] = {}
+        self._concerned: dict[tuple[str | None, ...], _Concerned] = {}
+        self._decisions: dict[tuple[Any, ...], Decision] = {}
 
     def __len__(self) -> int:
         return len(self._rules)
 
     def choose(self, facts: Facts) -> Decision:
-        """The decision for these facts. Never raises, never without an answer."""
-        concerned = [rule for rule in self._for_category(facts) if rule.is_about(facts)]
+        """The decision for these facts. Never raises, never without an answer.
+
+        Facts that no rule can tell apart have one decision, worked out once.
+        """
+        about = (facts.category, facts.category_major, facts.facility_type, facts.area)
+        concerned = self._concerned.get(about)
+        if concerned is None:
+            concerned = self._concerned_by(facts)
+            if len(self._concerned) < 2 * _MOST_REMEMBERED:
+                self._concerned[about] = concerned
+        fields = facts.fields
+        key = (
+            about, facts.facility_maintainer, facts.facility_owner, facts.compound_property, facts.has_place,
+            facts.category_name, facts.facility_name, facts.area_name, facts.compound_name,
+            tuple([fields[name] for name in concerned.fields]),
+            tuple([condition.failure(fields) for condition in concerned.passing]),
+        )  # fmt: skip
+        decision = self._decisions.get(key)
+        if decision is None:
+            decision = self._work_out(facts, concerned.rules)
+            if len(self._decisions) >= _MOST_REMEMBERED:
+                self._decisions.clear()
+            self._decisions[key] = decision
+        return decision
+
+    def _concerned_by(self, facts: Facts) -> _Concerned:
+        rules = tuple(rule for rule in self._for_category(facts) if rule.is_about(facts))
+        conditions = [rule.condition for rule in rules if rule.condition is not None]
+        passing = tuple(condition for condition in conditions if condition.fields & _PASSING)
+        fields = frozenset[str]().union(*(condition.fields for condition in conditions)) - _PASSING
+        return _Concerned(rules, tuple(sorted(fields)), passing)
+
+    def _work_out(self, facts: Facts, concerned: Sequence[_Rule]) -> Decision:
         trace: list[dict[str, Any]] = []
         winner: _Rule | None = None
         unit: str | None = None

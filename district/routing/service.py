@@ -25,7 +25,7 @@ from district.extensions import db
 from district.facilities.models import Facility
 from district.geo.gazetteer import Found, NamedPoint
 from district.messages import t
-from district.reference import CategoryRef, Reference, UnitRef, reference
+from district.reference import CategoryRef, Reference, UnitRef, held_reference, reference
 from district.reports import merging
 from district.reports import service as reports
 from district.reports.models import Report
@@ -114,9 +114,8 @@ def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
     ).all()
     if not rows:
         return 0
-    ref = reference()
     verdicts: dict[int, tuple[Report, _Verdict]] = {}
-    with batch():
+    with held_reference() as ref, batch():
         for report, *columns in rows:
             facility = _FacilityFacts(*columns) if columns[0] is not None else None
             try:
@@ -126,17 +125,19 @@ def route_waiting(limit: int = 50, *, only: Sequence[int] | None = None) -> int:
                 _put_off(report, type(error).__name__)
         gathered = gathering.gather([_newcomer(report, verdict) for report, verdict in verdicts.values()], ref)
         joining = gathered.joining()
-        for report_id, (report, verdict) in verdicts.items():
-            if report_id in gathered.busy:
-                report.route_after = clock.now() + BUSY
-            elif report_id not in joining:
-                try:
-                    _apply(report, verdict, ref)
-                except DistrictError as error:
-                    # The verbs refuse before they change anything.
-                    _put_off(report, error.code)
-        for head in gathered.heads:
-            _join(head, verdicts, ref)
+        # What is written together happens at one moment.
+        with clock.frozen_at(clock.now()):
+            for report_id, (report, verdict) in verdicts.items():
+                if report_id in gathered.busy:
+                    report.route_after = clock.now() + BUSY
+                elif report_id not in joining:
+                    try:
+                        _apply(report, verdict, ref)
+                    except DistrictError as error:
+                        # The verbs refuse before they change anything.
+                        _put_off(report, error.code)
+            for head in gathered.heads:
+                _join(head, verdicts, ref)
     gathering.finish(gathered)
     return len(rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -311,3 +312,62 @@ def test_the_order_in_which_rules_are_written_does_not_matter_when_priorities_di
     shuffled = list(rules)
     chance.shuffle(shuffled)
     assert choose(facts, book(*rules)) == choose(facts, book(*shuffled))
+
+
+# A rule book remembers its decisions
+
+_CONDITIONS = [
+    "", "text contains lamp", "not text contains lamp and intent = report", "time in 22:00..06:00", "weekday in 1..5",
+    "category.facility_type = facility.type", "facility.maintainer_unit is not null", "location.in_compound",
+    "urgency = critical or compound is null", "facility.state = broken", "broken (",
+]  # fmt: skip
+_telling_rules = st.builds(
+    rule,
+    st.uuids().map(str),
+    st.one_of(codes, marks),
+    priority=st.integers(0, 3),
+    category_codes=st.sampled_from([("*",), ("01037",)]),
+    facility_types=st.sampled_from([("*",), ("T1",)]),
+    area_codes=st.sampled_from([("*",), ("A1",)]),
+    major=st.sampled_from(["*", "public"]),
+    condition=st.sampled_from(_CONDITIONS),
+    role=st.sampled_from(["primary", "primary", "co", "none"]),
+    mode=st.sampled_from(["auto", "auto", "manual_confirm", "reply_only"]),
+)
+_all_facts = st.builds(
+    Facts,
+    intent=st.sampled_from(["report", "consult"]),
+    urgency=st.sampled_from(["normal", "critical"]),
+    text=st.sampled_from(["the lamp is out", "a hole"]),
+    category=st.sampled_from([None, "01037"]),
+    category_major=st.sampled_from([None, "public"]),
+    category_facility_type=st.sampled_from([None, "T1"]),
+    facility=st.sampled_from([None, "F1"]),
+    facility_type=st.sampled_from([None, "T1", "T2"]),
+    facility_state=st.sampled_from([None, "broken"]),
+    facility_maintainer=some,
+    facility_owner=some,
+    area=st.sampled_from([None, "A1", "A2"]),
+    compound=st.sampled_from([None, "XQ"]),
+    compound_property=some,
+    has_place=st.booleans(),
+    at=st.sampled_from([None, datetime(2026, 11, 26, 23, 5, tzinfo=UTC), datetime(2026, 11, 28, 12, 0, tzinfo=UTC)]),
+    category_name=st.sampled_from(["", "street lamp"]),
+    facility_name=st.sampled_from(["", "a lamp"]),
+    area_name=st.sampled_from(["", "East"]),
+    compound_name=st.sampled_from(["", "Spring"]),
+)
+
+
+@given(st.lists(_telling_rules, max_size=8), st.lists(_all_facts, min_size=2, max_size=20))
+def test_a_book_that_was_asked_before_decides_as_a_new_one(rules: list[RuleRef], asked: list[Facts]) -> None:
+    old = book(*rules)
+    for facts in [*asked, *asked]:
+        assert old.choose(facts) == book(*rules).choose(facts)
+
+
+def test_facts_that_differ_only_in_what_no_rule_asks_for_share_one_decision() -> None:
+    asked = book(rule("R1", "LAMPS", condition="text contains lamp"), rule("R2", "ROADS", priority=1))
+    first = asked.choose(LAMP)
+    assert asked.choose(replace(LAMP, text="this lamp flickers", facility="F9", urgency="urgent")) is first
+    assert asked.choose(replace(LAMP, text="a hole")).unit == "ROADS"
