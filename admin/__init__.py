@@ -15,6 +15,7 @@ from admin import (  # noqa: F401  routes
     merging,
     notices,
     registry,
+    replies,
     report_page,
     residents,
     roster,

@@ -30,6 +30,7 @@ _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
 _COMMAND = frozenset({Role.ACCEPTOR, Role.DISPATCHER, Role.SHIFT_LEAD})
 _OVERSIGHT = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR})
 _KEEPS = frozenset({Role.ADMINISTRATOR})
+_KEEPS_REPLIES = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD})
 _KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGER})
 
 # Every other endpoint and the roles that may ask for it; one that is not here is refused to all.
@@ -98,6 +99,12 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "end_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "tell_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "anything_else": _EVERYBODY,
+    "preview_reply": _ACTS,
+    "reply_templates": _KEEPS_REPLIES,
+    "add_reply_template": _KEEPS_REPLIES,
+    "reply_template": _KEEPS_REPLIES,
+    "save_reply_template": _KEEPS_REPLIES,
+    "end_reply_template": _KEEPS_REPLIES,
 }
 # Somebody without any role can still leave.
 _ALWAYS = frozenset({"log_out"})

@@ -46,6 +46,9 @@ STAFF = {
     "admin.staff": ("admin", "/admin/staff"),
     "admin.add_staff": ("admin", "/admin/staff/new"),
     "admin.calendar": ("admin", "/admin/calendar"),
+    "admin.reply_templates": ("admin", "/admin/reply-templates"),
+    "admin.add_reply_template": ("admin", "/admin/reply-templates/new"),
+    "admin.reply_template": ("admin", "/admin/reply-templates/1"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
     "admin.rules": ("admin", "/admin/rules"),
@@ -118,7 +121,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|status)"
+    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|reply|reportpage|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 
