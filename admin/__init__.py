@@ -22,6 +22,7 @@ from admin import (  # noqa: F401  routes
     rules,
     showing,
     telephone,
+    together,
     where,
 )
 from admin.guard import pages

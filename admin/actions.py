@@ -22,7 +22,7 @@ from district.extensions import db
 from district.messages import speaking, t
 from district.people.models import Staff
 from district.replies import service as replies
-from district.reports import extensions, guards, parts, photos, questions, sight, splitting, standards
+from district.reports import extensions, guards, mentions, parts, photos, questions, sight, splitting, standards
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.states import Action
@@ -149,9 +149,10 @@ def _hand_back(report: Report, by: Staff, sent: Sent) -> None:
 
 
 def _comment(report: Report, by: Staff, sent: Sent) -> None:
-    reports.comment(
-        report, by=by, text=sent.text("text"), photo_ids=sent.photo_ids, is_public=sent.text("public") == "1"
-    )
+    if sent.text("public") == "1":
+        reports.comment(report, by=by, text=sent.text("text"), photo_ids=sent.photo_ids)
+    else:
+        mentions.note(report, by=by, text=sent.text("text"), photo_ids=sent.photo_ids)
 
 
 def _ask_extension(report: Report, by: Staff, sent: Sent) -> None:

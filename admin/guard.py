@@ -99,6 +99,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "end_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "tell_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "anything_else": _EVERYBODY,
+    "here": _EVERYBODY,
     "preview_reply": _ACTS,
     "reply_templates": _KEEPS_REPLIES,
     "add_reply_template": _KEEPS_REPLIES,

@@ -187,6 +187,13 @@ def whole(report_id: int) -> Report | None:
     return found
 
 
+def events_since(report_id: int, event_id: int) -> list[ReportEvent]:
+    """What has happened to a report after this line of its history, oldest first."""
+    query = select(ReportEvent).where(ReportEvent.report_id == report_id, ReportEvent.id > event_id)
+    query = query.options(joinedload(ReportEvent.staff), joinedload(ReportEvent.unit))
+    return list(db.session.scalars(query.order_by(ReportEvent.id)))
+
+
 def of_resident(resident_id: int, *, limit: int = 50, with_parts: bool = True) -> list[Report]:
     """A resident's own reports and those they follow, newest first. with_parts: with what a page shows of them."""
     followed = select(ReportFollower.report_id).where(ReportFollower.resident_id == resident_id)

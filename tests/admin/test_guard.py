@@ -175,6 +175,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "unmerge": f"/admin/reports/{report.number}/unmerge",
         "end_incident": "/admin/incidents/999/end",
         "tell_incident": "/admin/incidents/999/tell",
+        "here": f"/admin/reports/{report.number}/here",
         "preview_reply": f"/admin/reports/{report.number}/reply-preview",
         "save_reply_template": "/admin/reply-templates/save",
         "end_reply_template": "/admin/reply-templates/999/end",
