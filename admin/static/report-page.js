@@ -32,7 +32,12 @@
       const wait = document.visibilityState === 'visible' ? HERE_EVERY_S : HIDDEN_EVERY_S;
       if (Date.now() - last >= wait * 1000) say();
     }, 1000);
-    document.addEventListener('htmx:afterSettle', (event) => { if (event.detail.target && event.detail.target.id === 'sheet-body') say(); });
+    document.addEventListener('htmx:afterSettle', (event) => {
+      const target = event.detail.target;
+      if (target && target.id === 'sheet-body') say();
+      // An open form lies over the page: it is said there, too.
+      if (target && target.id === 'here' && $('#here-sheet')) $('#here-sheet').replaceChildren(...[...target.children].map((one) => one.cloneNode(true)));
+    });
     const sheet = $('#sheet');
     if (sheet) sheet.addEventListener('close', say);
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') say(); });

@@ -86,9 +86,14 @@ def values_of(report: Report) -> dict[str, str]:
             "unit": unit.name if unit else "",
             "due": f"{due.astimezone(zone):%m-%d %H:%M}" if due else "",
             "category": name.replace("_", " ") if language() != CHINESE else name,
-            "place": report.address or (report.facility.address if report.facility else ""),
+            "place": report.address or (report.facility.address if report.facility else "") or _area(report),
             "status": t(f"status.plain.{PLAIN[Status(report.status)]}", unit=unit.name if unit else ""),
         }
+
+
+def _area(report: Report) -> str:
+    areas = reference().areas_by_code
+    return "".join(areas[code].name for code in (report.area_code, report.community_code) if code in areas)
 
 
 def spoken_to(report: Report) -> str:
@@ -99,14 +104,14 @@ def spoken_to(report: Report) -> str:
 
 @dataclass(frozen=True)
 class Offer:
-    """A prepared reply for one report. text: its placeholders filled, as far as there is something to say."""
+    """A prepared reply for one report. text: its placeholders filled."""
 
     template: ReplyTemplate
     text: str
 
 
 def offers(report: Report) -> list[Offer]:
-    """The prepared replies for this report, those made for its category first."""
+    """The prepared replies that can be sent about this report now, those made for its category first."""
     category = reference().categories_by_id.get(report.category_id) if report.category_id else None
     code = category.code if category else ""
     values, tag = values_of(report), spoken_to(report)
@@ -117,7 +122,9 @@ def offers(report: Report) -> list[Offer]:
         if row.statuses and report.status not in row.statuses:
             continue
         words = row.words if tag == CHINESE or not row.words_en else row.words_en
-        found.append(Offer(row, fill(words, values)[0]))
+        text, empty = fill(words, values)
+        if not empty:
+            found.append(Offer(row, text))
     return sorted(found, key=lambda offer: (not offer.template.category_codes, not offer.template.statuses))
 
 
