@@ -57,11 +57,6 @@
       if (Date.now() - last >= wait * 1000 - 500) look();
     }, 1000);
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible' && Date.now() - last > 5000) look(); });
-    const plainTitle = document.title;
-    document.addEventListener('htmx:oobAfterSwap', () => {
-      const moved = Number(($('#fresh') || { dataset: {} }).dataset.moved || 0);
-      document.title = moved ? `(${moved}) ${plainTitle}` : plainTitle;
-    });
   }
 
   // ---------------------------------------------------------------- the sheet: a form over the page
@@ -186,16 +181,6 @@
 
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') for (const open of $$('details.more-menu[open], details.bar-more[open], details.filters[open]')) { open.open = false; $('summary', open).focus(); }
-    if (event.target.closest('input, textarea, select, dialog') || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === '/') { const find = $('#find'); if (find) { event.preventDefault(); find.focus(); find.select(); } }
-    if (event.key === 'j' || event.key === 'k') {
-      const links = $$('.work-link');
-      if (!links.length) return;
-      const at = links.indexOf(document.activeElement);
-      const next = links[Math.min(links.length - 1, Math.max(0, at + (event.key === 'j' ? 1 : -1)))];
-      next.focus();
-      next.scrollIntoView({ block: 'center' });
-    }
   });
 
   document.addEventListener('htmx:sendError', () => toast(words.offline, 'bad'));
