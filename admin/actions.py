@@ -177,6 +177,10 @@ def _suspend(report: Report, by: Staff, sent: Sent) -> None:
     reports.suspend(report, by=by, reason=sent.text("reason"), until=datetime.combine(day, time(), zone()))
 
 
+def _standing_at(sent: Sent) -> tuple[float | None, float | None]:
+    return sent.degrees("at_latitude"), sent.degrees("at_longitude")
+
+
 def _split(report: Report, by: Staff, sent: Sent) -> None:
     chosen = [int(text) for text in sent.fields.getlist("move") if text.isascii() and text.isdecimal()][:9]
     splitting.split(
@@ -196,10 +200,10 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
         report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
     ),
     Action.VERIFY: lambda report, by, sent: reports.verify(
-        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
+        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids, place=_standing_at(sent)
     ),
     Action.REFUSE_VERIFICATION: lambda report, by, sent: reports.refuse_verification(
-        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
+        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids, place=_standing_at(sent)
     ),
     Action.REJECT: _reject,
     Action.REOPEN: lambda report, by, sent: reports.reopen(

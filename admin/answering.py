@@ -13,7 +13,7 @@ from district.people.roles import Role
 from district.people.service import unit_and_below
 from district.reference import reference
 from district.replies import service as replies
-from district.reports import hand_backs, mentions, parts, precedents, queries
+from district.reports import hand_backs, mentions, parts, precedents, queries, spot
 from district.reports.models import Report
 from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Action, Status
 
@@ -58,6 +58,8 @@ def for_form(report: Report, action: Action) -> dict[str, Any]:
         return {"open_parts": [units[part.unit_id].name for part in parts.open_parts(report) if part.unit_id in units]}
     if action is Action.REPLY:
         return {"offers": replies.offers(report), "longest_reply": replies.LONGEST_REPLY} | shown_reply(report, "")
+    if action in (Action.VERIFY, Action.REFUSE_VERIFICATION):
+        return {"spot_limit": spot.limit_m()}
     if action is Action.REMOVE_CO:
         return {"co_parts": parts.open_parts(report)}
     if action is Action.COMMENT:

@@ -100,6 +100,8 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "tell_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "anything_else": _EVERYBODY,
     "here": _EVERYBODY,
+    "around_reports": _EVERYBODY,
+    "around_facilities": _EVERYBODY,
     "alarm": _EVERYBODY,
     "next_report": _EVERYBODY,
     "preview_reply": _ACTS,

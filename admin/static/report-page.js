@@ -75,4 +75,33 @@
     area.setSelectionRange(before.length + put.length, before.length + put.length);
     for (const other of box.querySelectorAll('[data-mention]')) other.hidden = false;
   });
+
+  // ---------------------------------------------------------------- before and after
+
+  for (const figure of document.querySelectorAll('[data-compare]')) {
+    const frame = $('.compare-frame', figure), slider = $('input', figure);
+    figure.hidden = false;
+    slider.addEventListener('input', () => frame.style.setProperty('--at', `${slider.value}%`));
+  }
+
+  // ---------------------------------------------------------------- how far from the report a check is made
+
+  const METRES_A_DEGREE = 111320;
+
+  document.addEventListener('click', (event) => {
+    if (!event.target.closest('[data-spot-ask]')) return;
+    const box = event.target.closest('[data-spot]'), said = $('[data-spot-said]', box);
+    const texts = JSON.parse(box.dataset.texts);
+    const say = (text, isFar) => { said.textContent = text; said.classList.toggle('is-far', Boolean(isFar)); };
+    if (!navigator.geolocation) { say(texts.failed, true); return; }
+    say(texts.asking);
+    navigator.geolocation.getCurrentPosition(({ coords }) => {
+      $('[name=at_latitude]', box).value = coords.latitude.toFixed(6);
+      $('[name=at_longitude]', box).value = coords.longitude.toFixed(6);
+      const north = (coords.latitude - Number(box.dataset.latitude)) * METRES_A_DEGREE;
+      const east = (coords.longitude - Number(box.dataset.longitude)) * METRES_A_DEGREE * Math.cos((coords.latitude * Math.PI) / 180);
+      const metres = Math.round(Math.hypot(north, east)), isFar = metres > Number(box.dataset.limit);
+      say((isFar ? texts.warn : texts.at).replace('{n}', metres).replace('{limit}', box.dataset.limit), isFar);
+    }, () => say(texts.failed, true), { enableHighAccuracy: true, timeout: 15000, maximumAge: 30000 });
+  });
 })();

@@ -374,6 +374,41 @@ def test_pictures_open_large_and_are_leafed_by_keys(visit: Visit, backstage: Fla
     watched.until("!document.querySelector('.lightbox').open")
 
 
+def test_a_repair_is_compared_and_checked_on_the_spot(visit: Visit, backstage: Flask, database: Path) -> None:
+    number = new_report(backstage, assigned=True)
+    repairer = visit("sz-ld")
+    page = repairer.open(f"/admin/reports/{number}/do/resolve")
+    page.set_input_files(
+        "#sheet input[type=file]", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg(colour="red")}
+    )
+    page.fill("#f-note", "换了灯泡")
+    page.click("#sheet button[type=submit]")
+    page.wait_for_selector("[data-toast]")
+    here = {"latitude": 50.4276, "longitude": 124.1273}
+    watched = visit("shift1", **PHONE, geolocation=here, permissions=["geolocation"])
+    page = watched.open(f"/admin/reports/{number}")
+    page.locator(".compare").scroll_into_view_if_needed()
+    page.locator(".compare input").press("ArrowLeft")
+    watched.until("document.querySelector('.compare-frame').style.getPropertyValue('--at') === '49%'")
+    # A tap shows a picture in its own size, another one fits it again.
+    page.locator(".strip-list a").first.tap()
+    watched.until("document.querySelector('.lightbox').open")
+    watched.until("document.querySelector('.lightbox-image').naturalWidth > 0")
+    page.locator(".lightbox-image").tap()
+    watched.until("document.querySelector('.lightbox.is-zoomed') !== null")
+    page.locator(".lightbox-image").tap(position={"x": 60, "y": 60})
+    watched.until("document.querySelector('.lightbox.is-zoomed') === null")
+    page.keyboard.press("Escape")
+    watched.open(f"/admin/reports/{number}/do/verify")
+    page.locator("[data-spot-ask]").tap()
+    page.wait_for_selector("[data-spot-said]:not(:empty)")
+    watched.until("document.querySelector('[name=at_latitude]').value === '50.427600'")
+    assert page.inner_text("[data-spot-said]") == "在现场，相距 21 米"
+    page.locator("#sheet button[type=submit]").tap()
+    page.wait_for_selector("[data-toast]")
+    assert status_of(database, number) == "closed"
+
+
 def test_a_report_is_assigned_without_scripts(visit: Visit, backstage: Flask, database: Path) -> None:
     number = new_report(backstage)
     page = visit("dispatcher1", java_script_enabled=False).open(f"/admin/reports/{number}")

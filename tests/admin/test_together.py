@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from district import clock
+from district.categories.models import Urgency
 from district.extensions import db
 from district.notices.models import StaffNotice
 from district.people.roles import Role
@@ -14,7 +18,7 @@ from district.reports.models import ReportEvent
 from district.reports.states import Status
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, shown, words_of
-from tests.factories import SmallDistrict, make_report, make_staff
+from tests.factories import MIDDLE, SmallDistrict, make_facility, make_report, make_staff
 
 
 class TestPresence:
@@ -178,3 +182,94 @@ class TestSplitting:
         with unit_of_work():
             assert reports.lock(report.id).status == Status.ASSIGNED
         assert len(db.session.scalars(select(type(report).id)).all()) == 1
+
+
+class TestOnTheSpot:
+    @pytest.mark.parametrize(
+        ("north", "said", "far"), [(0.0003, "在现场，相距 33 米", None), (0.01, "不在现场，相距 1113 米", True)]
+    )
+    def test_how_far_a_check_was_is_kept_but_not_where(
+        self, district: SmallDistrict, log_in: LogIn, north: float, said: str, far: bool | None
+    ) -> None:
+        report = make_report(district, Status.RESOLVED)
+        one = log_in("verifier")
+        place = {"at_latitude": f"{MIDDLE[0] + north:.6f}", "at_longitude": f"{MIDDLE[1]:.6f}"}
+        assert one.act(report, "verify", **place).status_code == 302
+        event = db.session.scalars(select(ReportEvent).where(ReportEvent.kind == "verified")).one()
+        assert event.data.get("far") is far
+        assert place["at_latitude"] not in str(event.data)
+        assert said in words_of(one.get(f"/admin/reports/{report.number}"))
+
+    def test_it_may_be_left_out(self, district: SmallDistrict, log_in: LogIn) -> None:
+        report = make_report(district, Status.RESOLVED)
+        assert log_in("verifier").act(report, "refuse_verification", note="还不亮").status_code == 302
+        event = db.session.scalars(select(ReportEvent).where(ReportEvent.kind == "verification_refused")).one()
+        assert event.data == {}
+
+    def test_nonsense_is_refused_and_the_words_stay(self, district: SmallDistrict, log_in: LogIn) -> None:
+        report = make_report(district, Status.RESOLVED)
+        answer = log_in("verifier").act(report, "refuse_verification", note="还不亮", at_latitude="x", at_longitude="1")
+        assert answer.status_code == 422
+        assert "还不亮" in answer.text
+
+
+class TestAround:
+    def test_open_reports_and_facilities_nearby_are_on_the_map_and_named(
+        self, district: SmallDistrict, log_in: LogIn
+    ) -> None:
+        report, near = make_report(district, Status.ASSIGNED), make_report(district, latitude=MIDDLE[0] + 0.0005)
+        make_report(district, latitude=MIDDLE[0] + 0.01)  # too far
+        make_report(district, Status.REJECTED)  # over
+        with unit_of_work():
+            lamp = make_facility(district.lamps, latitude=MIDDLE[0] + 0.0004)
+            make_facility(district.lamps, latitude=MIDDLE[0] + 0.01)
+        one = log_in("dispatcher")
+        pins = one.get(f"/admin/reports/{report.number}/around/reports.json").get_json()["reports"]
+        assert [pin["detail"].split()[0] for pin in pins] == [near.number]
+        dots = one.get(f"/admin/reports/{report.number}/around/facilities.json").get_json()["facilities"]
+        assert [dot["code"] for dot in dots] == [lamp.code17]
+        page = words_of(one.get(f"/admin/reports/{report.number}"))
+        assert f"{near.number} · 相距 56 米" in page
+        assert lamp.name in page
+
+    def test_nobody_sees_another_units_report_that_way(self, district: SmallDistrict, log_in: LogIn) -> None:
+        mine, other = make_report(district, Status.ASSIGNED), make_report(district)
+        with unit_of_work():
+            reports.assign(reports.lock(other.id), district.street.id, by=reports.SYSTEM)
+        one = log_in("handler")
+        assert one.get(f"/admin/reports/{mine.number}/around/reports.json").get_json() == {"reports": []}
+        assert one.get(f"/admin/reports/{other.number}/around/reports.json").status_code == 404
+        assert one.get(f"/admin/reports/{other.number}/around/facilities.json").status_code == 404
+
+
+class TestNext:
+    def test_the_next_one_of_my_work_and_round_again(self, district: SmallDistrict, log_in: LogIn) -> None:
+        numbers = {make_report(district, Status.TRIAGE).number for _ in range(2)}
+        make_report(district, Status.ASSIGNED)
+        one = log_in("dispatcher")
+        first = one.get("/admin/next").get_json()["address"].rpartition("/")[2]
+        second = one.get("/admin/next", query_string={"after": first}).get_json()["address"].rpartition("/")[2]
+        assert {first, second} == numbers
+        assert one.get("/admin/next", query_string={"after": second}).get_json()["address"].endswith(first)
+
+    def test_there_may_be_none(self, district: SmallDistrict, log_in: LogIn) -> None:
+        only = make_report(district, Status.TRIAGE)
+        assert log_in("dispatcher").get(f"/admin/next?after={only.number}").get_json() == {"address": None}
+        assert log_in("leader").get("/admin/next").get_json() == {"address": None}
+
+
+class TestAlarm:
+    def test_only_new_critical_reports_that_one_may_see(self, district: SmallDistrict, log_in: LogIn) -> None:
+        make_report(district)
+        critical = make_report(district, urgency=Urgency.CRITICAL)
+        since = {"since": str(clock.now().timestamp())}
+        heard = log_in("dispatcher").get("/admin/alarm", query_string=since).get_json()["reports"]
+        assert [one["number"] for one in heard] == [critical.number]
+        assert log_in("handler").get("/admin/alarm", query_string=since).get_json()["reports"] == []
+        with clock.frozen_at(clock.now() + timedelta(minutes=5)):
+            later = {"since": str(clock.now().timestamp())}
+            assert log_in("dispatcher").get("/admin/alarm", query_string=later).get_json()["reports"] == []
+
+    @pytest.mark.parametrize("since", ["", "x", "nan", "1e99", "-1e18"])
+    def test_nonsense_means_now(self, district: SmallDistrict, log_in: LogIn, since: str) -> None:
+        assert log_in("dispatcher").get("/admin/alarm", query_string={"since": since}).status_code == 200

@@ -65,6 +65,7 @@ NO_PAGES = {
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.incident_places", "admin.alarm", "admin.next_report",
+    "admin.around_reports", "admin.around_facilities",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 
