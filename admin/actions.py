@@ -101,6 +101,9 @@ def _unit(sent: Sent) -> int:
 
 
 def _assign(report: Report, by: Staff, sent: Sent) -> None:
+    if report.unit_id is not None and "note" in sent.fields and not sent.text("note"):
+        # Whoever has it wants to know why it goes; a proposal that is taken with one tap says so itself.
+        raise BadInput(fields={"note": "reportpage.problem.why_moved"})
     standard = sent.text("standard") if "standard" in sent.fields else None
     reports.assign(report, _unit(sent), by=by, note=sent.text("note"), standard_code=standard)
 

@@ -273,3 +273,17 @@ class TestAlarm:
     @pytest.mark.parametrize("since", ["", "x", "nan", "1e99", "-1e18"])
     def test_nonsense_means_now(self, district: SmallDistrict, log_in: LogIn, since: str) -> None:
         assert log_in("dispatcher").get("/admin/alarm", query_string={"since": since}).status_code == 200
+
+
+class TestMovingToAnotherUnit:
+    def test_it_needs_a_reason_and_keeps_it(self, district: SmallDistrict, log_in: LogIn) -> None:
+        report = make_report(district, Status.ASSIGNED)
+        one = log_in("dispatcher")
+        form = one.get(f"/admin/reports/{report.number}/do/assign").text
+        assert "为什么从路灯班组改派" in form
+        answer = one.act(report, "assign", unit=str(district.street.id), note=" ")
+        assert answer.status_code == 422
+        assert "请写明为什么改派" in answer.text
+        assert f'value="{district.street.id}" checked' in answer.text
+        assert one.act(report, "assign", unit=str(district.street.id), note="灯是街道装的").status_code == 302
+        assert "灯是街道装的" in one.get(f"/admin/reports/{report.number}").text
