@@ -7,6 +7,7 @@ from flask import Flask
 from admin import (  # noqa: F401  routes
     accuracy,
     actions,
+    around,
     calendar,
     failures,
     hand_backs,
@@ -15,6 +16,7 @@ from admin import (  # noqa: F401  routes
     merging,
     notices,
     registry,
+    replies,
     report_page,
     residents,
     roster,
@@ -22,6 +24,7 @@ from admin import (  # noqa: F401  routes
     showing,
     staff_wechat,
     telephone,
+    together,
     where,
 )
 from admin.guard import pages

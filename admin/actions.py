@@ -21,7 +21,8 @@ from district.errors import BadInput, DistrictError, NotAllowed, NotFound, Stale
 from district.extensions import db
 from district.messages import speaking, t
 from district.people.models import Staff
-from district.reports import extensions, guards, parts, photos, questions, sight, standards
+from district.replies import service as replies
+from district.reports import extensions, guards, mentions, parts, photos, questions, sight, splitting, standards
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.states import Action
@@ -49,6 +50,10 @@ _LEAVES: dict[Action, EventKind] = {
     Action.REFUSE_EXTENSION: EventKind.EXTENSION_REFUSED,
     Action.SUSPEND: EventKind.SUSPENDED,
     Action.RESUME: EventKind.RESUMED,
+    Action.REPLY: EventKind.REPLIED,
+    Action.ADD_CO: EventKind.CO_ADDED,
+    Action.REMOVE_CO: EventKind.CO_REMOVED,
+    Action.SPLIT: EventKind.SPLIT,
 }
 
 
@@ -96,6 +101,9 @@ def _unit(sent: Sent) -> int:
 
 
 def _assign(report: Report, by: Staff, sent: Sent) -> None:
+    if report.unit_id is not None and "note" in sent.fields and not sent.text("note"):
+        # Whoever has it wants to know why it goes; a proposal that is taken with one tap says so itself.
+        raise BadInput(fields={"note": "reportpage.problem.why_moved"})
     standard = sent.text("standard") if "standard" in sent.fields else None
     reports.assign(report, _unit(sent), by=by, note=sent.text("note"), standard_code=standard)
 
@@ -144,9 +152,10 @@ def _hand_back(report: Report, by: Staff, sent: Sent) -> None:
 
 
 def _comment(report: Report, by: Staff, sent: Sent) -> None:
-    reports.comment(
-        report, by=by, text=sent.text("text"), photo_ids=sent.photo_ids, is_public=sent.text("public") == "1"
-    )
+    if sent.text("public") == "1":
+        reports.comment(report, by=by, text=sent.text("text"), photo_ids=sent.photo_ids)
+    else:
+        mentions.note(report, by=by, text=sent.text("text"), photo_ids=sent.photo_ids)
 
 
 def _ask_extension(report: Report, by: Staff, sent: Sent) -> None:
@@ -171,6 +180,17 @@ def _suspend(report: Report, by: Staff, sent: Sent) -> None:
     reports.suspend(report, by=by, reason=sent.text("reason"), until=datetime.combine(day, time(), zone()))
 
 
+def _standing_at(sent: Sent) -> tuple[float | None, float | None]:
+    return sent.degrees("at_latitude"), sent.degrees("at_longitude")
+
+
+def _split(report: Report, by: Staff, sent: Sent) -> None:
+    chosen = [int(text) for text in sent.fields.getlist("move") if text.isascii() and text.isdecimal()][:9]
+    splitting.split(
+        report, by=by, description=sent.text("description"), category_code=sent.text("category"), photo_ids=chosen
+    )
+
+
 VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
     Action.ASSIGN: _assign,
     Action.ACCEPT: lambda report, by, _: reports.accept(report, by=by),
@@ -183,10 +203,10 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
         report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
     ),
     Action.VERIFY: lambda report, by, sent: reports.verify(
-        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
+        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids, place=_standing_at(sent)
     ),
     Action.REFUSE_VERIFICATION: lambda report, by, sent: reports.refuse_verification(
-        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids
+        report, by=by, note=sent.text("note"), photo_ids=sent.photo_ids, place=_standing_at(sent)
     ),
     Action.REJECT: _reject,
     Action.REOPEN: lambda report, by, sent: reports.reopen(
@@ -207,6 +227,12 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
     Action.REFUSE_EXTENSION: lambda report, by, sent: extensions.refuse(report, by=by, ruling=sent.text("ruling")),
     Action.SUSPEND: _suspend,
     Action.RESUME: lambda report, by, sent: reports.resume(report, by=by, note=sent.text("note")),
+    Action.REPLY: lambda report, by, sent: replies.reply(report, by=by, text=sent.text("text")),
+    Action.ADD_CO: lambda report, by, sent: parts.add(report, by=by, unit_id=_unit(sent), note=sent.text("note")),
+    Action.REMOVE_CO: lambda report, by, sent: parts.remove(
+        report, by=by, unit_id=_unit(sent), reason=sent.text("reason")
+    ),
+    Action.SPLIT: _split,
 }
 
 
@@ -272,7 +298,10 @@ def _again(number: str, wanted: Action, problem: DistrictError, kept: Sequence[i
         typed=request.form.to_dict(),
         errors=errors,
         photos=db.session.scalars(select(Photo).where(Photo.id.in_(kept)).order_by(Photo.id)).all(),
-        problem="" if isinstance(problem, StaleVersion) or errors else t(problem.key, **problem.params),
+        # A problem that names what it means is said besides its fields.
+        problem=""
+        if isinstance(problem, StaleVersion) or (errors and not problem.params)
+        else t(problem.key, **problem.params),
         is_possible=wanted in guards.possible(me(), found),
     )
     return show(found, status=status, opened=opened, changes=changes)

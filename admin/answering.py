@@ -6,11 +6,14 @@ from typing import Any
 
 from district import clock
 from district.duty import service as duty
+from district.errors import BadInput
+from district.messages import t
 from district.people.models import Staff
 from district.people.roles import Role
 from district.people.service import unit_and_below
 from district.reference import reference
-from district.reports import hand_backs, parts, precedents
+from district.replies import service as replies
+from district.reports import hand_backs, mentions, parts, precedents, queries, spot
 from district.reports.models import Report
 from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Action, Status
 
@@ -53,4 +56,26 @@ def for_form(report: Report, action: Action) -> dict[str, Any]:
     if action is Action.RESOLVE:
         units = reference().units_by_id
         return {"open_parts": [units[part.unit_id].name for part in parts.open_parts(report) if part.unit_id in units]}
+    if action is Action.REPLY:
+        return {"offers": replies.offers(report), "longest_reply": replies.LONGEST_REPLY} | shown_reply(report, "")
+    if action in (Action.VERIFY, Action.REFUSE_VERIFICATION):
+        return {"spot_limit": spot.limit_m()}
+    if action is Action.REMOVE_CO:
+        return {"co_parts": parts.open_parts(report)}
+    if action is Action.COMMENT:
+        return {"colleagues": mentions.colleagues(report)}
+    if action is Action.SPLIT:
+        return {"movable": queries.kept_photos(report, "before")}
     return {}
+
+
+def shown_reply(report: Report, text: str) -> dict[str, Any]:
+    """The bubble under the reply's form: how it will look in WeChat, or why it cannot go out so."""
+    if not text.strip():
+        return {"bubble": "", "bubble_problem": "", "reply_length": 0}
+    try:
+        bubble, problem = replies.preview(report, text), ""
+    except BadInput as error:
+        key = error.key if error.params else next(iter(error.fields.values()), error.key)
+        bubble, problem = "", t(key, **error.params)
+    return {"bubble": bubble, "bubble_problem": problem, "reply_length": len(text.strip())}

@@ -31,6 +31,7 @@ _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
 _COMMAND = frozenset({Role.ACCEPTOR, Role.DISPATCHER, Role.SHIFT_LEAD})
 _OVERSIGHT = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR})
 _KEEPS = frozenset({Role.ADMINISTRATOR})
+_KEEPS_REPLIES = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD})
 _KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGER})
 
 # Every other endpoint and the roles that may ask for it; one that is not here is refused to all.
@@ -102,6 +103,17 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "wechat_code": _EVERYBODY,
     "unbind_wechat": _EVERYBODY,
     "anything_else": _EVERYBODY,
+    "here": _EVERYBODY,
+    "around_reports": _EVERYBODY,
+    "around_facilities": _EVERYBODY,
+    "alarm": _EVERYBODY,
+    "next_report": _EVERYBODY,
+    "preview_reply": _ACTS,
+    "reply_templates": _KEEPS_REPLIES,
+    "add_reply_template": _KEEPS_REPLIES,
+    "reply_template": _KEEPS_REPLIES,
+    "save_reply_template": _KEEPS_REPLIES,
+    "end_reply_template": _KEEPS_REPLIES,
 }
 # Somebody without any role can still leave.
 _ALWAYS = frozenset({"log_out"})

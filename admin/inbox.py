@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Request, redirect, render_template, request, url_for
+from flask import Request, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
-from admin.showing import category_name
+from admin.showing import category_name, place_words
 from district import clock
 from district.categories.models import Urgency
 from district.messages import t
@@ -43,6 +43,9 @@ MINE, ALL = "mine", "all"
 PRESSING, NEWEST = "pressing", "newest"
 # Ended work is kept in "all" only; counting it would cost more with every year.
 _UNCOUNTED = frozenset({ALL})
+
+# How far back an alarm may reach, and by how much two questions overlap.
+_ALARM_KEPT, _ALARM_OVERLAP = timedelta(minutes=10), timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,40 @@ def live() -> ResponseReturnValue:
     return render_template(
         "admin/_live.html", asked=asked, tabs=tabs(asked, me()), moved=moved, mine=_mine_in_words(me())
     )
+
+
+@pages.get("/alarm")
+def alarm() -> ResponseReturnValue:
+    """Critical reports that came in since a page was loaded or last asked: JSON for its sound and title."""
+    try:
+        since = datetime.fromtimestamp(float(request.args.get("since", "")), UTC)
+    except (ValueError, OverflowError, OSError):
+        since = clock.now()
+    now = clock.now()
+    # The router may find a report critical a moment after it came in: the page knows which it has heard of.
+    found = queries.new_critical(_of_tab(ALL, me()), since=max(since, now - _ALARM_KEPT) - _ALARM_OVERLAP)
+    rows = [
+        {
+            "number": report.number,
+            "words": t("reportpage.alarm.words", what=category_name(report.category), place=place_words(report)),
+            "address": url_for("admin.report", number=report.number),
+        }
+        for report in found
+    ]
+    return jsonify(at=now.timestamp(), reports=rows)
+
+
+@pages.get("/next")
+def next_report() -> ResponseReturnValue:
+    """Where the next report of one's own work is: JSON, `address` null when there is no other."""
+    after = request.args.get("after", "")
+    own = work_of(me())
+    first = queries.pressing(_of_tab(MINE, me()), after="").reports if own else []
+    numbers_due = [report.number for report in first]
+    if after in numbers_due:
+        at = numbers_due.index(after)
+        numbers_due = numbers_due[at + 1 :] + numbers_due[:at]
+    return jsonify(address=url_for("admin.report", number=numbers_due[0]) if numbers_due else None)
 
 
 def work_of(staff: Staff) -> tuple[Queue, ...]:

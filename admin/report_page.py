@@ -38,8 +38,9 @@ from district.work import unit_of_work
 _BUTTONS = (
     Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
     Action.RESOLVE, Action.FINISH_PART, Action.GRANT_EXTENSION, Action.REFUSE_EXTENSION, Action.RESUME, Action.ASSIGN,
-    Action.REOPEN,
+    Action.REOPEN, Action.REPLY,
     Action.ASK, Action.COMMENT, Action.CHOOSE_STANDARD, Action.ASK_EXTENSION, Action.HAND_BACK, Action.SUSPEND,
+    Action.ADD_CO, Action.REMOVE_CO, Action.SPLIT,
     Action.CORRECT, Action.REJECT, Action.WITHDRAW_QUESTION,
 )  # fmt: skip
 # What brings a report nearer to its end: the first of these stands out.
@@ -211,7 +212,7 @@ def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) 
         "proposed_id": str(proposed.id) if proposed else "",
         "others": others,
         "reject_reasons": REJECT_REASONS,
-        "majors": choices()["majors"] if opened.action is Action.CORRECT else {},
+        "majors": choices()["majors"] if opened.action in (Action.CORRECT, Action.SPLIT) else {},
         "report": found,
         "seen": found.events[-1].id if found.events else 0,
         "standards": standards_of(found),
@@ -231,7 +232,7 @@ def _units_to_choose(
     found: Report, action: Action, hand_back: HandBack | None
 ) -> tuple[list[tuple[UnitRef, str]], list[UnitRef]]:
     """Units for the picker: likely ones first, each with why; then all others by code."""
-    if action not in (Action.ASSIGN, Action.UPHOLD_HAND_BACK, Action.HAND_BACK):
+    if action not in (Action.ASSIGN, Action.UPHOLD_HAND_BACK, Action.HAND_BACK, Action.ADD_CO):
         return [], []
     ref = reference()
     first: dict[int, tuple[UnitRef, str]] = {}

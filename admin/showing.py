@@ -267,6 +267,8 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.place", area=area_name(str(data["place"]))))
     if data.get("address"):
         found.append(t("admin.history.address"))
+    if "metres" in data:
+        found.append(t("reportpage.spot.far" if data.get("far") else "reportpage.spot.at", n=data["metres"]))
     return found + _about_responsibility(data) + clock_details(data) + _about_merging(data)
 
 

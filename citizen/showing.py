@@ -33,7 +33,8 @@ PRIVATE_STATUSES = frozenset({Status.REJECTED, Status.WITHDRAWN})
 # Words of these steps are meant for the resident; the others' notes are staff's own.
 SPEAKING = frozenset(
     {EventKind.RESOLVED, EventKind.REJECTED, EventKind.COMMENTED, EventKind.REOPENED, EventKind.RATED,
-     EventKind.VERIFICATION_REFUSED, EventKind.ASKED, EventKind.ANSWERED, EventKind.ANNOUNCED}
+     EventKind.VERIFICATION_REFUSED, EventKind.ASKED, EventKind.ANSWERED, EventKind.ANNOUNCED,
+     EventKind.REPLIED}
 )  # fmt: skip
 FOR_ALL_WHO_REPORTED = frozenset({EventKind.RESOLVED, EventKind.REJECTED, EventKind.ANNOUNCED})
 # Cells of about 65 m: a report on the public map is somewhere in its cell.

@@ -12,6 +12,7 @@ import district.learning.models
 import district.notices.models
 import district.notifications.models
 import district.people.models
+import district.replies.models
 import district.reports.models
 import district.routing.models
 import district.rules.models

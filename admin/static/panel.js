@@ -57,11 +57,6 @@
       if (Date.now() - last >= wait * 1000 - 500) look();
     }, 1000);
     document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible' && Date.now() - last > 5000) look(); });
-    const plainTitle = document.title;
-    document.addEventListener('htmx:oobAfterSwap', () => {
-      const moved = Number(($('#fresh') || { dataset: {} }).dataset.moved || 0);
-      document.title = moved ? `(${moved}) ${plainTitle}` : plainTitle;
-    });
   }
 
   // ---------------------------------------------------------------- the sheet: a form over the page
@@ -186,16 +181,6 @@
 
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') for (const open of $$('details.more-menu[open], details.bar-more[open], details.filters[open]')) { open.open = false; $('summary', open).focus(); }
-    if (event.target.closest('input, textarea, select, dialog') || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === '/') { const find = $('#find'); if (find) { event.preventDefault(); find.focus(); find.select(); } }
-    if (event.key === 'j' || event.key === 'k') {
-      const links = $$('.work-link');
-      if (!links.length) return;
-      const at = links.indexOf(document.activeElement);
-      const next = links[Math.min(links.length - 1, Math.max(0, at + (event.key === 'j' ? 1 : -1)))];
-      next.focus();
-      next.scrollIntoView({ block: 'center' });
-    }
   });
 
   document.addEventListener('htmx:sendError', () => toast(words.offline, 'bad'));
@@ -342,15 +327,31 @@
     next.addEventListener('click', () => step(1));
     box.append(image, caption, back, next, close);
     box.addEventListener('click', (event) => { if (event.target === box) box.close(); });
-    box.addEventListener('keydown', (event) => { if (event.key === 'ArrowLeft') step(-1); if (event.key === 'ArrowRight') step(1); });
+    box.addEventListener('keydown', (event) => { if (event.key === 'ArrowLeft') step(-1); if (event.key === 'ArrowRight') step(1); if (event.key === '+' || event.key === '=') zoom(true); if (event.key === '-') zoom(false); });
     let from = null;
     image.addEventListener('pointerdown', (event) => { from = event.clientX; });
-    image.addEventListener('pointerup', (event) => { if (from !== null && Math.abs(event.clientX - from) > 40) step(event.clientX < from ? 1 : -1); from = null; });
+    image.addEventListener('pointerup', (event) => {
+      const far = from === null ? 0 : event.clientX - from;
+      from = null;
+      if (Math.abs(far) <= 8) zoom(!box.classList.contains('is-zoomed'), event);
+      else if (Math.abs(far) > 40 && !box.classList.contains('is-zoomed')) step(far < 0 ? 1 : -1);
+    });
+    image.addEventListener('pointercancel', () => { from = null; });
     image.draggable = false;
     document.body.append(box);
   }
 
+  // Its own size, to be moved about by finger, wheel or arrow; a second tap fits it again.
+  function zoom(wide, at) {
+    const image = $('img', box), place = image.getBoundingClientRect();
+    const x = at ? (at.clientX - place.left) / place.width : 0.5, y = at ? (at.clientY - place.top) / place.height : 0.5;
+    box.classList.toggle('is-zoomed', wide);
+    if (!wide) return;
+    box.scrollTo(x * image.offsetWidth - box.clientWidth / 2, y * image.offsetHeight - box.clientHeight / 2);
+  }
+
   function step(by) {
+    zoom(false);
     at = (at + by + album.length) % album.length;
     const link = album[at];
     $('img', box).src = link.href;

@@ -9,10 +9,12 @@ from sqlalchemy.orm import joinedload
 
 from district.extensions import db
 from district.facilities.models import Facility, FacilityToken, FacilityType
+from district.geo.measure import METRES_A_DEGREE, metres_between
 
 PAGE_SIZE = 30
 # Fewer digits than this are a house number rather than the beginning of a code.
 _SHORTEST_CODE = 6
+_MOST_IN_A_BOX = 1000
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,20 @@ def search(
         query = query.where(Facility.id > after)
     rows = list(db.session.scalars(query.order_by(Facility.id).limit(limit + 1)))
     return FacilityPage(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
+
+
+def near(latitude: float, longitude: float, *, metres: float, limit: int) -> list[tuple[Facility, float]]:
+    """Facilities in use within `metres` of a point, nearest first, each with its distance in metres."""
+    degrees = metres / METRES_A_DEGREE
+    query = select(Facility).where(
+        Facility.retired_at.is_(None),
+        Facility.latitude.between(latitude - degrees, latitude + degrees),
+        # Wide enough up to 60 degrees north; what is too far away goes below.
+        Facility.longitude.between(longitude - 2 * degrees, longitude + 2 * degrees),
+    )
+    rows = db.session.scalars(query.limit(_MOST_IN_A_BOX))
+    found = [(row, metres_between(latitude, longitude, row.latitude, row.longitude)) for row in rows]
+    return sorted((pair for pair in found if pair[1] <= metres), key=lambda pair: pair[1])[:limit]
 
 
 def tokens(facility_id: int) -> list[FacilityToken]:

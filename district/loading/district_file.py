@@ -180,6 +180,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "hand_backs.reasons": (_reasons, False),
     "limits.remind_at": (_shares, False),
     "limits.extensions": (_whole(0), False),
+    "limits.verify_metres": (_whole(1), False),
     "limits.escalate_hours": (_escalations, False),
     "limits.suspend_days": (_whole(1), False),
     "limits.calendar_warning_days": (_whole(1), False),

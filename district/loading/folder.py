@@ -18,6 +18,7 @@ from district.loading import district_file
 from district.loading.files import Layer, Row, Sheet, read_layer, read_settings, read_sheet
 from district.loading.geometry import fault_of
 from district.loading.problems import Problem, Report, did_you_mean, listed
+from district.loading.replies import read_replies
 from district.loading.roster import RosterRow, read_roster
 from district.loading.rule_rows import KnownToRules, read_rule
 from district.people.roles import Role
@@ -29,7 +30,7 @@ UNITS, STAFF, CATEGORIES, STANDARDS = "units.csv", "staff.csv", "categories.csv"
 FACILITY_TYPES, FACILITIES, RULES = "facility_types.csv", "facilities.csv", "routing_rules.csv"
 GAZETTEER, CALENDAR, WORDING = "gazetteer.csv", "calendar.csv", "wording.csv"
 UTTERANCES, WEIGHTS = "utterances.csv", "understanding.weights"
-ROSTER = "roster.csv"
+ROSTER, REPLIES = "roster.csv", "reply_templates.csv"
 GRIDS, COMPOUNDS, BASEMAP = "grids.geojson", "compounds.geojson", "basemap.geojson"
 
 # Columns a file must have; others may be there too, some of them known.
@@ -56,10 +57,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     WORDING: ("key", "language", "text"),
     UTTERANCES: ("text", "category", "intent", "urgency"),
     ROSTER: ("unit_code", "kind", "starts_at", "ends_at"),
+    REPLIES: ("code", "title", "words_zh", "words_en", "category_codes", "statuses"),
 }  # fmt: skip
 
 # A district may do without them.
-OPTIONAL = (WORDING, UTTERANCES, ROSTER)
+OPTIONAL = (WORDING, UTTERANCES, ROSTER, REPLIES)
 
 UNIT_ROLES = ("leader", "supervisor", "dispatcher", "handler", "contractor", "transfer", "observer")
 # Units that see things but are never given a report.
@@ -98,6 +100,7 @@ class Folder:
     wording: dict[tuple[str, str], str] = field(default_factory=dict)
     layers: dict[str, dict[str, Any]] = field(default_factory=dict)
     roster: tuple[RosterRow, ...] = ()
+    replies: dict[str, Record] = field(default_factory=dict)
     utterances: tuple[Utterance, ...] = ()
     # The file of trained weights as it is; None where there is none or it cannot be read.
     weights: bytes | None = None
@@ -185,6 +188,7 @@ class _Reader:
         self.read_calendar()
         self.read_wording()
         self.read_utterances()
+        self.folder.replies = read_replies(self._sheet(REPLIES), self.category_codes, CATEGORIES)
         self.folder.roster = read_roster(self._sheet(ROSTER), self.unit_codes, UNITS)
         if self.settings is not None:
             phones = {code: row["emergency_phone"] for code, row in self.folder.units.items()}

@@ -30,6 +30,7 @@ from district.loading.roster import by_kind
 from district.loading.sync import Counts, Outcome, bring_in_line, ids_by, key_of
 from district.people.models import Staff, StaffRole
 from district.people.service import hash_password
+from district.replies.models import ReplyTemplate
 from district.routing.models import RoutingRule
 from district.rules import versions as rules_versions
 from district.settings import DistrictSetting
@@ -45,6 +46,7 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "units": ("rules", "units"),
     "staff": (),
     "roster": ("units",),
+    "reply_templates": (),
     "categories": ("categories", "rules"),
     "standards": ("categories",),
     "facility_types": ("categories", "rules"),
@@ -140,6 +142,7 @@ class _Loader:
         self.load_rules()
         self.load_staff()
         self.load_roster()
+        self._bring(ReplyTemplate, "reply_templates", self.folder.replies, key=("code",), ended="ended_at")
         self.load_calendar()
         self.load_settings()
         self.load_wording()

@@ -46,7 +46,7 @@ MOST_UNHEARD = 3
 UNHEARD_BYTES = 900
 MOST_CONSENTS = 1000
 # Followers are told of every step but these: only whoever reported can answer.
-NOT_FOR_FOLLOWERS = frozenset({"question"})
+NOT_FOR_FOLLOWERS = frozenset({"question", "replied", "split"})
 # These are said in another way to them: only whoever reported can rate.
 FOR_FOLLOWERS = {"closed": "closed_too"}
 
@@ -286,6 +286,14 @@ def _said(row: Notification, report: Any) -> _Said:
     step = t(f"notifications.{row.kind}", number=report.number, **row.params)
     link = "notifications.with_photos" if row.params.get("photos") else "notifications.with_link"
     return _Said(t(link, text=step, address=address), address)
+
+
+def preview(report: Report, kind: str, **params: Any) -> str:
+    """The message about a step as its resident would read it in WeChat, written the way the real one is."""
+    resident = db.session.get(Resident, report.resident_id) if report.resident_id else None
+    row = Notification(resident_id=report.resident_id, report_id=report.id, kind=kind, params=params)
+    with speaking(resident.language if resident is not None else report.language):
+        return _said(row, report).text
 
 
 def quiet_hours() -> QuietHours:

@@ -44,6 +44,8 @@ STEPS: Mapping[str, Step] = {
     "joined_with_unit": Step(keeps=1, is_worth_consent=False),
     "announced": Step(keeps=1),
     "closed_too": Step(template=DONE),
+    "replied": Step(),
+    "split": Step(keeps=1, is_worth_consent=False),
 }
 _OTHER = Step()
 

@@ -302,6 +302,10 @@ class EventKind(StrEnum):
     INCIDENT_OPENED = "incident_opened"
     INCIDENT_ENDED = "incident_ended"
     ANNOUNCED = "announced"
+    REPLIED = "replied"
+    CO_ADDED = "co_added"
+    CO_REMOVED = "co_removed"
+    SPLIT = "split"
 
 
 class ReportEvent(Model):

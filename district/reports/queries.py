@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select,
 from sqlalchemy.orm import joinedload, selectinload
 
 from district import clock
+from district.categories.models import Urgency
 from district.extensions import db
 from district.geo.measure import metres_between
 from district.reports import numbers
@@ -185,6 +186,19 @@ def whole(report_id: int) -> Report | None:
         )
     )
     return found
+
+
+def new_critical(filters: Filters, *, since: datetime, limit: int = 5) -> list[Report]:
+    """Critical reports under these filters that came in after `since`, newest first."""
+    query = select(Report).where(Report.submitted_at > since, Report.urgency == Urgency.CRITICAL)
+    return list(db.session.scalars(_narrowed(_with_parts(query), filters).order_by(Report.id.desc()).limit(limit)))
+
+
+def events_since(report_id: int, event_id: int) -> list[ReportEvent]:
+    """What has happened to a report after this line of its history, oldest first."""
+    query = select(ReportEvent).where(ReportEvent.report_id == report_id, ReportEvent.id > event_id)
+    query = query.options(joinedload(ReportEvent.staff), joinedload(ReportEvent.unit))
+    return list(db.session.scalars(query.order_by(ReportEvent.id)))
 
 
 def of_resident(resident_id: int, *, limit: int = 50, with_parts: bool = True) -> list[Report]:

@@ -33,6 +33,7 @@ from district.reports import (
     parts,
     precedents,
     questions,
+    spot,
     standards,
 )
 from district.reports.guards import SYSTEM, Actor, KeyHolder, System, may, require
@@ -510,27 +511,50 @@ def resolve(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = 
     return report
 
 
-def verify(report: Report, *, by: Staff, note: str = "", photo_ids: Sequence[int] = ()) -> Report:
-    """Somebody without a part in the work has checked it: the case is closed and the resident is asked to rate."""
+def verify(
+    report: Report,
+    *,
+    by: Staff,
+    note: str = "",
+    photo_ids: Sequence[int] = (),
+    place: tuple[float | None, float | None] = (None, None),
+) -> Report:
+    """Somebody without a part in the work has checked it: the case is closed and the resident is asked to rate.
+
+    place: where they stand, latitude and longitude in WGS-84 degrees; the history keeps how far from the report.
+    """
     require(by, Action.VERIFY, report)
     before = report.status
     report.status, report.closed_at, report.verified_by_id = Status.CLOSED, clock.now(), by.id
     _attach(report, photo_ids, by, purpose="check")
-    _record(report, EventKind.VERIFIED, by, from_status=before, note=clean(note)[:LONGEST_NOTE])
+    _record(
+        report, EventKind.VERIFIED, by, from_status=before, note=clean(note)[:LONGEST_NOTE],
+        data=spot.measured(report, *place),
+    )  # fmt: skip
     audit.record(by, "report.verify", f"report:{report.id}")
     notifications.tell(report, "closed", note=report.resolution)
     return report
 
 
-def refuse_verification(report: Report, *, by: Staff, note: str, photo_ids: Sequence[int] = ()) -> Report:
-    """It is not fixed: back to the unit, which must do it again. note: what is wrong."""
+def refuse_verification(
+    report: Report,
+    *,
+    by: Staff,
+    note: str,
+    photo_ids: Sequence[int] = (),
+    place: tuple[float | None, float | None] = (None, None),
+) -> Report:
+    """It is not fixed: back to the unit, which must do it again. note: what is wrong. place: as in `verify`."""
     require(by, Action.REFUSE_VERIFICATION, report)
     note = _words(note, "note", "errors.note_missing")
     before = report.status
     report.status, report.resolved_at, report.resolved_by_id = Status.IN_PROGRESS, None, None
     report.rework_count += 1
     _attach(report, photo_ids, by, purpose="check")
-    _record(report, EventKind.VERIFICATION_REFUSED, by, from_status=before, unit_id=report.unit_id, note=note)
+    _record(
+        report, EventKind.VERIFICATION_REFUSED, by, from_status=before, unit_id=report.unit_id, note=note,
+        data=spot.measured(report, *place),
+    )  # fmt: skip
     clocks.settle(report)
     audit.record(by, "report.refuse_verification", f"report:{report.id}")
     return report

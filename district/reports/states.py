@@ -87,6 +87,10 @@ class Action(StrEnum):
     RESUME = "resume"
     MERGE = "merge"
     UNMERGE = "unmerge"
+    REPLY = "reply"
+    ADD_CO = "add_co"
+    REMOVE_CO = "remove_co"
+    SPLIT = "split"
 
 
 class Who(StrEnum):
@@ -194,5 +198,12 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Action.MERGE, WAITING_FOR_DISPATCH | WITH_UNIT, Status.MERGED, _COMMAND, frozenset({Who.SYSTEM})),
     # It is routed again, as if it had just come in.
     Transition(Action.UNMERGE, frozenset({Status.MERGED}), Status.SUBMITTED, _COMMAND),
+    Transition(
+        Action.REPLY, OPEN | {Status.CLOSED, Status.REJECTED}, None, _COMMAND | {Role.ACCEPTOR}, unit_roles=_UNIT
+    ),
+    Transition(Action.ADD_CO, WITH_UNIT, None, _COMMAND),
+    Transition(Action.REMOVE_CO, WITH_UNIT, None, _COMMAND),
+    # What was two things becomes two reports; this one stays where it is.
+    Transition(Action.SPLIT, WAITING_FOR_DISPATCH | WITH_UNIT, None, _COMMAND),
 )
 BY_ACTION: dict[Action, Transition] = {row.action: row for row in TRANSITIONS}

@@ -55,6 +55,10 @@ def fields_for(district: SmallDistrict, action: Action) -> dict[str, str]:
         Action.CORRECT: {"address": "人民路 1 号"},
         Action.ASK_EXTENSION: {"reason": "等配件", "more": "2", "more_unit": "working_days"},
         Action.REFUSE_EXTENSION: {"ruling": "抓紧办"},
+        Action.REPLY: {"text": "明天来修"},
+        Action.ADD_CO: {"unit": str(district.street.id)},
+        Action.REMOVE_CO: {"unit": str(district.street.id), "reason": "不用了"},
+        Action.SPLIT: {"description": "还有一个井盖坏了"},
         Action.SUSPEND: {"reason": "等开春", "until": f"{clock.now() + timedelta(days=30):%Y-%m-%d}"},
     }.get(action, {})
 

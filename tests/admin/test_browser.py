@@ -222,20 +222,134 @@ def test_a_call_is_filed_with_a_searched_place(visit: Visit, backstage: Flask, d
     assert "1384570" not in row[3]
 
 
-def test_new_work_is_announced_without_losing_the_place(visit: Visit, backstage: Flask) -> None:
+TICK = "document.body.dispatchEvent(new CustomEvent('panel:tick'))"
+
+
+def test_new_work_waits_while_somebody_writes_and_then_appears_by_itself(visit: Visit, backstage: Flask) -> None:
     watched = visit("dispatcher1")
     page = watched.open("/admin/?tab=dispatch")
     before = int(page.inner_text(".tab-dispatch .tab-count"))
     title = page.title()
     page.evaluate("window.stays = true")
-    new_report(backstage)
-    page.evaluate("document.body.dispatchEvent(new CustomEvent('panel:tick'))")
+    number = new_report(backstage)
+    page.fill("#find", "写了一半")
+    page.evaluate(TICK)
     page.wait_for_selector(".fresh-pill")
     assert int(page.inner_text(".tab-dispatch .tab-count")) == before + 1
     assert page.title() == f"(1) {title}"
+    assert page.locator(f".work-link[href$='{number}']").count() == 0
+    page.evaluate("document.activeElement.blur()")
+    page.evaluate(TICK)
+    page.wait_for_selector(f".is-new .work-link[href$='{number}']")
+    watched.until("!document.querySelector('.fresh-pill')")
+    assert page.title() == title
+    assert page.input_value("#find") == "写了一半"
     assert page.evaluate("window.stays") is True
-    page.click(".fresh-pill")
-    watched.until("window.stays === undefined")
+    # What came in counts as seen: the next look finds nothing new.
+    with page.expect_response(lambda answer: "/admin/live" in answer.url):
+        page.evaluate(TICK)
+    watched.until("!document.querySelector('.fresh-pill')")
+
+
+# Counts the tones instead of playing them.
+SILENT = """
+window.tones = 0;
+window.AudioContext = class {
+  constructor() { this.state = 'running'; this.currentTime = 0; this.destination = {}; }
+  createGain() {
+    return { gain: { setValueAtTime() {}, exponentialRampToValueAtTime() {} }, connect() { return this; } };
+  }
+  createOscillator() {
+    return { frequency: {}, connect(to) { return to; }, start() { window.tones += 1; }, stop() {} };
+  }
+};
+"""
+# As if the tab had just been brought to the front.
+LOOKED_AT = "document.dispatchEvent(new Event('visibilitychange'))"
+
+
+def test_a_critical_report_rings_and_marks_the_title_unless_muted(visit: Visit, backstage: Flask) -> None:
+    watched = visit("dispatcher1")
+    page = watched.page
+    page.add_init_script(SILENT)
+    with page.expect_response(lambda answer: "/admin/alarm" in answer.url):
+        watched.open("/admin/facilities")
+    title = page.title()
+    number = new_report(backstage, urgency="critical", description="井盖没了")
+    page.evaluate(LOOKED_AT)
+    page.wait_for_selector(f"a.toast-line[href$='{number}']")
+    assert page.evaluate("window.tones") == 2
+    assert page.title() == f"❗紧急 {title}"
+    page.keyboard.press("m")
+    watched.until("document.querySelector('[data-sound]').getAttribute('aria-pressed') === 'false'")
+    assert page.title() == title
+    # On the next page it is still muted, and what was heard of is not said again.
+    with page.expect_response(lambda answer: "/admin/alarm" in answer.url):
+        watched.open("/admin/units")
+    second = new_report(backstage, urgency="critical", description="又一个井盖没了")
+    page.evaluate(LOOKED_AT)
+    page.wait_for_selector(f"a.toast-line[href$='{second}']")
+    assert page.locator(f"a.toast-line[href$='{number}']").count() == 0
+    assert page.evaluate("window.tones") == 0
+
+
+def test_the_keys_move_open_assign_go_on_and_explain_themselves(visit: Visit, backstage: Flask) -> None:
+    numbers = {new_report(backstage), new_report(backstage)}
+    watched = visit("dispatcher1")
+    page = watched.open("/admin/?tab=dispatch&order=newest")
+    page.keyboard.press("?")
+    watched.until("document.querySelector('#keys').open")
+    page.keyboard.press("j")
+    page.keyboard.press("Escape")
+    watched.until("!document.querySelector('#keys').open")
+    assert page.evaluate("document.activeElement.className") != "work-link"
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    page.keyboard.press("o")
+    page.wait_for_selector("#number")
+    first = page.inner_text("#number")
+    assert first in numbers
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.matches('section.card, .case')")
+    page.keyboard.press("a")
+    page.wait_for_selector("#sheet[open] [data-picker-find]")
+    watched.until("document.activeElement.matches('[data-picker-find]')")
+    # Letters are letters while somebody writes.
+    page.keyboard.type("nn")
+    assert page.input_value("#sheet [data-picker-find]") == "nn"
+    page.fill("#sheet [data-picker-find]", "")
+    page.keyboard.press("Escape")
+    watched.until("!document.querySelector('#sheet').open")
+    page.keyboard.press("n")
+    watched.until(f"(document.querySelector('#number') || {{}}).textContent !== '{first}'")
+    page.wait_for_selector("#number")
+
+
+def test_a_reply_looks_like_wechat_and_names_are_offered_in_a_note(
+    visit: Visit, backstage: Flask, database: Path
+) -> None:
+    number = new_report(backstage, assigned=True)
+    watched = visit("shift1", **PHONE)
+    page = watched.open(f"/admin/reports/{number}/do/reply")
+    page.wait_for_selector("#sheet[open] #f-text")
+    page.locator("[data-reply-offer]", has_text="已派人").tap()
+    page.wait_for_selector(".bubble")
+    assert number in page.inner_text(".bubble")
+    assert "查看详情" in page.inner_text(".bubble-link")
+    words = page.input_value("#f-text")
+    page.locator("#sheet button[type=submit]").tap()
+    page.wait_for_selector("[data-toast]")
+    assert ask(database, "select note from report_event where kind = 'replied'") == [(words,)]
+    page = watched.open(f"/admin/reports/{number}/do/comment")
+    page.wait_for_selector("#sheet[open] #f-text")
+    page.locator("#f-text").press_sequentially("请@sz-l")
+    page.locator(".mention:visible").first.tap()
+    watched.until("/^请@[^@\\s]+ $/.test(document.querySelector('#f-text').value)")
+    page.locator("#sheet button[type=submit]").tap()
+    page.wait_for_selector("[data-toast]")
+    told = ask(database, "select username from staff_notice join staff on staff.id = staff_id where kind = 'mentioned'")
+    assert [name for (name,) in told] == ["sz-ld"]
 
 
 def test_the_telephone_number_is_shown_in_its_place(visit: Visit, backstage: Flask) -> None:
@@ -258,6 +372,44 @@ def test_pictures_open_large_and_are_leafed_by_keys(visit: Visit, backstage: Fla
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Escape")
     watched.until("!document.querySelector('.lightbox').open")
+
+
+def test_a_repair_is_compared_and_checked_on_the_spot(visit: Visit, backstage: Flask, database: Path) -> None:
+    number = new_report(backstage, assigned=True)
+    repairer = visit("sz-ld")
+    page = repairer.open(f"/admin/reports/{number}/do/resolve")
+    page.set_input_files(
+        "#sheet input[type=file]", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg(colour="red")}
+    )
+    page.fill("#f-note", "换了灯泡")
+    page.click("#sheet button[type=submit]")
+    page.wait_for_selector("[data-toast]")
+    here = {"latitude": 50.4276, "longitude": 124.1273}
+    watched = visit("shift1", **PHONE, geolocation=here, permissions=["geolocation"])
+    page = watched.open(f"/admin/reports/{number}")
+    page.locator(".compare").scroll_into_view_if_needed()
+    page.locator(".compare input").press("ArrowLeft")
+    watched.until("document.querySelector('.compare-frame').style.getPropertyValue('--at') === '49%'")
+    # A tap shows a picture in its own size, another one fits it again.
+    page.locator(".strip-list a").first.tap()
+    watched.until("document.querySelector('.lightbox').open")
+    watched.until("document.querySelector('.lightbox-image').naturalWidth > 0")
+    page.locator(".lightbox-image").tap()
+    watched.until("document.querySelector('.lightbox.is-zoomed') !== null")
+    # All of it can be reached.
+    page.evaluate("document.querySelector('.lightbox').scrollTo(0, 0)")
+    watched.until("document.querySelector('.lightbox-image').getBoundingClientRect().left === 0")
+    page.locator(".lightbox-image").tap(position={"x": 100, "y": 150})
+    watched.until("document.querySelector('.lightbox.is-zoomed') === null")
+    page.keyboard.press("Escape")
+    watched.open(f"/admin/reports/{number}/do/verify")
+    page.locator("[data-spot-ask]").tap()
+    page.wait_for_selector("[data-spot-said]:not(:empty)")
+    watched.until("document.querySelector('[name=at_latitude]').value === '50.427600'")
+    assert page.inner_text("[data-spot-said]") == "在现场，相距 21 米"
+    page.locator("#sheet button[type=submit]").tap()
+    page.wait_for_selector("[data-toast]")
+    assert status_of(database, number) == "closed"
 
 
 def test_a_report_is_assigned_without_scripts(visit: Visit, backstage: Flask, database: Path) -> None:

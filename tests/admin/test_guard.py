@@ -15,6 +15,7 @@ from district import clock
 from district.extensions import db
 from district.people.models import Staff
 from district.people.roles import Role
+from district.replies.models import ReplyTemplate
 from district.reports.models import Incident
 from district.reports.states import Status
 from district.rules import versions
@@ -91,6 +92,8 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         # Their unit has the report, so that only the role decides.
         someone = make_staff("someone", district.lamps, Role(role))
         kept = versions.keep("before")
+        template = ReplyTemplate(code="R1", title="已安排", words="已安排", category_codes=[], statuses=[])
+        db.session.add(template)
     person = Person(app).sit_down(someone)
     addresses = {
         "inbox": "/admin/",
@@ -108,6 +111,13 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "notices": "/admin/notices",
         "my_wechat": "/admin/wechat",
         "calendar": "/admin/calendar",
+        "alarm": "/admin/alarm",
+        "around_reports": f"/admin/reports/{report.number}/around/reports.json",
+        "around_facilities": f"/admin/reports/{report.number}/around/facilities.json",
+        "next_report": "/admin/next",
+        "reply_templates": "/admin/reply-templates",
+        "add_reply_template": "/admin/reply-templates/new",
+        "reply_template": f"/admin/reply-templates/{template.id}",
         "units": "/admin/units",
         "hand_backs": "/admin/hand-backs",
         "unseen": "/admin/unseen",
@@ -172,6 +182,10 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "unmerge": f"/admin/reports/{report.number}/unmerge",
         "end_incident": "/admin/incidents/999/end",
         "tell_incident": "/admin/incidents/999/tell",
+        "here": f"/admin/reports/{report.number}/here",
+        "preview_reply": f"/admin/reports/{report.number}/reply-preview",
+        "save_reply_template": "/admin/reply-templates/save",
+        "end_reply_template": "/admin/reply-templates/999/end",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending

@@ -5,6 +5,7 @@ nothing that a blind or a keyboard user could not use, no key of the catalogue i
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,9 @@ STAFF = {
     "admin.staff": ("admin", "/admin/staff"),
     "admin.add_staff": ("admin", "/admin/staff/new"),
     "admin.calendar": ("admin", "/admin/calendar"),
+    "admin.reply_templates": ("admin", "/admin/reply-templates"),
+    "admin.add_reply_template": ("admin", "/admin/reply-templates/new"),
+    "admin.reply_template": ("admin", "/admin/reply-templates/1"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
     "admin.rules": ("admin", "/admin/rules"),
@@ -63,6 +67,7 @@ NO_PAGES = {
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
+    "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 
@@ -118,8 +123,9 @@ WHOSE = {
     "desk": ("desk", {name: path for name, (who, path) in STAFF.items() if who == "desk"}),
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
+CATALOGUE = Path(__file__).parents[2] / "district" / "messages" / "zh-Hans"
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|staff_wechat|status)"
+    rf"\b(?:{'|'.join(sorted(path.stem for path in CATALOGUE.glob('*.toml')))})"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

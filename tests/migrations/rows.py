@@ -375,3 +375,24 @@ class Migration0011(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "staff") == 2
         assert count(connection, "report") == 1
+
+
+class Migration0012(Rows):
+    """History stays; going down, what was said to residents is kept as somebody's words."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "assigned", **WITH_UNIT)
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "report_event", "kind = 'submitted'") == 1
+        insert(connection, "report_event", report_id=1, at=NOW, kind="replied", actor="staff", staff_id=1,
+               note="明天来修", is_public=True, data="{}")  # fmt: skip
+        insert(connection, "report_event", report_id=1, at=NOW, kind="suspended", actor="staff", staff_id=1, note="",
+               is_public=True, data="{}")  # fmt: skip
+        insert(connection, "reply_template", code="R01", title="已安排", words="已安排{单位}", category_codes="[]",
+               statuses='["assigned"]')  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report_event", "kind = 'commented' and note = '明天来修'") == 1
+        assert count(connection, "report_event", "kind = 'suspended'") == 1

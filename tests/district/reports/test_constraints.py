@@ -22,6 +22,7 @@ from district.geo.models import Area
 from district.learning.models import ModelVersion, UnitHabit
 from district.notifications.models import Notification, SubscriptionGrant
 from district.people.models import ResidentBlock, StaffRole
+from district.replies.models import ReplyTemplate
 from district.reports.models import (
     HandBack,
     Incident,
@@ -149,6 +150,8 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ModelVersion, "state_known", {"state": "asleep"}),
     (ModelVersion, "usable_when_in_use", {"state": "in_use"}),
     (UnitHabit, "counts_fit", {"times": 9}),
+    (ReplyTemplate, "words_written", {"words": ""}),
+    (ReplyTemplate, "title_written", {"title": ""}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -181,6 +184,7 @@ class Stage:
                         ends_at=NOW + timedelta(days=1),
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
+                    ReplyTemplate(code="R01", title="已安排", words="已安排", category_codes=[], statuses=[]),
                     RulesVersion(number=1, at=NOW, origin="panel", rules=[], changes=[]),
                     ModelVersion(
                         made_at=NOW, origin="learnt", state="refused", digest="d", trained_on={}, figures={}, why={}

@@ -23,7 +23,8 @@ from district.errors import NotAllowed, WrongState
 from district.extensions import db
 from district.people.models import Resident, Staff
 from district.people.roles import Role
-from district.reports import extensions, guards, merging, parts, questions, standards
+from district.replies import service as replies
+from district.reports import extensions, guards, merging, parts, questions, splitting, standards
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
@@ -63,11 +64,15 @@ WHO = {
     "resume": "system dispatcher shift_lead handler unit_manager bureau",
     "merge": "system dispatcher shift_lead",
     "unmerge": "dispatcher shift_lead",
+    "reply": "acceptor dispatcher shift_lead handler unit_manager bureau",
+    "add_co": "dispatcher shift_lead",
+    "remove_co": "dispatcher shift_lead",
+    "split": "dispatcher shift_lead",
 }  # fmt: skip
 
 # Who may do it only where it is with their unit, and so not before it has one.
 _UNIT = {"handler", "unit_manager", "bureau"}
-ONLY_WITH_UNIT = {"ask": _UNIT, "withdraw_question": _UNIT}
+ONLY_WITH_UNIT = {"ask": _UNIT, "withdraw_question": _UNIT, "reply": _UNIT}
 
 # Where it may start, and where that leads. `+` marks a report whose hand-back awaits its ruling, `?` one whose
 # resident was asked something, `!` one for which more time was asked.
@@ -138,6 +143,25 @@ FROM = {
         "assigned!": "merged",
     },
     "unmerge": {"merged": "submitted"},
+    "reply": {
+        "submitted": "submitted", "triage": "triage", "assigned": "assigned", "assigned+": "assigned",
+        "in_progress": "in_progress", "in_progress+": "in_progress", "resolved": "resolved",
+        "suspended": "suspended", "closed": "closed", "rejected": "rejected", "triage?": "triage",
+        "assigned?": "assigned", "in_progress?": "in_progress", "assigned!": "assigned",
+    },
+    "add_co": {
+        "assigned": "assigned", "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress",
+        "assigned?": "assigned", "in_progress?": "in_progress", "assigned!": "assigned",
+    },
+    "remove_co": {
+        "assigned": "assigned", "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress",
+        "assigned?": "assigned", "in_progress?": "in_progress", "assigned!": "assigned",
+    },
+    "split": {
+        "submitted": "submitted", "triage": "triage", "triage?": "triage",
+        "assigned": "assigned", "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress",
+        "assigned?": "assigned", "in_progress?": "in_progress", "assigned!": "assigned",
+    },
 }  # fmt: skip
 
 EVERYBODY = [
@@ -182,6 +206,12 @@ def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
         "resume": lambda report, by: reports.resume(report, by=by),
         "merge": lambda report, by: merging.merge(report.id, machine.another_id, by=by),
         "unmerge": lambda report, by: merging.unmerge(report.id, by=by),
+        "reply": lambda report, by: replies.reply(report, by=by, text="明天来修"),
+        "add_co": lambda report, by: parts.add(report, by=by, unit_id=other_id),
+        "remove_co": lambda report, by: parts.remove(
+            report, by=by, unit_id=machine.people["co_handler"].unit_id, reason="不用了"
+        ),
+        "split": lambda report, by: splitting.split(report, by=by, description="还有一个井盖坏了"),
     }
     return calls[action]
 

@@ -1,0 +1,1 @@
+"""Replies to residents: the words they are made of, and what fills their placeholders."""

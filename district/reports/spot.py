@@ -1,0 +1,25 @@
+"""Whether somebody who checks a report stands where it is. The distance is kept, never where they stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from district.geo.measure import metres_between
+from district.reference import reference
+from district.reports.models import Report
+
+# Where the district says nothing (setting `limits.verify_metres`): a phone between houses is off by tens of metres.
+DEFAULT_VERIFY_METRES = 200
+
+
+def limit_m() -> int:
+    """From how many metres on a check counts as made from afar."""
+    return int(reference().setting("limits.verify_metres", DEFAULT_VERIFY_METRES))
+
+
+def measured(report: Report, latitude: float | None, longitude: float | None) -> dict[str, Any]:
+    """What the history keeps of a place given in WGS-84 degrees: `metres`, and `far` beyond the limit; {} for none."""
+    if latitude is None or longitude is None or report.latitude is None or report.longitude is None:
+        return {}
+    metres = round(metres_between(latitude, longitude, report.latitude, report.longitude))
+    return {"metres": metres} | ({"far": True} if metres > limit_m() else {})
