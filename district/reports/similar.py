@@ -216,7 +216,7 @@ def _open_near(thing: Thing, metres: float, since: datetime) -> list[_Row]:
         values = (thing.latitude - north, thing.latitude + north, thing.longitude - east, thing.longitude + east)
     statement = _statement(where, connection.dialect.paramstyle == "qmark")
     rows = connection.exec_driver_sql(statement, (*values, moment_for(connection, since)))
-    return [_Row(*row[:-1], moment_from(row[-1])) for row in rows]
+    return [_Row._make((*row[:-1], moment_from(row[-1]))) for row in rows]
 
 
 @cache
