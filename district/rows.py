@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Connection, Dialect, Insert, Table, Update, bindparam, inspect
@@ -51,6 +52,19 @@ def send(statement: str, values: Sequence[Any]) -> list[Any]:
         return list(cursor.fetchall()) if cursor.description is not None else []
     finally:
         cursor.close()
+
+
+def moment_for(connection: Connection, moment: datetime) -> Any:
+    """An aware moment as `district.columns.UtcDateTime` keeps it: SQLite holds naive text in UTC."""
+    if connection.dialect.name == "postgresql":
+        return moment
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def moment_from(kept: Any) -> datetime:
+    """A moment as the driver gives it, aware and in UTC."""
+    moment: datetime = datetime.fromisoformat(kept) if isinstance(kept, str) else kept
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def put(model: type[Base], **values: Any) -> None:

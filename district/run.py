@@ -701,7 +701,7 @@ def web_command(config: Config, descriptor: int) -> list[str]:
     command = [
         *(sys.executable, "-m", "gunicorn", "wsgi:create_app()", "--bind", f"fd://{descriptor}"),
         *("--workers", str(max(config.web_workers, 1))),
-        *("--worker-class", "gthread", "--threads", str(WEB_THREADS)),
+        *("--config", "python:district.serving", "--worker-class", "gthread", "--threads", str(WEB_THREADS)),
         *("--timeout", "60", "--graceful-timeout", "8", "--keep-alive", "5"),
         # gunicorn's control socket lies in the home folder: two instances would quarrel about it.
         *("--no-control-socket", "--log-level", "warning"),

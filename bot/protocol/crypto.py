@@ -1,14 +1,16 @@
 """Is this callback WeChat's own, and what does it say? The seal of the message push, both ways.
 
-wechatpy does the arithmetic (SHA-1 over sorted parts, AES-256-CBC with blocks of 32). Around it stands what
-it leaves out: comparing in constant time, checking the padding and every length, refusing old requests, and
-turning each failure into the one exception a view has to know.
+SHA-1 over sorted parts, and AES-256-CBC (wechatpy's cipher) with blocks of 32. Around it stands what wechatpy leaves
+out: comparing in constant time, checking the padding and every length, refusing old requests, and turning each
+failure into the one exception a view has to know. Every message is opened and nearly every one answered, so what can
+be made once for a key is.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 import secrets
@@ -16,8 +18,7 @@ import struct
 from collections.abc import Mapping
 from datetime import datetime
 
-from wechatpy.crypto import PrpCrypto, WeChatCrypto
-from wechatpy.utils import WeChatSigner
+from wechatpy.crypto.base import WeChatCipher  # wechatpy has no types
 
 from bot.protocol.xml import clean
 
@@ -33,20 +34,31 @@ class BadCallback(Exception):
     """Not authentic, too old, too large or undecryptable. The reason is for the log; the answer is a 403."""
 
 
-class StrictPrpCrypto(PrpCrypto):  # type: ignore[misc]  # wechatpy has no types
-    """wechatpy's cipher with every length and the padding checked, and unguessable random bytes."""
+class _Cipher:
+    """One AES key's cipher, with every length and the padding checked, and unguessable random bytes."""
 
-    def get_random_string(self) -> str:
-        return secrets.token_hex(RANDOM_BYTES // 2)
+    def __init__(self, key: str, app_id: str) -> None:
+        self._app_id = app_id.encode()
+        # It holds no state of a message: each is given a context of its own, so threads may share it.
+        self._cipher = WeChatCipher(_aes_key(key))
 
-    def decrypt(self, text: str, app_id: str) -> str:
+    def encrypt(self, text: str) -> str:
+        plain = text.encode()
+        before = secrets.token_hex(RANDOM_BYTES // 2).encode()
+        content = before + struct.pack(">I", len(plain)) + plain + self._app_id
+        pad = BLOCK - len(content) % BLOCK
+        sealed: bytes = self._cipher.encrypt(content + bytes((pad,)) * pad)
+        return base64.b64encode(sealed).decode("ascii")
+
+    def decrypt(self, text: str) -> str:
+        """Raises BadCallback."""
         try:
             sealed = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             raise BadCallback("the ciphertext is not base64") from None
         if not sealed or len(sealed) % BLOCK:
             raise BadCallback("the ciphertext is not a multiple of 32 bytes")
-        plain = self.cipher.decrypt(sealed)
+        plain = self._cipher.decrypt(sealed)
         pad = plain[-1]
         if not 1 <= pad <= BLOCK or plain[-pad:] != bytes([pad]) * pad:
             raise BadCallback("bad padding")
@@ -56,7 +68,7 @@ class StrictPrpCrypto(PrpCrypto):  # type: ignore[misc]  # wechatpy has no types
         (length,) = struct.unpack(">I", content[:4])
         if length > len(content) - 4:
             raise BadCallback("the length field is out of range")
-        if not hmac.compare_digest(content[4 + length :], app_id.encode()):
+        if not hmac.compare_digest(content[4 + length :], self._app_id):
             raise BadCallback("meant for another account")
         # What users type can hold broken UTF-8; a replaced character is better than a lost report.
         message: str = content[4 : 4 + length].decode("utf-8", errors="replace")
@@ -80,12 +92,9 @@ class Seal:
         if mode == "safe" and not app_id:
             raise ValueError("safe mode needs the app id")
         self._token = token
-        self._app_id = app_id
         self.mode = mode
         keys = [aes_key, *([previous_key] if previous_key else [])] if mode == "safe" else []
-        for key in keys:
-            _check_aes_key(key)
-        self._cryptos = [WeChatCrypto(token, key, app_id) for key in keys]
+        self._ciphers = [_Cipher(key, app_id) for key in keys]
 
     def check_query(self, query: Mapping[str, str], *, now: datetime) -> None:
         """Raise BadCallback unless token, timestamp and nonce belong together and are fresh.
@@ -113,9 +122,9 @@ class Seal:
         if not _same(self._sign(timestamp, nonce, encrypted), query.get("msg_signature", "")):
             raise BadCallback("bad msg_signature")
         failure: BadCallback | None = None
-        for crypto in self._cryptos:
+        for cipher in self._ciphers:
             try:
-                return clean(StrictPrpCrypto(crypto.key).decrypt(encrypted, self._app_id))
+                return clean(cipher.decrypt(encrypted))
             except BadCallback as error:
                 failure = failure or error
         raise failure or BadCallback("no key")
@@ -126,14 +135,16 @@ class Seal:
             return reply_xml
         nonce = secrets.token_hex(8)
         timestamp = str(int(now.timestamp()))
-        sealed: str = self._cryptos[0]._encrypt_message(reply_xml, nonce, timestamp, StrictPrpCrypto)
-        return sealed
+        encrypted = self._ciphers[0].encrypt(reply_xml)
+        return (
+            f"<xml>\n<Encrypt><![CDATA[{encrypted}]]></Encrypt>\n"
+            f"<MsgSignature><![CDATA[{self._sign(timestamp, nonce, encrypted)}]]></MsgSignature>\n"
+            f"<TimeStamp>{timestamp}</TimeStamp>\n<Nonce><![CDATA[{nonce}]]></Nonce>\n</xml>"
+        )
 
     def _sign(self, *parts: str) -> str:
-        signer = WeChatSigner()
-        signer.add_data(self._token, *parts)
-        signature: str = signer.signature
-        return signature
+        signed = b"".join(sorted(part.encode() for part in (self._token, *parts)))
+        return hashlib.sha1(signed, usedforsecurity=False).hexdigest()
 
 
 def _same(ours: str, theirs: str) -> bool:
@@ -141,8 +152,8 @@ def _same(ours: str, theirs: str) -> bool:
     return hmac.compare_digest(ours.encode(), theirs.encode("utf-8", errors="surrogatepass"))
 
 
-def _check_aes_key(key: str) -> None:
-    """Raise ValueError unless `key` is the 43 base64 characters WeChat's console shows.
+def _aes_key(key: str) -> bytes:
+    """The key's 32 bytes. Raises ValueError unless `key` is the 43 base64 characters WeChat's console shows.
 
     43 characters carry 258 bits for 256; WeChat makes up all of them at random, so the spare two say nothing.
     """
@@ -152,6 +163,7 @@ def _check_aes_key(key: str) -> None:
         raw = b""
     if len(key) != 43 or len(raw) != 32:
         raise ValueError("the AES key must be 43 base64 characters")
+    return raw
 
 
 def _encrypted_part(body: bytes) -> str:

@@ -126,9 +126,10 @@ def read(xml: str) -> Inbound:
     """Read a decrypted callback. Raises BadMessage."""
     try:
         text = clean(xml)
-        check_prolog(text)
-        message = wechatpy.parse_message(text)
-        data: Any = message._data
+        data: Any = _flat(text)
+        if data is None:
+            check_prolog(text)
+            data = wechatpy.parse_message(text)._data
     except (ExpatError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise BadMessage(type(error).__name__) from None
     if not isinstance(data, dict):
@@ -174,6 +175,35 @@ def read(xml: str) -> Inbound:
         answers=answers,
         about_openid=about if (about := texts.get("OpenID")) and _OPENID.fullmatch(about) else None,
     )
+
+
+# One field of a message as WeChat writes nearly every one: a name, and nothing inside but its text.
+_FIELD = re.compile(r"\s*<([A-Za-z][A-Za-z0-9_]*)>(?:<!\[CDATA\[(.*?)\]\]>|([^<&]*))</\1>\s*", re.DOTALL)
+_BEGIN, _END = "<xml>", "</xml>"
+
+
+def _flat(text: str) -> dict[str, str] | None:
+    """The fields of an ordinary message, as the parser would give them, for a fraction of what it costs.
+
+    None leaves the message to the parser: an event, a field twice, anything nested, escaped or not well-formed.
+    """
+    whole = text.strip()
+    if not (whole.startswith(_BEGIN) and whole.endswith(_END)) or "\r" in whole:
+        return None
+    fields: dict[str, str] = {}
+    at, end = len(_BEGIN), len(whole) - len(_END)
+    while at < end:
+        found = _FIELD.match(whole, at, end)
+        if found is None:
+            return None
+        name, quoted, bare = found.groups()
+        value = bare if quoted is None else quoted
+        if name in fields or "]]>" in value:
+            return None
+        fields[name] = value.strip()
+        at = found.end()
+    kind = fields.get("MsgType", "").lower()
+    return None if not kind or kind == "event" or kind.startswith("device_") else fields
 
 
 _ANSWERS = ("SubscribeMsgPopupEvent", "SubscribeMsgChangeEvent", "SubscribeMsgSentEvent")

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from math import cos, isfinite, radians
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, select, text
+from sqlalchemy import select
 
 from district import work
 from district.geo.gazetteer import plain
@@ -23,6 +23,7 @@ from district.geo.measure import METRES_A_DEGREE, metres_between
 from district.reference import Reference
 from district.reports.looks import alike
 from district.reports.models import Photo, Report
+from district.rows import moment_for, moment_from
 
 # What the district leaves unsaid.
 DEFAULT_METRES, DEFAULT_DAYS, DEFAULT_ENOUGH = 60, 30, 0.6
@@ -39,8 +40,15 @@ _PHOTO = 0.25
 _SAME_FACILITY, _SAME_FACILITY_OTHER_TROUBLE = 1.0, 0.8
 # Not yet routed, or told too vaguely: then nearly all of the wording must agree, not the name of a place alone.
 _CATEGORY_UNKNOWN = 0.1
-# Written out as the index over open places is: with bound values SQLite cannot see that it applies.
-_IS_OPEN = text("report.status not in ('closed','rejected','merged','withdrawn')")
+# In the databases' own language: most chats ask before they file. The statuses are written out as the index over open
+# places is: with bound values SQLite cannot see that it applies.
+_FIND = """
+select report.id, report.number, report.status, report.unit_id, report.category_id, report.resident_id,
+       report.facility_id, report.latitude, report.longitude, report.description, report.submitted_at
+from report
+where report.status not in ('closed','rejected','merged','withdrawn') and {where} and report.submitted_at >= ?
+  and report.intent in ({intents}) order by report.id desc limit {most}
+"""
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,22 @@ class Similar:
     parts: Mapping[str, float] = field(default_factory=dict)
 
 
+class _Row(NamedTuple):
+    """What the query gives of a report."""
+
+    id: int
+    number: str
+    status: str
+    unit_id: int | None
+    category_id: int | None
+    resident_id: int | None
+    facility_id: int | None
+    latitude: float | None
+    longitude: float | None
+    description: str
+    submitted_at: datetime
+
+
 def find(thing: Thing, ref: Reference, *, now: datetime, limit: int = MOST) -> list[Similar]:
     """Open reports likely to be about the same thing, likeliest first.
 
@@ -89,8 +113,7 @@ def find(thing: Thing, ref: Reference, *, now: datetime, limit: int = MOST) -> l
     enough = float(ref.setting("similar.enough", DEFAULT_ENOUGH))
     since = now - timedelta(days=days)
     found = []
-    rows = work.connection().execute(_query(thing.latitude is not None), _values(thing, metres, since)).all()
-    rows = [row for row in rows if row.id != thing.report_id]
+    rows = [row for row in _open_near(thing, metres, since) if row.id != thing.report_id]
     looks = _looks_of([row.id for row in rows]) if thing.looks and rows else {}
     for row in rows:
         away = _away(thing, row)
@@ -135,7 +158,7 @@ def _pairs(words: str) -> set[str]:
     return {letters[at : at + 2] for at in range(len(letters) - 1)}
 
 
-def _parts(thing: Thing, row: Any, distance: float, age: float) -> dict[str, float]:
+def _parts(thing: Thing, row: _Row, distance: float, age: float) -> dict[str, float]:
     """What speaks for the same thing, 0..1 in all; empty when it cannot be. distance, age: parts of what is allowed."""
     if thing.facility_id is not None and row.facility_id is not None:
         # Two lamps side by side are two lamps.
@@ -171,45 +194,33 @@ def _looks_of(report_ids: list[int]) -> dict[int, tuple[str, ...]]:
     return found
 
 
-def _away(thing: Thing, row: Any) -> float:
+def _away(thing: Thing, row: _Row) -> float:
     if thing.facility_id is not None and thing.facility_id == row.facility_id:
         return 0.0
-    if thing.latitude is None or thing.longitude is None or row.latitude is None:
+    if thing.latitude is None or thing.longitude is None or row.latitude is None or row.longitude is None:
         return float("inf")
     return metres_between(thing.latitude, thing.longitude, row.latitude, row.longitude)
 
 
-@cache
-def _query(has_point: bool) -> Select[Any]:
-    """Built once. A report about a facility lies where the facility does, so a box around it finds those, too."""
-    in_box = Report.latitude.between(bindparam("south"), bindparam("north")) & Report.longitude.between(
-        bindparam("west"), bindparam("east")
-    )
-    at_facility = Report.facility_id == bindparam("facility")
-    columns: tuple[Any, ...] = (
-        Report.id, Report.number, Report.status, Report.unit_id, Report.category_id, Report.resident_id,
-        Report.facility_id, Report.latitude, Report.longitude, Report.description, Report.submitted_at,
-    )  # fmt: skip
-    return (
-        select(*columns)
-        .where(
-            _IS_OPEN,
-            in_box if has_point else at_facility,
-            Report.submitted_at >= bindparam("since"),
-            Report.intent.in_(PUBLIC_INTENTS),
-        )
-        .order_by(Report.id.desc())
-        .limit(MOST_READ)
-    )
-
-
-def _values(thing: Thing, metres: float, since: datetime) -> dict[str, Any]:
+def _open_near(thing: Thing, metres: float, since: datetime) -> list[_Row]:
+    """The newest open reports around it, or of its facility. A report about a facility lies where the facility does,
+    so a box around it finds those, too."""
+    connection = work.connection()
+    values: tuple[Any, ...]
     if thing.latitude is None or thing.longitude is None:
-        return {"since": since, "facility": thing.facility_id}
-    north = metres / METRES_A_DEGREE
-    east = north / max(0.01, cos(radians(thing.latitude)))
-    return {
-        "since": since,
-        "south": thing.latitude - north, "north": thing.latitude + north,
-        "west": thing.longitude - east, "east": thing.longitude + east,
-    }  # fmt: skip
+        where, values = "report.facility_id = ?", (thing.facility_id,)
+    else:
+        north = metres / METRES_A_DEGREE
+        east = north / max(0.01, cos(radians(thing.latitude)))
+        where = "report.latitude between ? and ? and report.longitude between ? and ?"
+        values = (thing.latitude - north, thing.latitude + north, thing.longitude - east, thing.longitude + east)
+    statement = _statement(where, connection.dialect.paramstyle == "qmark")
+    rows = connection.exec_driver_sql(statement, (*values, moment_for(connection, since)))
+    return [_Row._make((*row[:-1], moment_from(row[-1]))) for row in rows]
+
+
+@cache
+def _statement(where: str, is_qmark: bool) -> str:
+    intents = ", ".join(f"'{intent}'" for intent in PUBLIC_INTENTS)
+    statement = _FIND.format(where=where, intents=intents, most=MOST_READ)
+    return statement if is_qmark else statement.replace("?", "%s")

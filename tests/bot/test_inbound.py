@@ -202,3 +202,24 @@ def test_every_field_is_text_a_number_a_tuple_or_none(extra: dict[str, object], 
     allowed = (str, float, bool, datetime, tuple, type(None))
     assert all(isinstance(getattr(got, field.name), allowed) for field in fields(got))
     assert len(got.key) <= KEY_LENGTH
+
+
+ODD = ["]]>", "]]", "<![CDATA[", "</Content>", "<Content>", "&amp;", "&#65;", "\r\n", " ", "<b/>", "<!--", "井"]
+words = st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=6).map(clean)), max_size=6).map("".join)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["Content", "Label", "MsgId", "Event", "MediaId"]), words, st.booleans())))
+def test_the_short_way_reads_what_the_parser_reads(told: list[tuple[str, str, bool]]) -> None:
+    """A comment is what the short way leaves to the parser."""
+    told = [(name, f"<![CDATA[{text}]]>" if quoted else text, quoted) for name, text, quoted in told]
+    body = "".join(f"<{name}>{text}</{name}>" for name, text, _ in told)
+    head = "<ToUserName>gh_1</ToUserName><FromUserName>oAlice</FromUserName><MsgType>text</MsgType>"
+    by_parser = _or_bad(f"<xml><!-- -->{head}{body}</xml>")
+    assert _or_bad(f"<xml>{head}{body}</xml>") == by_parser
+
+
+def _or_bad(xml: str) -> Inbound | None:
+    try:
+        return read(xml)
+    except BadMessage:
+        return None
