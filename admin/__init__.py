@@ -17,6 +17,7 @@ from admin import (  # noqa: F401  routes
     registry,
     report_page,
     residents,
+    rights,
     roster,
     rules,
     showing,

@@ -77,6 +77,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "end_staff": _KEEPS,
     "restore_staff": _KEEPS,
     "audit": _OVERSIGHT,
+    "rights": _EVERYBODY,
     "rules": _COMMAND | _OVERSIGHT,
     "rule": _COMMAND | _OVERSIGHT,
     "rules_versions": _COMMAND | _OVERSIGHT,

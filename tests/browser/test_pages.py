@@ -48,6 +48,7 @@ STAFF = {
     "admin.calendar": ("admin", "/admin/calendar"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
+    "admin.rights": ("admin", "/admin/rights"),
     "admin.rules": ("admin", "/admin/rules"),
     "admin.add_rule": ("admin", "/admin/rules/new"),
     "admin.rule": ("admin", "/admin/rules/one/R069"),
@@ -118,7 +119,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|status)"
+    r"\b(?:accounts|admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 
