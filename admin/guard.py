@@ -73,6 +73,8 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "staff": _KEEPS | {Role.LEADER},
     "add_staff": _KEEPS,
     "create_staff": _KEEPS,
+    "edit_staff": _KEEPS,
+    "save_staff": _KEEPS,
     "link_staff": _KEEPS,
     "end_staff": _KEEPS,
     "restore_staff": _KEEPS,

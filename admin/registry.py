@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from flask import flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -87,6 +88,63 @@ def create_staff() -> ResponseReturnValue:
     except BadInput as error:
         return _staff_form(given.to_dict(), error.fields, chosen), 422
     return redirect(url_for("admin.staff"))
+
+
+@pages.get("/staff/<int:staff_id>")
+def edit_staff(staff_id: int) -> ResponseReturnValue:
+    """One account: whose, which unit, which roles, limited to what."""
+    found = _someone(staff_id)
+    codes = {unit.id: unit.code for unit in unit_lists.all_open()}
+    typed = {
+        "name": found.name,
+        "unit": found.unit.code,
+        "roles": sorted(found.roles),
+        "unit_scope": [codes[unit_id] for unit_id in found.unit_scope if unit_id in codes],
+        "area_scope": found.area_scope,
+    }
+    return _edit_form(found, typed, {})
+
+
+@pages.post("/staff/<int:staff_id>")
+def save_staff(staff_id: int) -> ResponseReturnValue:
+    given = request.form
+    chosen = {name: given.getlist(name) for name in ("roles", "unit_scope", "area_scope")}
+    try:
+        with unit_of_work():
+            people.change_account(
+                staff_id,
+                people.AccountChange(
+                    name=given.get("name", ""),
+                    unit_code=given.get("unit", ""),
+                    roles=frozenset(Role(name) for name in chosen["roles"] if name in set(Role)),
+                    unit_scope=frozenset(chosen["unit_scope"]),
+                    area_scope=frozenset(chosen["area_scope"]),
+                ),
+                by=db.session.get_one(Staff, me().id),
+            )
+    except BadInput as error:
+        return _edit_form(_someone(staff_id), given.to_dict() | chosen, error.fields), 422
+    flash("accounts.edit.saved")
+    return redirect(url_for("admin.staff"))
+
+
+def _someone(staff_id: int) -> Staff:
+    found = db.session.get(Staff, staff_id)
+    if found is None:
+        raise NotFound("errors.staff_unknown")
+    return found
+
+
+def _edit_form(found: Staff, typed: Mapping[str, Any], errors: Mapping[str, str]) -> str:
+    return render_template(
+        "admin/staff_edit.html",
+        account=found,
+        typed=typed,
+        errors=errors,
+        roles=list(Role),
+        units=unit_lists.all_open(),
+        areas=[area for area in reference().areas_by_code.values() if area.level == "area"],
+    )
 
 
 @pages.post("/staff/<int:staff_id>/password-link")

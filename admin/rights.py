@@ -1,4 +1,4 @@
-"""The table of who may do what, shown: the guard's own table and the transitions' own, so it cannot say anything else."""
+"""Who may do what, shown from the guard's table and the transitions', so that it cannot say anything else."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from district.reports.states import TRANSITIONS, Scope
 # The rights in the order of the page; each has its words under `accounts.right`.
 GROUPS: dict[str, tuple[str, ...]] = {
     "reports": (
-        "inbox", "report", "print_report", "chat", "show_contact", "act", "take_call", "file_call", "keep_unit", "settle",
-        "merge", "unmerge", "incidents", "incident", "end_incident", "tell_incident",
+        "inbox", "report", "print_report", "chat", "show_contact", "act", "take_call", "file_call", "keep_unit",
+        "settle", "merge", "unmerge", "incidents", "incident", "end_incident", "tell_incident",
     ),
     "residents": ("block", "blocks", "unblock", "messages", "retry_message"),
     "responsibility": (
@@ -28,7 +28,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "accuracy", "use_model",
     ),
     "accounts": (
-        "staff", "add_staff", "create_staff", "link_staff", "end_staff", "restore_staff", "audit", "rights",
+        "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",
+        "restore_staff", "audit", "rights",
     ),
 }  # fmt: skip
 # Parts of pages and ways out: they go with the page they belong to and have no line of their own.

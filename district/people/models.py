@@ -6,7 +6,7 @@ from flask_login import UserMixin
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from district.columns import BigId, JsonDict, Key, Moment, Name, one_of
+from district.columns import BigId, JsonDict, JsonList, Key, Moment, Name, one_of
 from district.extensions import Model
 from district.people.roles import Role
 from district.units.models import Unit
@@ -85,6 +85,8 @@ class Staff(Model, UserMixin):  # type: ignore[misc]
 
     password_hash: argon2id, or null until the person has set a password through a one-time link.
     session_epoch: counts up to end every open session of this person.
+    unit_scope: ids of units this person is limited to, with those under them. area_scope: codes of streets. An empty
+    list limits nothing; what the roles allow is never widened.
     """
 
     __tablename__ = "staff"
@@ -100,6 +102,8 @@ class Staff(Model, UserMixin):  # type: ignore[misc]
     created_at: Mapped[Moment]
     last_login_at: Mapped[Moment | None]
     left_at: Mapped[Moment | None]
+    unit_scope: Mapped[JsonList] = mapped_column(default=list, server_default=text("'[]'"))
+    area_scope: Mapped[JsonList] = mapped_column(default=list, server_default=text("'[]'"))
 
     unit: Mapped[Unit] = relationship(lazy="joined")
     role_rows: Mapped[list[StaffRole]] = relationship(lazy="selectin", cascade="all, delete-orphan")

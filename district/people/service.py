@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from district import audit, clock
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import db, login_manager
+from district.geo.models import Area
 from district.people.models import PasswordLink, Resident, Staff, StaffRole
 from district.people.roles import Role
 from district.units.models import Unit
@@ -136,6 +139,62 @@ def add_staff(username: str, name: str, unit_code: str, roles: Iterable[Role], *
     db.session.flush()
     audit.record(by, "staff.add", f"staff:{staff.id}", roles=sorted(staff.roles), unit=unit_code)
     return staff
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountChange:
+    """What an account is to be: whose, of which unit, with which roles, limited to which units and streets (codes)."""
+
+    name: str
+    unit_code: str
+    roles: frozenset[Role]
+    unit_scope: frozenset[str] = frozenset()
+    area_scope: frozenset[str] = frozenset()
+
+
+def change_account(staff_id: int, change: AccountChange, *, by: Staff) -> Staff:
+    """Give an account another name, unit, other roles or limits; what was and what is goes to the audit log.
+
+    It holds from the person's next request on. Raises NotAllowed for anybody but an administrator, and for taking the
+    administrator's role from oneself; NotFound; BadInput.
+    """
+    staff = _account(staff_id, by)
+    if staff.id == by.id and Role.ADMINISTRATOR not in change.roles:
+        raise NotAllowed("errors.own_role")
+    units = {unit.code: unit for unit in db.session.scalars(select(Unit).where(Unit.closed_at.is_(None)))}
+    areas = set(db.session.scalars(select(Area.code).where(Area.level == "area")))
+    fields: dict[str, str] = {}
+    if not change.name.strip():
+        fields["name"] = "admin.staff.name_missing"
+    if change.unit_code not in units:
+        fields["unit"] = "errors.unit_unknown"
+    if not change.roles:
+        fields["roles"] = "admin.staff.roles_missing"
+    if change.unit_scope - units.keys():
+        fields["unit_scope"] = "errors.unit_unknown"
+    if change.area_scope - areas:
+        fields["area_scope"] = "errors.area_unknown"
+    if fields:
+        raise BadInput(fields=fields)
+    before = _described(staff)
+    staff.name, staff.unit_id = change.name.strip()[:60], units[change.unit_code].id
+    staff.unit = units[change.unit_code]
+    staff.unit_scope = sorted(units[code].id for code in change.unit_scope)
+    staff.area_scope = sorted(change.area_scope)
+    kept = {row.role: row for row in staff.role_rows}
+    staff.role_rows = [kept.get(role) or StaffRole(role=role) for role in sorted(change.roles)]
+    after = _described(staff)
+    if after != before:
+        audit.record(by, "staff.change", f"staff:{staff_id}", before=before, after=after)
+    return staff
+
+
+def _described(staff: Staff) -> dict[str, Any]:
+    """An account as the audit log keeps it: its name, and ids and codes for the rest."""
+    return {
+        "name": staff.name, "unit_id": staff.unit_id, "roles": sorted(staff.roles),
+        "unit_scope": list(staff.unit_scope), "area_scope": list(staff.area_scope),
+    }  # fmt: skip
 
 
 def end_account(staff_id: int, *, by: Staff) -> Staff:

@@ -48,6 +48,7 @@ STAFF = {
     "admin.calendar": ("admin", "/admin/calendar"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
+    "admin.edit_staff": ("admin", "/admin/staff/2"),
     "admin.rights": ("admin", "/admin/rights"),
     "admin.rules": ("admin", "/admin/rules"),
     "admin.add_rule": ("admin", "/admin/rules/new"),

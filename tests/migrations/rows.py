@@ -357,3 +357,20 @@ class Migration0010(Rows):
         assert count(connection, "report", "status = 'merged' and parent_id = 1") == 1
         assert count(connection, "report_event", "kind = 'commented'") == 1
         assert count(connection, "photo") == 1
+
+
+class Migration0013(Rows):
+    """Everybody goes on seeing what they saw, and logs in as before."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+
+    def upgraded(self, connection: Connection) -> None:
+        read = connection.execute(text("select unit_scope, area_scope from staff")).all()
+        assert [[json.loads(value) if isinstance(value, str) else value for value in row] for row in read] == [
+            [[], []] for _ in read
+        ]
+        assert read
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "staff") > 0
