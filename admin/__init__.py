@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from admin import (  # noqa: F401  routes
+    account,
     accuracy,
     actions,
     calendar,

@@ -139,6 +139,7 @@ def _edit_form(found: Staff, typed: Mapping[str, Any], errors: Mapping[str, str]
     return render_template(
         "admin/staff_edit.html",
         account=found,
+        is_locked=people.is_locked(found),
         typed=typed,
         errors=errors,
         roles=list(Role),

@@ -48,6 +48,7 @@ STAFF = {
     "admin.calendar": ("admin", "/admin/calendar"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
+    "admin.account": ("admin", "/admin/account"),
     "admin.edit_staff": ("admin", "/admin/staff/2"),
     "admin.rights": ("admin", "/admin/rights"),
     "admin.rules": ("admin", "/admin/rules"),
@@ -62,7 +63,8 @@ STAFF = {
 NO_PAGES = {
     "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
-    "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
+    "admin.places", "admin.set_password",
+    "admin.log_in_code", "admin.codes_page", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.incident_places",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}

@@ -371,6 +371,10 @@ class Migration0013(Rows):
             [[], []] for _ in read
         ]
         assert read
+        assert count(connection, "staff", "failed_logins = 0 and totp_sealed = '' and totp_since is null") == len(read)
+        insert(connection, "staff_login", staff_id=1, began_at=NOW, seen_at=NOW, device="chrome/windows")
+        insert(connection, "recovery_code", staff_id=1, code_hash="0" * 64)
+        connection.execute(text("update staff set totp_sealed = 'x', totp_step = 59000000 where id = 1"))
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "staff") > 0
