@@ -81,6 +81,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "end_staff": _KEEPS,
     "restore_staff": _KEEPS,
     "audit": _OVERSIGHT,
+    "export_audit": frozenset({Role.ADMINISTRATOR, Role.INSPECTOR}),
     "rights": _EVERYBODY,
     "rules": _COMMAND | _OVERSIGHT,
     "rule": _COMMAND | _OVERSIGHT,

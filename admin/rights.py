@@ -29,8 +29,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "accounts": (
         "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",
-        "restore_staff", "end_logins_of", "reset_codes", "audit", "rights", "account", "change_password", "end_login",
-        "end_other_logins", "begin_codes", "confirm_codes", "end_codes",
+        "restore_staff", "end_logins_of", "reset_codes", "audit", "export_audit", "rights",
+        "account", "change_password", "end_login", "end_other_logins", "begin_codes", "confirm_codes", "end_codes",
     ),
 }  # fmt: skip
 # Parts of pages and ways out: they go with the page they belong to and have no line of their own.

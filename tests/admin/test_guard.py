@@ -160,6 +160,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "set_away": "/admin/roster/away",
         "end_away": "/admin/roster/away/999/end",
         "create_staff": "/admin/staff/new",
+        "export_audit": "/admin/audit/export",
         "save_staff": "/admin/staff/999",
         "change_password": "/admin/account/password",
         "end_login": "/admin/account/logins/999999/end",
