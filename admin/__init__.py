@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from admin import (  # noqa: F401  routes
+    account,
     accuracy,
     actions,
     around,
@@ -19,6 +20,7 @@ from admin import (  # noqa: F401  routes
     replies,
     report_page,
     residents,
+    rights,
     roster,
     rules,
     showing,

@@ -14,9 +14,11 @@ from district import clock
 from district.errors import NotAllowed
 from district.frame import oauth
 from district.learning.versions import MAY_CHOOSE
+from district.people import logins
 from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
 from district.people.roles import Role
+from district.work import unit_of_work
 
 pages = Blueprint(
     "admin", __name__, url_prefix="/admin", template_folder="templates", static_folder="static",
@@ -24,7 +26,7 @@ pages = Blueprint(
 )  # fmt: skip
 
 # The only endpoints that answer to somebody who has not logged in.
-OPEN = frozenset({"log_in", "set_password", "static", "wechat_start", "wechat_done"})
+OPEN = frozenset({"log_in", "log_in_code", "set_password", "static", "wechat_start", "wechat_done"})
 
 _EVERYBODY = frozenset(Role)
 _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
@@ -75,10 +77,14 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "staff": _KEEPS | {Role.LEADER},
     "add_staff": _KEEPS,
     "create_staff": _KEEPS,
+    "edit_staff": _KEEPS,
+    "save_staff": _KEEPS,
     "link_staff": _KEEPS,
     "end_staff": _KEEPS,
     "restore_staff": _KEEPS,
     "audit": _OVERSIGHT,
+    "export_audit": frozenset({Role.ADMINISTRATOR, Role.INSPECTOR}),
+    "rights": _EVERYBODY,
     "rules": _COMMAND | _OVERSIGHT,
     "rule": _COMMAND | _OVERSIGHT,
     "rules_versions": _COMMAND | _OVERSIGHT,
@@ -92,6 +98,16 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "use_model": MAY_CHOOSE,
     "settle": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "log_out": _EVERYBODY,
+    "account": _EVERYBODY,
+    "change_password": _EVERYBODY,
+    "end_login": _EVERYBODY,
+    "end_other_logins": _EVERYBODY,
+    "begin_codes": _EVERYBODY,
+    "codes_page": _EVERYBODY,
+    "confirm_codes": _EVERYBODY,
+    "end_codes": _EVERYBODY,
+    "end_logins_of": _KEEPS,
+    "reset_codes": _KEEPS,
     "merge": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "unmerge": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "incidents": _EVERYBODY,
@@ -141,6 +157,8 @@ def guard() -> ResponseReturnValue | None:
         return _ask_to_log_in()
     if name not in _ALWAYS and not can(name):
         raise NotAllowed()
+    if name != "live":
+        _note_seen()
     return None
 
 
@@ -162,6 +180,15 @@ def typed_fields() -> list[tuple[str, str]]:
         for name, value in request.form.items(multi=True)
         if value.strip() and name in ("note", "text", "reason", "ruling", "description", "address")
     ]
+
+
+def _note_seen() -> None:
+    """When this login was last used. What a page asks for by itself does not count."""
+    last = session.get("seen", 0)
+    if clock.now().timestamp() - last >= logins.SEEN_EVERY.total_seconds():
+        with unit_of_work():
+            logins.note_seen(me().login_id)
+        session["seen"] = clock.now().timestamp()
 
 
 def _is_too_old() -> bool:

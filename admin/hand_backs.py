@@ -26,16 +26,16 @@ PERIODS = (7, 30, 90, 365)
 @pages.get("/hand-backs")
 def hand_backs() -> ResponseReturnValue:
     """What waits for a ruling with all that is known of it, and the numbers of every unit."""
-    units = sight.visible_units(me())
+    seen = sight.sight_of(me())
     asked = request.args.get("days", "")
     days = int(asked) if asked in {str(period) for period in PERIODS} else 30
     now = clock.now()
-    waiting = lists.waiting(units=units)
+    waiting = lists.waiting(units=seen.units, areas=seen.areas)
     return render_template(
         "admin/hand_backs.html",
         waiting=[(row, report, precedents.like(report)) for row, report in waiting],
-        proposals=lists.proposals() if units is None else [],
-        rates=lists.rates(now - timedelta(days=days), now + timedelta(seconds=1), units=units),
+        proposals=lists.proposals(areas=seen.areas) if seen.units is None else [],
+        rates=lists.rates(now - timedelta(days=days), now + timedelta(seconds=1), units=seen.units, areas=seen.areas),
         least=lists.least_dispatches(),
         days=days,
         periods=PERIODS,
@@ -59,13 +59,13 @@ def keep_unit(number: str) -> ResponseReturnValue:
 @pages.get("/unseen")
 def unseen() -> ResponseReturnValue:
     """What nobody of its unit has looked at in time, and whatever else stands still."""
-    units = sight.visible_units(me())
-    found = looking.unseen(units)
+    seen = sight.sight_of(me())
+    found = looking.unseen(seen.units, areas=seen.areas)
     return render_template(
         "admin/unseen.html",
         reports=found,
         on_duty={unit_id: duty.on_duty(unit_id) for unit_id in {row.unit_id for row in found} if unit_id},
         told=looking.TOLD,
-        unrouted=looking.unrouted() if units is None else [],
-        stuck=looking.stuck() if units is None else None,
+        unrouted=looking.unrouted(areas=seen.areas) if seen.units is None else [],
+        stuck=looking.stuck() if seen.is_whole else None,
     )

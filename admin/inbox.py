@@ -22,7 +22,7 @@ from district.reference import reference
 from district.reports import incidents, numbers, queries
 from district.reports.models import Report, Source
 from district.reports.queries import Filters, Queue
-from district.reports.sight import visible_units
+from district.reports.sight import sight_of, visible_units
 from district.reports.states import Status
 
 # What each role is to do now, and the piles it looks into besides.
@@ -103,7 +103,7 @@ def inbox() -> ResponseReturnValue:
         loaded_at=clock.now().timestamp(),
         mine=_mine_in_words(me()),
         chosen=_chosen(asked),
-        incidents_now=incidents.count_going_on() if visible_units(me()) is None else 0,
+        incidents_now=incidents.count_going_on() if sight_of(me()).is_whole else 0,
         **shown,
         **choices(),
     )
@@ -247,7 +247,8 @@ def choices() -> dict[str, Any]:
 
 
 def _of_tab(tab: str, staff: Staff) -> Filters:
-    filters = Filters(units=visible_units(staff) or (), verifier_unit_id=staff.unit_id)
+    seen = sight_of(staff)
+    filters = Filters(units=seen.units, areas=seen.areas, verifier_unit_id=staff.unit_id)
     if tab == MINE:
         return replace(filters, queues=work_of(staff))
     if tab in set(Queue):

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from flask import flash, redirect, render_template, request, session, url_for
+from flask import Response, flash, redirect, render_template, request, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
 from admin.report_page import square_code
 from admin.showing import unit_name, zone
-from district import links
+from district import audit as audit_log
+from district import clock, links, sheets
 from district.errors import BadInput, NotFound
 from district.extensions import db
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
 from district.facilities.models import FACILITY_STATES, Facility
-from district.messages import t
+from district.messages import CHINESE, catalogue, has, language, speaking, t
 from district.notifications import service as notifications
 from district.people import queries as people_lists
 from district.people import service as people
@@ -32,6 +35,7 @@ from district.work import unit_of_work
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
     "report", "incident", "resident", "staff", "facility", "notification", "rules", "model", "unit", "calendar",
+    "audit",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
 
@@ -87,6 +91,64 @@ def create_staff() -> ResponseReturnValue:
     except BadInput as error:
         return _staff_form(given.to_dict(), error.fields, chosen), 422
     return redirect(url_for("admin.staff"))
+
+
+@pages.get("/staff/<int:staff_id>")
+def edit_staff(staff_id: int) -> ResponseReturnValue:
+    """One account: whose, which unit, which roles, limited to what."""
+    found = _someone(staff_id)
+    codes = {unit.id: unit.code for unit in unit_lists.all_open()}
+    typed = {
+        "name": found.name,
+        "unit": found.unit.code,
+        "roles": sorted(found.roles),
+        "unit_scope": [codes[unit_id] for unit_id in found.unit_scope if unit_id in codes],
+        "area_scope": found.area_scope,
+    }
+    return _edit_form(found, typed, {})
+
+
+@pages.post("/staff/<int:staff_id>")
+def save_staff(staff_id: int) -> ResponseReturnValue:
+    given = request.form
+    chosen = {name: given.getlist(name) for name in ("roles", "unit_scope", "area_scope")}
+    try:
+        with unit_of_work():
+            people.change_account(
+                staff_id,
+                people.AccountChange(
+                    name=given.get("name", ""),
+                    unit_code=given.get("unit", ""),
+                    roles=frozenset(Role(name) for name in chosen["roles"] if name in set(Role)),
+                    unit_scope=frozenset(chosen["unit_scope"]),
+                    area_scope=frozenset(chosen["area_scope"]),
+                ),
+                by=db.session.get_one(Staff, me().id),
+            )
+    except BadInput as error:
+        return _edit_form(_someone(staff_id), given.to_dict() | chosen, error.fields), 422
+    flash("accounts.edit.saved")
+    return redirect(url_for("admin.staff"))
+
+
+def _someone(staff_id: int) -> Staff:
+    found = db.session.get(Staff, staff_id)
+    if found is None:
+        raise NotFound("errors.staff_unknown")
+    return found
+
+
+def _edit_form(found: Staff, typed: Mapping[str, Any], errors: Mapping[str, str]) -> str:
+    return render_template(
+        "admin/staff_edit.html",
+        account=found,
+        is_locked=people.is_locked(found),
+        typed=typed,
+        errors=errors,
+        roles=list(Role),
+        units=unit_lists.all_open(),
+        areas=[area for area in reference().areas_by_code.values() if area.level == "area"],
+    )
 
 
 @pages.post("/staff/<int:staff_id>/password-link")
@@ -241,27 +303,102 @@ def retry_message(notification_id: int) -> ResponseReturnValue:
 @pages.get("/audit")
 def audit() -> ResponseReturnValue:
     """Who did what, newest first."""
-    given = {name: request.args.get(name, "").strip()[:80] for name in ("who", "what", "report", "since", "until")}
+    given = _audit_given(request.args)
     before = request.args.get("before", "")
-    subject = ""
-    number_unknown = False
-    if given["report"]:
-        try:
-            subject = f"report:{reports.find(given['report']).id}"
-        except NotFound:
-            number_unknown = True
-    known = people_lists.staff_list(limit=2000)
     page = people_lists.audit_page(
-        staff_id=int(given["who"]) if given["who"].isascii() and given["who"].isdecimal() else None,
-        action=given["what"] if given["what"] in AUDIT_SUBJECTS else "",
-        subject=subject if not number_unknown else "-",
-        since=_day(given["since"]),
-        until=_day(given["until"], after=1),
+        **_audit_filters(given),
         before=int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None,
     )
     return render_template(
-        "admin/audit.html", page=page, given=given, people=known, kinds=AUDIT_SUBJECTS, named=_subjects(page)
+        "admin/audit.html",
+        page=page,
+        given=given,
+        people=[*people_lists.staff_list(limit=2000), *people_lists.staff_list(gone=True, limit=2000)],
+        kinds={kind: _actions_of(kind) for kind in AUDIT_SUBJECTS},
+        named=_subjects(page),
     )
+
+
+@pages.post("/audit/export")
+def export_audit() -> ResponseReturnValue:
+    """The same list as a file for a spreadsheet, page by page, however long it is. That it was taken is in the log."""
+    given = _audit_given(request.form)
+    filters = _audit_filters(given)
+    with unit_of_work():
+        by = db.session.get_one(Staff, me().id)
+        # What was typed may be a name; the log keeps what it was narrowed to.
+        kept = {name: str(value) for name, value in filters.items() if value}
+        audit_log.record(by, "audit.export", f"staff:{by.id}", narrowed=kept)
+    day = f"{clock.now().astimezone(zone()):%Y%m%d}"
+    return Response(
+        stream_with_context(_audit_lines(filters, language())),
+        mimetype="text/csv",
+        headers={"Content-Disposition": f"attachment; filename=audit-{day}.csv"},
+    )
+
+
+def _audit_lines(filters: Mapping[str, Any], tag: str) -> Iterator[str]:
+    with speaking(tag):
+        heads = ("admin.audit.when", "admin.audit.who", "admin.staff.unit", "admin.audit.what", "admin.audit.on")
+        # The mark by which spreadsheets know UTF-8.
+        yield "\ufeff" + sheets.line([*(t(key) for key in heads), t("accounts.audit.detail")])
+        before: int | None = None
+        while True:
+            page = people_lists.audit_page(**filters, before=before, limit=500)
+            named = _subjects(page)
+            for entry, who in page.entries:
+                key = f"admin.did.{entry.action}"
+                yield sheets.line(
+                    [
+                        f"{entry.at.astimezone(zone()):%Y-%m-%d %H:%M:%S}",
+                        who.name if who else t("admin.audit.nobody"),
+                        who.unit.name if who else "",
+                        t(key) if has(key) else entry.action,
+                        named[entry.subject][0] if entry.subject in named else entry.subject,
+                        json.dumps(entry.detail, ensure_ascii=False) if entry.detail else "",
+                    ]
+                )
+            before = page.next_before
+            if before is None:
+                return
+
+
+def _audit_given(sent: Mapping[str, str]) -> dict[str, str]:
+    return {name: sent.get(name, "").strip()[:80] for name in ("who", "what", "report", "since", "until")}
+
+
+def _audit_filters(given: Mapping[str, str]) -> dict[str, Any]:
+    """What the list is narrowed to. An object nobody knows leaves nothing; an action nobody knows is not asked for."""
+    kind = given["what"].partition(".")[0]
+    known = kind in AUDIT_SUBJECTS and (given["what"] == kind or given["what"] in _actions_of(kind))
+    return {
+        "staff_id": int(given["who"]) if given["who"].isascii() and given["who"].isdecimal() else None,
+        "action": given["what"] if known else "",
+        "subject": _object_of(given["report"]) if given["report"] else "",
+        "since": _day(given["since"]),
+        "until": _day(given["until"], after=1),
+    }
+
+
+def _object_of(words: str) -> str:
+    """What the log calls the report, person or facility with this number, user name or code; `-` for none."""
+    try:
+        return f"report:{reports.find(words).id}"
+    except NotFound:
+        pass
+    someone = people_lists.by_username(words)
+    if someone is not None:
+        return f"staff:{someone.id}"
+    try:
+        return f"facility:{facilities.by_code(words).id}"
+    except NotFound:
+        return "-"
+
+
+def _actions_of(kind: str) -> list[str]:
+    """Every action of this kind that has its words, such as `report.assign`."""
+    start = f"admin.did.{kind}."
+    return [key.removeprefix("admin.did.") for key in catalogue(CHINESE) if key.startswith(start)]
 
 
 def _day(text: str, after: int = 0) -> datetime | None:

@@ -141,6 +141,7 @@ def show(
     """
     now = clock.now()
     staff = me()
+    seen = sight.sight_of(staff)
     can_do = guards.possible(staff, found)
     # Taking a question back stands beside the question.
     actions = [action for action in _BUTTONS if action in can_do and action is not Action.WITHDRAW_QUESTION]
@@ -162,7 +163,7 @@ def show(
         "one_tap": ONE_TAP,
         "photos": {purpose: queries.kept_photos(found, purpose) for purpose in ("before", "after", "check")},
         "questions": questions.of_report(found.id),
-        "record": queries.record_of(found, units=sight.visible_units(staff)),
+        "record": queries.record_of(found, units=seen.units, areas=seen.areas),
         "held": blocks.held(found.resident_id) if found.resident_id else None,
         "times_blocked": blocks.count_of(found.resident_id) if found.resident_id else 0,
         "block_lengths": blocks.LENGTHS,

@@ -353,6 +353,7 @@ def other_language() -> str:
 @pages.context_processor
 def _for_templates() -> dict[str, Any]:
     from admin.guard import can, me
+
     return {
         "ago": ago,
         "area_name": area_name,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from admin.guard import me, pages, safe_next
-from admin.login import start_session
+from admin.login import go_on
 from district.extensions import db, limiter
 from district.frame import oauth
 from district.people.models import Staff
@@ -90,8 +90,7 @@ def wechat_done() -> ResponseReturnValue:
         staff = service.log_in(back.visitor.openid)
     if staff is None:
         return _usual(way, back.to)
-    start_session(staff)
-    return way.over(redirect(back.to))
+    return way.over(make_response(go_on(staff, back.to)))
 
 
 def _usual(way: oauth.Detour, to: str) -> Response:

@@ -238,7 +238,8 @@ class _Loader:
             }
             for username, record in self.folder.staff.items()
         }
-        new = {"session_epoch": 0, "created_at": self.now}
+        new = {"session_epoch": 0, "created_at": self.now, "unit_scope": [], "area_scope": [],
+               "failed_logins": 0, "totp_sealed": "", "totp_step": 0}  # fmt: skip
         outcome = self._bring(Staff, "staff", wanted, key=("username",), ended="left_at", on_insert=new)
         if outcome.ended:
             # Whoever no longer works here is logged out at once.

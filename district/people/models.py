@@ -6,7 +6,7 @@ from flask_login import UserMixin
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from district.columns import BigId, JsonDict, Key, Moment, Name, one_of
+from district.columns import BigId, JsonDict, JsonList, Key, Moment, Name, one_of
 from district.extensions import Model
 from district.people.roles import Role
 from district.units.models import Unit
@@ -85,10 +85,21 @@ class Staff(Model, UserMixin):  # type: ignore[misc]
 
     password_hash: argon2id, or null until the person has set a password through a one-time link.
     session_epoch: counts up to end every open session of this person.
+    unit_scope: ids of units this person is limited to, with those under them. area_scope: codes of streets. An empty
+    list limits nothing; what the roles allow is never widened.
+    failed_logins: wrong tries since the last login. locked_until: until when no try counts.
+    totp_sealed: the secret of the codes of an app, sealed; empty for none. totp_since: since when they are asked for;
+    null while the secret waits for its first code. totp_step: the half minute whose code was used last.
     """
 
     __tablename__ = "staff"
-    __table_args__ = (UniqueConstraint("username"),)
+    __table_args__ = (
+        UniqueConstraint("username"),
+        CheckConstraint("totp_since is null or totp_sealed <> ''", name="codes_have_a_secret"),
+    )
+
+    # Which of their logins asks, for as long as the request lasts; 0 outside of one.
+    login_id = 0
 
     id: Mapped[Key]
     username: Mapped[str] = mapped_column(String(60))
@@ -100,6 +111,13 @@ class Staff(Model, UserMixin):  # type: ignore[misc]
     created_at: Mapped[Moment]
     last_login_at: Mapped[Moment | None]
     left_at: Mapped[Moment | None]
+    unit_scope: Mapped[JsonList] = mapped_column(default=list, server_default=text("'[]'"))
+    failed_logins: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"))
+    locked_until: Mapped[Moment | None]
+    totp_sealed: Mapped[str] = mapped_column(String(300), default="", server_default="")
+    totp_since: Mapped[Moment | None]
+    totp_step: Mapped[int] = mapped_column(BigId, default=0, server_default=text("0"))
+    area_scope: Mapped[JsonList] = mapped_column(default=list, server_default=text("'[]'"))
 
     unit: Mapped[Unit] = relationship(lazy="joined")
     role_rows: Mapped[list[StaffRole]] = relationship(lazy="selectin", cascade="all, delete-orphan")
@@ -113,8 +131,37 @@ class Staff(Model, UserMixin):  # type: ignore[misc]
         return self.left_at is None
 
     def get_id(self) -> str:
-        """What the session cookie holds: a later epoch makes older cookies worthless."""
-        return f"{self.id}:{self.session_epoch}"
+        """What the session cookie holds: a later epoch, or the end of the login, makes it worthless."""
+        return f"{self.id}:{self.session_epoch}:{self.login_id}"
+
+
+class StaffLogin(Model):
+    """One login of one person: since when, when last used, with what (`chrome/windows`), and whether it was ended.
+
+    Neither an address nor the browser's whole description is kept.
+    """
+
+    __tablename__ = "staff_login"
+    __table_args__ = (Index("ix_staff_login_open", "staff_id", "ended_at"),)
+
+    id: Mapped[Key]
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    began_at: Mapped[Moment]
+    seen_at: Mapped[Moment]
+    device: Mapped[str] = mapped_column(String(40))
+    ended_at: Mapped[Moment | None]
+
+
+class RecoveryCode(Model):
+    """A code that opens the second step once, for who has lost the telephone. Only its SHA-256 is kept."""
+
+    __tablename__ = "recovery_code"
+    __table_args__ = (UniqueConstraint("staff_id", "code_hash"),)
+
+    id: Mapped[Key]
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
+    code_hash: Mapped[str] = mapped_column(String(64))
+    used_at: Mapped[Moment | None]
 
 
 class StaffRole(Model):

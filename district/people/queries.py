@@ -27,6 +27,11 @@ def staff_list(*, words: str = "", role: Role | None = None, gone: bool = False,
     return list(db.session.scalars(query.order_by(Unit.code, Staff.username).limit(limit)))
 
 
+def by_username(username: str) -> Staff | None:
+    """The person with this user name, also one who left."""
+    return db.session.scalar(select(Staff).where(Staff.username == username.strip().lower()))
+
+
 @dataclass(frozen=True)
 class AuditPage:
     """Entries newest first, each with who did it (None: a command, or nobody known)."""

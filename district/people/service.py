@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -15,12 +17,20 @@ from sqlalchemy.exc import IntegrityError
 from district import audit, clock
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import db, login_manager
-from district.people.models import PasswordLink, Resident, Staff, StaffRole
+from district.geo.models import Area
+from district.people import codes
+from district.people.models import PasswordLink, Resident, Staff, StaffLogin, StaffRole
 from district.people.roles import Role
 from district.units.models import Unit
 
 PASSWORD_LINK_HOURS = 24
 SHORTEST_PASSWORD = 10
+# What people here choose first; the library's own lists are of English and of leaked passwords.
+COMMON_HERE = ("bihuan", "chengguan", "zhihui", "woaini", "woaizhongguo", "nihao", "mima", "guanliyuan")
+_LONGEST_CHECKED = 72
+# Wrong tries in a row, of password or code, and how long the account then rests.
+LOCK_AFTER = 10
+LOCK_FOR = timedelta(minutes=30)
 # Raised whenever the privacy notice says something new: everybody sees it once again.
 NOTICE_VERSION = 2
 # WeChat lets us send this many customer-service messages this long after each act (wechat.md 3.2).
@@ -87,23 +97,64 @@ def _window_left(resident: Resident, now: datetime) -> int:
 
 
 def log_in(username: str, password: str) -> Staff | None:
-    """The member of staff, or None for a wrong name or password. Takes as long either way; does not commit."""
+    """The member of staff, or None for a wrong name or password. Takes as long either way; does not commit.
+
+    After LOCK_AFTER wrong tries in a row the account is locked for LOCK_FOR, for the right password as well. Where
+    codes are on (`totp_since`), the login is complete only with `give_code`.
+    """
     staff: Staff | None = db.session.scalar(
-        select(Staff).where(Staff.username == username.strip().lower(), Staff.left_at.is_(None))
+        select(Staff)
+        .where(Staff.username == username.strip().lower(), Staff.left_at.is_(None))
+        .with_for_update(of=Staff)
     )
     kept = staff.password_hash if staff is not None and staff.password_hash else _DECOY
     try:
         _hasher.verify(kept, password)
     except (VerificationError, InvalidHashError):
         audit.record(None, "staff.login_failed", f"staff:{staff.id if staff else 'unknown'}")
+        if staff is not None:
+            _count_failure(staff)
         return None
-    if staff is None or staff.password_hash is None:
+    if staff is None or staff.password_hash is None or is_locked(staff):
         return None
     if _hasher.check_needs_rehash(kept):
         staff.password_hash = _hasher.hash(password)
+    if staff.totp_since is None:
+        _note_login(staff)
+    return staff
+
+
+def give_code(staff_id: int, code: str) -> Staff | None:
+    """The second step of a login whose password was right: the member of staff, or None for a wrong code."""
+    staff = db.session.get(Staff, staff_id, with_for_update={"of": Staff})
+    if staff is None or staff.left_at is not None or is_locked(staff):
+        return None
+    if not codes.fits(staff, code):
+        audit.record(None, "staff.login_failed", f"staff:{staff_id}", code=True)
+        _count_failure(staff)
+        return None
+    _note_login(staff)
+    return staff
+
+
+def is_locked(staff: Staff) -> bool:
+    """Whether the account rests after too many wrong tries."""
+    return staff.locked_until is not None and staff.locked_until > clock.now()
+
+
+def _count_failure(staff: Staff) -> None:
+    if is_locked(staff):
+        return
+    staff.failed_logins += 1
+    if staff.failed_logins >= LOCK_AFTER:
+        staff.failed_logins, staff.locked_until = 0, clock.now() + LOCK_FOR
+        audit.record(None, "staff.locked", f"staff:{staff.id}")
+
+
+def _note_login(staff: Staff) -> None:
+    staff.failed_logins, staff.locked_until = 0, None
     staff.last_login_at = clock.now()
     audit.record(staff, "staff.login", f"staff:{staff.id}")
-    return staff
 
 
 def hash_password(password: str) -> str:
@@ -113,9 +164,52 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
+def check_strength(password: str, staff: Staff) -> None:
+    """Raises BadInput for a password that is easily guessed, by what is common or by who the person is."""
+    # Its lists of words are only needed where somebody chooses a password.
+    from zxcvbn import zxcvbn
+
+    own = [staff.username, staff.name, staff.unit.name if staff.unit else "", *COMMON_HERE]
+    contains_name = len(staff.username) > 3 and staff.username in password.lower()
+    if contains_name or zxcvbn(password[:_LONGEST_CHECKED], user_inputs=own)["score"] < 3:
+        raise BadInput(fields={"password": "errors.password_guessable"})
+
+
+def change_password(staff_id: int, old: str, new: str, *, keep_login: int) -> Staff:
+    """Somebody logged in chooses another password; every other login of theirs ends.
+
+    Raises BadInput for a wrong old password or a weak new one.
+    """
+    staff = db.session.get_one(Staff, staff_id, with_for_update={"of": Staff})
+    require_password(staff, old, field="old")
+    set_password(staff, new)
+    audit.record(staff, "staff.password_set", f"staff:{staff.id}")
+    # The new epoch ended all; the one that asks goes on under it.
+    kept = db.session.get(StaffLogin, keep_login)
+    if kept is not None and kept.staff_id == staff.id:
+        kept.ended_at = None
+    return staff
+
+
+def require_password(staff: Staff, password: str, *, field: str) -> None:
+    """Raises BadInput, naming `field`, unless this is the person's password."""
+    try:
+        _hasher.verify(staff.password_hash or _DECOY, password)
+    except (VerificationError, InvalidHashError):
+        raise BadInput(fields={field: "errors.password_old_wrong"}) from None
+
+
 def set_password(staff: Staff, password: str) -> None:
-    """Set the password and end every open session of this person."""
-    staff.password_hash = hash_password(password)
+    """Set the password and end every open session of this person. Raises BadInput for a weak one."""
+    hashed = hash_password(password)
+    check_strength(password, staff)
+    staff.password_hash = hashed
+    staff.failed_logins, staff.locked_until = 0, None
+    db.session.execute(
+        update(StaffLogin)
+        .where(StaffLogin.staff_id == staff.id, StaffLogin.ended_at.is_(None))
+        .values(ended_at=clock.now())
+    )
     staff.session_epoch += 1
 
 
@@ -136,6 +230,62 @@ def add_staff(username: str, name: str, unit_code: str, roles: Iterable[Role], *
     db.session.flush()
     audit.record(by, "staff.add", f"staff:{staff.id}", roles=sorted(staff.roles), unit=unit_code)
     return staff
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountChange:
+    """What an account is to be: whose, of which unit, with which roles, limited to which units and streets (codes)."""
+
+    name: str
+    unit_code: str
+    roles: frozenset[Role]
+    unit_scope: frozenset[str] = frozenset()
+    area_scope: frozenset[str] = frozenset()
+
+
+def change_account(staff_id: int, change: AccountChange, *, by: Staff) -> Staff:
+    """Give an account another name, unit, other roles or limits; what was and what is goes to the audit log.
+
+    It holds from the person's next request on. Raises NotAllowed for anybody but an administrator, and for taking the
+    administrator's role from oneself; NotFound; BadInput.
+    """
+    staff = _account(staff_id, by)
+    if staff.id == by.id and Role.ADMINISTRATOR not in change.roles:
+        raise NotAllowed("errors.own_role")
+    units = {unit.code: unit for unit in db.session.scalars(select(Unit).where(Unit.closed_at.is_(None)))}
+    areas = set(db.session.scalars(select(Area.code).where(Area.level == "area")))
+    fields: dict[str, str] = {}
+    if not change.name.strip():
+        fields["name"] = "admin.staff.name_missing"
+    if change.unit_code not in units:
+        fields["unit"] = "errors.unit_unknown"
+    if not change.roles:
+        fields["roles"] = "admin.staff.roles_missing"
+    if change.unit_scope - units.keys():
+        fields["unit_scope"] = "errors.unit_unknown"
+    if change.area_scope - areas:
+        fields["area_scope"] = "errors.area_unknown"
+    if fields:
+        raise BadInput(fields=fields)
+    before = _described(staff)
+    staff.name, staff.unit_id = change.name.strip()[:60], units[change.unit_code].id
+    staff.unit = units[change.unit_code]
+    staff.unit_scope = sorted(units[code].id for code in change.unit_scope)
+    staff.area_scope = sorted(change.area_scope)
+    kept = {row.role: row for row in staff.role_rows}
+    staff.role_rows = [kept.get(role) or StaffRole(role=role) for role in sorted(change.roles)]
+    after = _described(staff)
+    if after != before:
+        audit.record(by, "staff.change", f"staff:{staff_id}", before=before, after=after)
+    return staff
+
+
+def _described(staff: Staff) -> dict[str, Any]:
+    """An account as the audit log keeps it: its name, and ids and codes for the rest."""
+    return {
+        "name": staff.name, "unit_id": staff.unit_id, "roles": sorted(staff.roles),
+        "unit_scope": list(staff.unit_scope), "area_scope": list(staff.area_scope),
+    }  # fmt: skip
 
 
 def end_account(staff_id: int, *, by: Staff) -> Staff:
@@ -240,12 +390,20 @@ def _digest(token: str) -> str:
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def _load_staff(session_id: str) -> Staff | None:
     """Who a session cookie belongs to: None when the person left or the session was ended."""
-    staff_id, _, epoch = session_id.partition(":")
-    if not staff_id.isdecimal() or not epoch.isdecimal():
+    parts = session_id.split(":")
+    if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
         return None
-    staff = db.session.get(Staff, int(staff_id))
-    if staff is None or staff.left_at is not None or staff.session_epoch != int(epoch):
-        return None
+    staff_id, epoch, login_id = (int(part) for part in parts)
+    staff: Staff | None = db.session.scalar(
+        select(Staff)
+        .join(StaffLogin, StaffLogin.staff_id == Staff.id)
+        .where(
+            Staff.id == staff_id, Staff.left_at.is_(None), Staff.session_epoch == epoch,
+            StaffLogin.id == login_id, StaffLogin.ended_at.is_(None),
+        )
+    )  # fmt: skip
+    if staff is not None:
+        staff.login_id = login_id
     return staff
 
 

@@ -83,10 +83,12 @@ def least_dispatches() -> int:
     return int(reference().setting("limits.hand_back_rate_least", DEFAULT_LEAST))
 
 
-def rates(since: datetime, until: datetime, *, units: Collection[int] | None = None) -> list[UnitRate]:
+def rates(
+    since: datetime, until: datetime, *, units: Collection[int] | None = None, areas: Collection[str] | None = None
+) -> list[UnitRate]:
     """The 推诿率 of every unit that handed something back in the period, worst first; those without a rate last.
 
-    since, until: aware, the second not included. units: ids, None for all.
+    since, until: aware, the second not included. units: ids, areas: codes of streets; None for all.
     """
     given = (
         select(ReportEvent.unit_id, func.count())
@@ -98,6 +100,8 @@ def rates(since: datetime, until: datetime, *, units: Collection[int] | None = N
         )
         .group_by(ReportEvent.unit_id)
     )
+    if areas is not None:
+        given = given.join(Report, Report.id == ReportEvent.report_id).where(Report.area_code.in_(list(areas)))
     dispatched = dict(db.session.execute(given).all())
     shirked = or_(
         HandBack.upheld.is_(False),
@@ -115,6 +119,8 @@ def rates(since: datetime, until: datetime, *, units: Collection[int] | None = N
     ).where(HandBack.asked_at >= since, HandBack.asked_at < until)
     if units is not None:
         counted = counted.where(HandBack.unit_id.in_(list(units)))
+    if areas is not None:
+        counted = counted.join(Report, Report.id == HandBack.report_id).where(Report.area_code.in_(list(areas)))
     least = least_dispatches()
     found = []
     for unit_id, asked, upheld, refused, late, repeated, bad in db.session.execute(counted.group_by(HandBack.unit_id)):
@@ -124,8 +130,10 @@ def rates(since: datetime, until: datetime, *, units: Collection[int] | None = N
     return sorted(found, key=lambda row: (row.rate is None, -(row.rate or 0), -row.shirked, row.unit_id))
 
 
-def waiting(*, units: Collection[int] | None = None, limit: int = 100) -> list[tuple[HandBack, Report]]:
-    """Hand-backs to rule on, longest waiting first, each with its report. units: whose, None for all."""
+def waiting(
+    *, units: Collection[int] | None = None, areas: Collection[str] | None = None, limit: int = 100
+) -> list[tuple[HandBack, Report]]:
+    """Hand-backs to rule on, longest waiting first, each with its report. units, areas: whose, where; None for all."""
     query = (
         select(HandBack, Report)
         .join(Report, Report.id == HandBack.report_id)
@@ -139,12 +147,19 @@ def waiting(*, units: Collection[int] | None = None, limit: int = 100) -> list[t
     )  # fmt: skip
     if units is not None:
         query = query.where(HandBack.unit_id.in_(list(units)))
+    if areas is not None:
+        query = query.where(Report.area_code.in_(list(areas)))
     return [(row, report) for row, report in db.session.execute(query)]
 
 
-def proposals(*, limit: int = 100) -> list[Report]:
-    """Reports whose corrected facts make them another unit's while one is at work: the dispatcher decides."""
+def proposals(*, areas: Collection[str] | None = None, limit: int = 100) -> list[Report]:
+    """Reports whose corrected facts make them another unit's while one is at work: the dispatcher decides.
+
+    areas: codes of streets, None for all.
+    """
     query = select(Report).where(Report.proposed_unit_id.is_not(None), Report.status.in_(("assigned", "in_progress")))
+    if areas is not None:
+        query = query.where(Report.area_code.in_(list(areas)))
     parts = (joinedload(Report.category), joinedload(Report.unit), joinedload(Report.proposed_unit))
     return list(db.session.scalars(query.options(*parts).order_by(Report.id).limit(limit)))
 

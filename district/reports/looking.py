@@ -105,9 +105,14 @@ def tell_unseen(limit: int = 200) -> int:
     return len(late)
 
 
-def unseen(units: Collection[int] | None, *, limit: int = 100) -> list[Report]:
-    """Reports that nobody of their unit has looked at in time, longest with it first. units: whose, None for all."""
+def unseen(units: Collection[int] | None, *, areas: Collection[str] | None = None, limit: int = 100) -> list[Report]:
+    """Reports that nobody of their unit has looked at in time, longest with it first.
+
+    units, areas: whose and where; None for all.
+    """
     query = _unseen(select(Report), units)
+    if areas is not None:
+        query = query.where(Report.area_code.in_(list(areas)))
     parts = (joinedload(Report.category), joinedload(Report.unit), joinedload(Report.facility))
     return list(db.session.scalars(query.options(*parts).order_by(Report.assigned_at, Report.id).limit(limit)))
 
@@ -148,9 +153,14 @@ def stuck() -> Stuck:
     return Stuck(unseen_count, unrouted_count, sending_count)
 
 
-def unrouted(*, limit: int = 100) -> list[Report]:
-    """Reports that have waited too long for the router, longest first (`limits.unrouted_minutes`)."""
+def unrouted(*, areas: Collection[str] | None = None, limit: int = 100) -> list[Report]:
+    """Reports that have waited too long for the router, longest first (`limits.unrouted_minutes`).
+
+    areas: codes of streets, None for all.
+    """
     query = _unrouted(select(Report)).options(joinedload(Report.category))
+    if areas is not None:
+        query = query.where(Report.area_code.in_(list(areas)))
     return list(db.session.scalars(query.order_by(Report.submitted_at, Report.id).limit(limit)))
 
 

@@ -54,7 +54,8 @@ class Filters:
     """What a list is narrowed to; empty means everything.
 
     words: a report number, or words of the description or address. overdue: only those past their handling due.
-    units: ids, for people who see only their own unit's work. unit_id: one responsible unit.
+    units: ids, areas: codes of streets, for people who see only those (`sight.Sight`); None for who sees all.
+    unit_id: one responsible unit.
     queues: any of these piles. verifier_unit_id: whose staff may not verify their own unit's work; leaves that out
     of VERIFY.
     """
@@ -62,7 +63,8 @@ class Filters:
     statuses: Collection[Status] = ()
     queues: Collection[Queue] = ()
     verifier_unit_id: int | None = None
-    units: Collection[int] = ()
+    units: Collection[int] | None = None
+    areas: Collection[str] | None = None
     unit_id: int | None = None
     category_id: int | None = None
     area_code: str = ""
@@ -222,13 +224,15 @@ class ResidentRecord:
     last: list[Report]
 
 
-def record_of(report: Report, *, units: Collection[int] | None, limit: int = 3) -> ResidentRecord | None:
-    """The record of a report's resident, None when nobody knows who that is. units: as `sight.visible_units` says."""
+def record_of(
+    report: Report, *, units: Collection[int] | None, areas: Collection[str] | None = None, limit: int = 3
+) -> ResidentRecord | None:
+    """The record of a report's resident, None when nobody knows who that is. units, areas: as `sight.sight_of` says."""
     if report.resident_id is None:
         return None
     own = Report.resident_id == report.resident_id
     counts = dict(db.session.execute(select(Report.status, func.count()).where(own).group_by(Report.status)).all())
-    query = _narrowed(select(Report).where(own, Report.id != report.id), Filters(units=units or ()))
+    query = _narrowed(select(Report).where(own, Report.id != report.id), Filters(units=units, areas=areas))
     return ResidentRecord(
         total=sum(counts.values()),
         closed=counts.get(Status.CLOSED, 0),
@@ -357,7 +361,9 @@ def _narrowed(query: Any, filters: Filters) -> Any:
         query = query.where(_IS_OPEN, or_(*(_in_queue(queue, filters.verifier_unit_id) for queue in filters.queues)))
     if filters.unit_id is not None:
         query = query.where(Report.unit_id == filters.unit_id)
-    if filters.units:
+    if filters.areas is not None:
+        query = query.where(Report.area_code.in_(list(filters.areas)))
+    if filters.units is not None:
         parts = select(ReportUnit.report_id).where(ReportUnit.unit_id.in_(list(filters.units)))
         query = query.where(or_(Report.unit_id.in_(list(filters.units)), Report.id.in_(parts)))
     if filters.category_id is not None:

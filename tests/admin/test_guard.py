@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 from admin.guard import OPEN, RIGHTS
 from district import clock
 from district.extensions import db
+from district.people import codes
 from district.people.models import Staff
 from district.people.roles import Role
 from district.replies.models import ReplyTemplate
@@ -52,7 +53,7 @@ def test_no_list_names_an_address_that_does_not_exist(app: Flask) -> None:
 
 
 def test_the_open_list_is_short() -> None:
-    assert {"log_in", "set_password", "static", "wechat_start", "wechat_done"} == OPEN
+    assert {"log_in", "log_in_code", "set_password", "static", "wechat_start", "wechat_done"} == OPEN
 
 
 def test_nobody_gets_anything_without_logging_in(app: Flask, district: SmallDistrict, nobody: Person) -> None:
@@ -91,6 +92,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         db.session.add(incident)
         # Their unit has the report, so that only the role decides.
         someone = make_staff("someone", district.lamps, Role(role))
+        codes.begin(someone)
         kept = versions.keep("before")
         template = ReplyTemplate(code="R1", title="已安排", words="已安排", category_codes=[], statuses=[])
         db.session.add(template)
@@ -125,7 +127,11 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "messages": "/admin/messages",
         "staff": "/admin/staff",
         "add_staff": "/admin/staff/new",
+        "account": "/admin/account",
+        "codes_page": "/admin/account/codes",
         "audit": "/admin/audit",
+        "edit_staff": f"/admin/staff/{someone.id}",
+        "rights": "/admin/rights",
         "rules": "/admin/rules",
         "rule": "/admin/rules/one/R1",
         "add_rule": "/admin/rules/new",
@@ -167,6 +173,16 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "set_away": "/admin/roster/away",
         "end_away": "/admin/roster/away/999/end",
         "create_staff": "/admin/staff/new",
+        "export_audit": "/admin/audit/export",
+        "save_staff": "/admin/staff/999",
+        "change_password": "/admin/account/password",
+        "end_login": "/admin/account/logins/999999/end",
+        "end_other_logins": "/admin/account/logins/end-others",
+        "confirm_codes": "/admin/account/codes/confirm",
+        "begin_codes": "/admin/account/codes",
+        "end_codes": "/admin/account/codes/end",
+        "end_logins_of": "/admin/staff/999/end-logins",
+        "reset_codes": "/admin/staff/999/reset-codes",
         "link_staff": "/admin/staff/999/password-link",
         "end_staff": "/admin/staff/999/end",
         "restore_staff": "/admin/staff/999/restore",

@@ -53,6 +53,9 @@ STAFF = {
     "admin.reply_template": ("admin", "/admin/reply-templates/1"),
     "admin.units": ("admin", "/admin/units"),
     "admin.audit": ("admin", "/admin/audit"),
+    "admin.account": ("admin", "/admin/account"),
+    "admin.edit_staff": ("admin", "/admin/staff/2"),
+    "admin.rights": ("admin", "/admin/rights"),
     "admin.rules": ("admin", "/admin/rules"),
     "admin.add_rule": ("admin", "/admin/rules/new"),
     "admin.rule": ("admin", "/admin/rules/one/R069"),
@@ -68,6 +71,7 @@ NO_PAGES = {
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
     "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
+    "admin.log_in_code", "admin.codes_page",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 

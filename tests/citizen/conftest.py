@@ -6,7 +6,9 @@ import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
 
+from district.people import logins
 from district.people.models import Staff
+from district.work import unit_of_work
 from tests.factories import SmallDistrict
 
 
@@ -17,6 +19,8 @@ def district(app: Flask) -> SmallDistrict:
 
 def log_in(client: FlaskClient, staff: Staff) -> None:
     """Put a member of staff into this browser's session, as the panel's login does."""
+    with unit_of_work():
+        staff.login_id = logins.begin(staff.id, device="wechat/android").id
     with client.session_transaction() as session:
         session["_user_id"] = staff.get_id()
         session["_fresh"] = True

@@ -396,3 +396,24 @@ class Migration0012(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report_event", "kind = 'commented' and note = '明天来修'") == 1
         assert count(connection, "report_event", "kind = 'suspended'") == 1
+
+
+class Migration0013(Rows):
+    """Everybody goes on seeing what they saw, and logs in as before."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+
+    def upgraded(self, connection: Connection) -> None:
+        read = connection.execute(text("select unit_scope, area_scope from staff")).all()
+        assert [[json.loads(value) if isinstance(value, str) else value for value in row] for row in read] == [
+            [[], []] for _ in read
+        ]
+        assert read
+        assert count(connection, "staff", "failed_logins = 0 and totp_sealed = '' and totp_since is null") == len(read)
+        insert(connection, "staff_login", staff_id=1, began_at=NOW, seen_at=NOW, device="chrome/windows")
+        insert(connection, "recovery_code", staff_id=1, code_hash="0" * 64)
+        connection.execute(text("update staff set totp_sealed = 'x', totp_step = 59000000 where id = 1"))
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "staff") > 0

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from district import clock
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import db
+from district.people import logins
 from district.people import service as people
 from district.people.models import AuditEntry, PasswordLink, Resident, Staff
 from district.people.roles import Role
@@ -230,6 +231,8 @@ def test_the_products_hasher_is_as_strong_as_advised(earnest_hasher: PasswordHas
 
 def test_a_new_password_ends_every_open_session(district: SmallDistrict) -> None:
     handler = district.staff["handler"]
+    with unit_of_work():
+        handler.login_id = logins.begin(handler.id, device="chrome/windows").id
     cookie = handler.get_id()
     load = people._load_staff
     assert load(cookie) is not None
@@ -240,13 +243,17 @@ def test_a_new_password_ends_every_open_session(district: SmallDistrict) -> None
     assert log_in("lamps", "another-horse-7")
 
 
-@pytest.mark.parametrize("session_id", ["", ":", "1", "x:0", "1:x", "999999:0", "-1:0", "1:1"])
+@pytest.mark.parametrize(
+    "session_id", ["", ":", "1", "x:0", "1:x", "999999:0:1", "-1:0:1", "1:1:1", "1:0", "1:0:0", "1:0:1"]
+)
 def test_a_session_that_is_none_loads_nobody(district: SmallDistrict, session_id: str) -> None:
     assert people._load_staff(session_id) is None
 
 
 def test_a_session_ends_when_the_person_leaves(district: SmallDistrict) -> None:
     handler = district.staff["handler"]
+    with unit_of_work():
+        handler.login_id = logins.begin(handler.id, device="chrome/windows").id
     cookie = handler.get_id()
     with unit_of_work():
         db.session.get_one(Staff, handler.id).left_at = clock.now()

@@ -1,0 +1,72 @@
+"""Who may do what, shown from the guard's table and the transitions', so that it cannot say anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import render_template
+from flask.typing import ResponseReturnValue
+
+from admin.guard import RIGHTS, pages
+from district.messages import t
+from district.people.roles import Role
+from district.reports.states import TRANSITIONS, Scope
+
+# The rights in the order of the page; each has its words under `accounts.right`.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "reports": (
+        "inbox", "report", "print_report", "chat", "show_contact", "act", "take_call", "file_call", "keep_unit",
+        "settle", "merge", "unmerge", "incidents", "incident", "end_incident", "tell_incident",
+    ),
+    "residents": ("block", "blocks", "unblock", "messages", "retry_message"),
+    "responsibility": (
+        "hand_backs", "unseen", "roster", "add_shift", "end_shift", "set_away", "end_away", "notices", "read_notices",
+    ),
+    "district": (
+        "facilities", "facility", "revoke_token", "units", "calendar", "add_day", "remove_day", "import_days", "rules",
+        "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
+        "accuracy", "use_model",
+    ),
+    "accounts": (
+        "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",
+        "restore_staff", "end_logins_of", "reset_codes", "audit", "export_audit", "rights",
+        "account", "change_password", "end_login", "end_other_logins", "begin_codes", "confirm_codes", "end_codes",
+    ),
+}  # fmt: skip
+# Parts of pages and ways out: they go with the page they belong to and have no line of their own.
+UNSHOWN = frozenset({"live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """One right: what it is, which roles have it, and what narrows it (empty: nothing)."""
+
+    words: str
+    roles: frozenset[Role]
+    note: str = ""
+
+
+@pages.get("/rights")
+def rights() -> ResponseReturnValue:
+    """Roles across, rights down; what may be done to one report in a table of its own."""
+    return render_template("admin/rights.html", roles=list(Role), tables=[*_of_pages(), ("actions", _of_actions())])
+
+
+def _of_pages() -> list[tuple[str, list[Line]]]:
+    return [
+        (group, [Line(t(f"accounts.right.{name}"), RIGHTS[name]) for name in names if name in RIGHTS])
+        for group, names in GROUPS.items()
+    ]
+
+
+def _of_actions() -> list[Line]:
+    """What staff may do to a report, from the table of transitions; some only where their unit has a part in it."""
+    found = []
+    for row in TRANSITIONS:
+        if not row.roles | row.unit_roles:
+            continue
+        note = "" if row.scope is Scope.ANY else t(f"accounts.scope.{row.scope}")
+        if row.unit_roles:
+            note = t("accounts.scope.unit_roles")
+        found.append(Line(t(f"accounts.action.{row.action}"), row.roles | row.unit_roles, note))
+    return found
