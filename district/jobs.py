@@ -38,6 +38,7 @@ from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
 from district.routing import again
 from district.routing import service as routing
+from district.search import service as search
 from district.wechat import errors as wechat_errors
 from district.work import BELLS, answered, ring, unit_of_work
 
@@ -213,6 +214,18 @@ def _fetch(row: tuple[int, str]) -> Callable[[], None]:
     return lambda: photos.fetched(photo_id, picture)
 
 
+def index_reports() -> None:
+    """Make what has changed findable."""
+    answered("index_reports")
+    turn = _Turn("index_reports")
+    while turn.goes_on():
+        with unit_of_work():
+            more = search.catch_up()
+        db.session.remove()
+        if not more:
+            return
+
+
 def sweep() -> None:
     """Ring again for whatever still waits: what makes a lost job cost seconds and never a report.
 
@@ -244,6 +257,8 @@ def waiting_work() -> list[str]:
         .limit(1)
     ):
         found.append("deliver_notifications")
+    if search.is_behind():
+        found.append("index_reports")
     return [name for name in BELLS if name in found]
 
 

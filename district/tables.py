@@ -15,5 +15,6 @@ import district.people.models
 import district.reports.models
 import district.routing.models
 import district.rules.models
+import district.search.models
 import district.settings
 import district.units.models  # noqa: F401

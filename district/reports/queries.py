@@ -26,6 +26,7 @@ from district.reports.models import (
     ReportUnit,
 )
 from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
+from district.search import service as search
 
 PAGE_SIZE = 25
 # Written out as the partial index over open work is: with bound values SQLite cannot see that the index applies,
@@ -367,14 +368,7 @@ def _narrowed(query: Any, filters: Filters) -> Any:
         if number is not None:
             query = query.where(Report.number == number)
         else:
-            for word in filters.words.split()[:5]:
-                query = query.where(
-                    or_(
-                        Report.description.contains(word, autoescape=True),
-                        Report.address.contains(word, autoescape=True),
-                        Report.number.contains(word.upper(), autoescape=True),
-                    )
-                )
+            query = query.where(search.matching(filters.words))
     return query
 
 

@@ -1,0 +1,53 @@
+"""search: what each report is found by
+
+A table of its own, filled by a job from the history's lines: filing a report writes nothing here.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0015"
+down_revision = "0010"
+branch_labels = None
+depends_on = None
+
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+FTS5 = (
+    "create virtual table report_words using fts5(words, content='report_search', content_rowid='report_id', "
+    "tokenize='ascii')",
+    "create trigger report_search_added after insert on report_search begin insert into report_words(rowid, words) "
+    "values (new.report_id, new.words); end",
+    "create trigger report_search_gone after delete on report_search begin insert into report_words"
+    "(report_words, rowid, words) values ('delete', old.report_id, old.words); end",
+    "create trigger report_search_changed after update on report_search begin insert into report_words"
+    "(report_words, rowid, words) values ('delete', old.report_id, old.words); insert into report_words"
+    "(rowid, words) values (new.report_id, new.words); end",
+)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "report_search",
+        sa.Column("report_id", BIG, autoincrement=False, nullable=False),
+        sa.Column("event_id", BIG, nullable=False),
+        sa.Column("words", sa.Text().with_variant(postgresql.TSVECTOR(), "postgresql"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["report_id"], ["report.id"], name=op.f("fk_report_search_report_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("report_id", name=op.f("pk_report_search")),
+    )
+    if op.get_bind().dialect.name == "sqlite":
+        for statement in FTS5:
+            op.execute(statement)
+    else:
+        op.create_index("ix_report_search_words", "report_search", ["words"], postgresql_using="gin")
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("drop table report_words")
+    op.drop_table("report_search")
+    op.execute("delete from district_setting where name = 'search.done'")
