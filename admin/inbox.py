@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +11,10 @@ from urllib.parse import urlencode
 from flask import Request, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from admin import filters as narrowing
 from admin.guard import me, pages
-from admin.showing import category_name
 from district import clock
 from district.categories.models import Urgency
-from district.messages import t
 from district.people.models import Staff
 from district.people.roles import Role
 from district.reference import reference
@@ -101,8 +100,9 @@ def inbox() -> ResponseReturnValue:
         mine=_mine_in_words(me()),
         chosen=_chosen(asked),
         incidents_now=incidents.count_going_on() if visible_units(me()) is None else 0,
+        fields=[field for field in narrowing.FIELDS if field.name != "status" or asked.tab == ALL],
+        parts=narrowing.PARTS,
         **shown,
-        **choices(),
     )
 
 
@@ -138,36 +138,8 @@ def read(asked: Request, staff: Staff) -> Asked:
     names = tab_names(staff)
     tab = asked.args.get("tab", "")
     tab = tab if tab in names else names[0]
-    given: dict[str, str] = {}
-    filters = _of_tab(tab, staff)
-    ref = reference()
-
-    def take(name: str, known: bool) -> str:
-        value = asked.args.get(name, "").strip()
-        if value and known:
-            given[name] = value[:100]
-        return given.get(name, "")
-
+    filters, given = narrowing.read(asked.args, _of_tab(tab, staff))
     value = asked.args.get
-    status = take("status", value("status") in set(Status))
-    unit = ref.units_by_code.get(take("unit", value("unit") in ref.units_by_code))
-    category = ref.categories_by_code.get(take("category", value("category") in ref.categories_by_code))
-    area = take("area", value("area") in ref.areas_by_code)
-    urgency = take("urgency", value("urgency") in set(Urgency))
-    source = take("source", value("source") in set(Source))
-    overdue = take("overdue", value("overdue") == "1")
-    words = take("q", True)
-    filters = replace(
-        filters,
-        statuses=(Status(status),) if status else (),
-        unit_id=unit.id if unit else None,
-        category_id=category.id if category else None,
-        area_code=area,
-        urgency=urgency,
-        source=source,
-        overdue=bool(overdue),
-        words=words,
-    )
     order = value("order")
     if tab == ALL or order not in (PRESSING, NEWEST):
         order = NEWEST if tab == ALL else PRESSING
@@ -194,7 +166,7 @@ def tabs(asked: Asked, staff: Staff) -> list[Tab]:
 
 
 def choices() -> dict[str, Any]:
-    """What the filters offer."""
+    """What forms offer to choose from."""
     ref = reference()
     majors: dict[str, list[Any]] = {}
     for category in ref.categories_by_code.values():
@@ -238,15 +210,4 @@ def _mine_in_words(staff: Staff) -> dict[str, int] | None:
 
 def _chosen(asked: Asked) -> list[tuple[str, str]]:
     """Filters that are set, as (what it says, the address without it)."""
-    ref = reference()
-    says: dict[str, Callable[[str], str]] = {
-        "area": lambda code: ref.areas_by_code[code].name,
-        "category": lambda code: category_name(ref.categories_by_code[code]),
-        "overdue": lambda _: t("admin.tab.overdue"),
-        "q": lambda words: t("admin.inbox.words", words=words),
-        "source": lambda name: t(f"status.source.{name}"),
-        "status": lambda name: t(f"status.staff.{name}"),
-        "unit": lambda code: ref.units_by_code[code].name,
-        "urgency": lambda name: t(f"status.urgency.{name}"),
-    }
-    return [(says[name](value), asked.address(**{name: None})) for name, value in asked.given.items()]
+    return [(narrowing.says(name, value), asked.address(**{name: None})) for name, value in asked.given.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,9 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from district import clock
 from district.extensions import db
+from district.facilities.models import Facility
 from district.geo.measure import metres_between
+from district.people.models import Staff
 from district.reports import numbers
 from district.reports.models import (
     EventKind,
@@ -49,6 +51,13 @@ class Queue(StrEnum):
     OPEN = "open"  # all of it
 
 
+# What may be asked about a clock and about a resident's rating.
+DUE_STATES = ("overdue", "day", "paused")
+RATINGS = ("solved", "not_solved", "low", "none")
+_DUE_SOON = timedelta(days=1)
+_LOW_STARS = 2
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filters:
     """What a list is narrowed to; empty means everything.
@@ -57,6 +66,9 @@ class Filters:
     units: ids, for people who see only their own unit's work. unit_id: one responsible unit.
     queues: any of these piles. verifier_unit_id: whose staff may not verify their own unit's work; leaves that out
     of VERIFY.
+    category_ids, unit_ids: any of these. staff_username: who has done something to it. since, until: when it came;
+    closed_since, closed_until: when it was closed. due: one of DUE_STATES; `day` is less than a day left.
+    rating: one of RATINGS; `none` is closed and not rated. handed_back: ever. waiting: for the resident's answer.
     """
 
     statuses: Collection[Status] = ()
@@ -73,6 +85,23 @@ class Filters:
     hand_back_pending: bool = False
     since: datetime | None = None
     until: datetime | None = None
+    category_ids: Collection[int] = ()
+    unit_ids: Collection[int] = ()
+    community_code: str = ""
+    facility_type_id: int | None = None
+    staff_username: str = ""
+    closed_since: datetime | None = None
+    closed_until: datetime | None = None
+    due: str = ""
+    rating: str = ""
+    has_photo: bool | None = None
+    has_point: bool | None = None
+    reopened: bool = False
+    reworked: bool = False
+    handed_back: bool = False
+    waiting: bool = False
+    extension_pending: bool = False
+    followed: bool = False
 
 
 @dataclass(frozen=True)
@@ -363,6 +392,8 @@ def _narrowed(query: Any, filters: Filters) -> Any:
         query = query.where(Report.hand_back_pending.is_(True))
     if filters.overdue:
         query = query.where(_overdue())
+    for condition in _more(filters):
+        query = query.where(condition)
     if filters.words:
         number = numbers.read(filters.words)
         if number is not None:
@@ -370,6 +401,74 @@ def _narrowed(query: Any, filters: Filters) -> Any:
         else:
             query = query.where(search.matching(filters.words))
     return query
+
+
+def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """The conditions of the filters that are about one column, or about another table."""
+    if filters.category_ids:
+        yield Report.category_id.in_(sorted(filters.category_ids))
+    if filters.unit_ids:
+        yield Report.unit_id.in_(sorted(filters.unit_ids))
+    if filters.community_code:
+        yield Report.community_code == filters.community_code
+    if filters.facility_type_id is not None:
+        of_type = select(Facility.id).where(Facility.type_id == filters.facility_type_id)
+        yield Report.facility_id.in_(of_type)
+    if filters.staff_username:
+        acted = select(ReportEvent.report_id).join(Staff, Staff.id == ReportEvent.staff_id)
+        yield Report.id.in_(acted.where(Staff.username == filters.staff_username))
+    if filters.closed_since is not None:
+        yield Report.closed_at >= filters.closed_since
+    if filters.closed_until is not None:
+        yield Report.closed_at < filters.closed_until
+    if filters.has_photo is not None:
+        pictured = (
+            select(Photo.id)
+            .where(Photo.report_id == Report.id, Photo.purpose == "before", Photo.state == PhotoState.KEPT)
+            .exists()
+        )
+        yield pictured if filters.has_photo else ~pictured
+    if filters.has_point is not None:
+        yield Report.latitude.is_not(None) if filters.has_point else Report.latitude.is_(None)
+    if filters.due:
+        yield _due(filters.due)
+    if filters.rating:
+        yield _rated(filters.rating)
+    if filters.reopened:
+        yield Report.reopen_count > 0
+    if filters.reworked:
+        yield Report.rework_count > 0
+    if filters.handed_back:
+        yield Report.id.in_(select(HandBack.report_id))
+    if filters.waiting:
+        yield Report.waiting_for_resident.is_(True)
+    if filters.extension_pending:
+        yield Report.extension_pending.is_(True)
+    if filters.followed:
+        yield Report.has_followers.is_(True)
+
+
+def _due(state: str) -> ColumnElement[bool]:
+    if state == "overdue":
+        return _overdue()
+    if state == "paused":
+        return Report.clock_paused_at.is_not(None)
+    now = clock.now()
+    return and_(
+        Report.clock_paused_at.is_(None),
+        or_(
+            and_(Report.status.in_(WITH_UNIT), Report.handling_due_at.between(now, now + _DUE_SOON)),
+            and_(Report.status.in_(WAITING_FOR_DISPATCH), Report.dispatch_due_at.between(now, now + _DUE_SOON)),
+        ),
+    )
+
+
+def _rated(rating: str) -> ColumnElement[bool]:
+    if rating == "none":
+        return and_(Report.status == Status.CLOSED, Report.rated_at.is_(None))
+    if rating == "low":
+        return Report.stars <= _LOW_STARS
+    return Report.solved.is_(rating == "solved")
 
 
 def _with_parts(query: Any) -> Any:
