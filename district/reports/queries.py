@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select, text
 from sqlalchemy.orm import joinedload, selectinload
@@ -55,7 +55,9 @@ class Queue(StrEnum):
 DUE_STATES = ("overdue", "day", "paused")
 RATINGS = ("solved", "not_solved", "low", "none")
 _DUE_SOON = timedelta(days=1)
-_LOW_STARS = 2
+# Written out for the same reason as _IS_OPEN.
+_REOPENED = text("report.reopen_count > 0")
+_LOW = text("report.stars <= 2")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +116,21 @@ class Page:
 
 def newest(filters: Filters, *, before: int | None = None, limit: int = PAGE_SIZE) -> Page:
     """Reports newest first, by keyset: the cost does not grow with the page."""
-    query = _narrowed(select(Report), filters)
-    if before is not None:
-        query = query.where(Report.id < before)
-    rows = list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit + 1)))
+    rows: list[Report] = []
+    if filters.words and not filters.queues:
+        near = search.matching_newest(filters.words, before=before)
+        if near is not None:
+            rows = _newest_of(_narrowed(select(Report), replace(filters, words="")).where(near), before, limit + 1)
+    if len(rows) <= limit:
+        rows = _newest_of(_narrowed(select(Report), filters), before, limit + 1)
     more = len(rows) > limit
     return Page(rows[:limit], rows[limit - 1].id if more else None)
+
+
+def _newest_of(query: Any, before: int | None, limit: int) -> list[Report]:
+    if before is not None:
+        query = query.where(Report.id < before)
+    return list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit)))
 
 
 @dataclass(frozen=True)
@@ -399,7 +410,7 @@ def _narrowed(query: Any, filters: Filters) -> Any:
         if number is not None:
             query = query.where(Report.number == number)
         else:
-            query = query.where(search.matching(filters.words))
+            query = query.where(search.matching(filters.words, among_few=bool(filters.queues)))
     return query
 
 
@@ -435,7 +446,7 @@ def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
     if filters.rating:
         yield _rated(filters.rating)
     if filters.reopened:
-        yield Report.reopen_count > 0
+        yield cast(ColumnElement[bool], _REOPENED)
     if filters.reworked:
         yield Report.rework_count > 0
     if filters.handed_back:
@@ -467,7 +478,7 @@ def _rated(rating: str) -> ColumnElement[bool]:
     if rating == "none":
         return and_(Report.status == Status.CLOSED, Report.rated_at.is_(None))
     if rating == "low":
-        return Report.stars <= _LOW_STARS
+        return cast(ColumnElement[bool], _LOW)
     return Report.solved.is_(rating == "solved")
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, column, false, func, literal, select, table, text
+from sqlalchemy import ColumnElement, cast, column, false, func, literal, select, table, text
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
@@ -28,6 +28,8 @@ DONE = "search.done"
 BATCH = 1000
 # Lines are numbered before they are committed: that many before the last one are looked at again.
 LATE_LINES = 1000
+# How many reports are looked through for a common word before the index is asked.
+NEWEST = 4000
 
 
 def is_behind() -> bool:
@@ -57,21 +59,51 @@ def count() -> int:
     return db.session.scalar(select(func.count()).select_from(ReportSearch)) or 0
 
 
-def matching(query: str) -> ColumnElement[bool]:
-    """The condition that a report is found by all words of `query`."""
+def matching(query: str, *, among_few: bool = False) -> ColumnElement[bool]:
+    """The condition that a report is found by all words of `query`.
+
+    among_few: other conditions leave only so many reports that each may be looked at by itself.
+    """
     wanted = read_query(query)
     if not wanted:
         return false()
-    return Report.id.in_(_found(wanted))
+    if _is_sqlite():
+        found = text(f"{SQLITE_INDEX} match :wanted").bindparams(wanted=" AND ".join(map(_fts5, wanted)))
+        return Report.id.in_(select(column("rowid")).select_from(table(SQLITE_INDEX)).where(found))
+    if among_few:
+        # The offset keeps PostgreSQL from looking for the words first: a common one is in very many old reports.
+        one = select(ReportSearch.report_id).where(ReportSearch.report_id == Report.id, _has(wanted))
+        return one.offset(0).exists()
+    all_of_it = select(ReportSearch.report_id).where(_has(wanted))
+    return Report.id.in_(select(all_of_it.cte("found").prefix_with("MATERIALIZED", dialect="postgresql").c.report_id))
 
 
-def _found(wanted: Collection[Wanted]) -> Select[Any]:
-    if db.engine.dialect.name == "sqlite":
-        return select(column("rowid")).select_from(table(SQLITE_INDEX)).where(
-            text(f"{SQLITE_INDEX} match :wanted").bindparams(wanted=" AND ".join(map(_fts5, wanted)))
-        )  # fmt: skip
-    asked = cast(literal(" & ".join(map(_tsquery, wanted))), TSQUERY)
-    return select(ReportSearch.report_id).where(ReportSearch.words.op("@@")(asked))
+def matching_newest(query: str, *, before: int | None) -> ColumnElement[bool] | None:
+    """The same, among the newest NEWEST reports only, those with ids under `before`; None where it gains nothing.
+
+    A page of a common word is full by these. Where it is not, the word is rare, and the index finds it at once. To
+    guess which of the two it is from its figures, as PostgreSQL would, goes wrong for rows and beginnings of words.
+    """
+    wanted = read_query(query)
+    if not wanted or _is_sqlite():
+        return None
+    newest = select(ReportSearch.report_id, ReportSearch.words).order_by(ReportSearch.report_id.desc()).limit(NEWEST)
+    if before is not None:
+        newest = newest.where(ReportSearch.report_id < before)
+    few = newest.subquery("few")
+    return Report.id.in_(select(few.c.report_id).where(few.c.words.op("@@")(_asked(wanted))))
+
+
+def _is_sqlite() -> bool:
+    return bool(db.engine.dialect.name == "sqlite")
+
+
+def _has(wanted: Collection[Wanted]) -> ColumnElement[bool]:
+    return ReportSearch.words.op("@@", is_comparison=True)(_asked(wanted))
+
+
+def _asked(wanted: Collection[Wanted]) -> ColumnElement[Any]:
+    return cast(literal(" & ".join(map(_tsquery, wanted))), TSQUERY)
 
 
 # Tokens are letters and digits only: nothing in them needs to be masked.
@@ -150,13 +182,13 @@ def _documents(ids: Collection[int]) -> dict[int, list[str]]:
 
 
 def _stored(found: list[str]) -> str:
-    if db.engine.dialect.name == "sqlite":
+    if _is_sqlite():
         return " ".join(found)
     return " ".join(f"'{token}':{place}" for place, token in enumerate(found, 1))
 
 
 def _write(rows: list[dict[str, Any]]) -> None:
-    insert = insert_sqlite if db.engine.dialect.name == "sqlite" else insert_postgresql
+    insert = insert_sqlite if _is_sqlite() else insert_postgresql
     adding = insert(ReportSearch)
     changed = {name: adding.excluded[name] for name in ("event_id", "words")}
     # One statement each, sent together: SQLite takes only so many values in one.

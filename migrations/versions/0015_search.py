@@ -1,4 +1,4 @@
-"""search: what each report is found by
+"""search: what each report is found by, and indexes for what lists are narrowed to
 
 A table of its own, filled by a job from the history's lines: filing a report writes nothing here.
 """
@@ -14,6 +14,13 @@ down_revision = "0010"
 branch_labels = None
 depends_on = None
 
+# Few of very many: (name, table, columns, which rows).
+INDEXES = (
+    ("ix_report_reopened", "report", ["id"], "reopen_count > 0"),
+    ("ix_report_low", "report", ["id"], "stars <= 2"),
+    ("ix_report_closed", "report", ["closed_at"], "closed_at is not null"),
+    ("ix_report_event_staff", "report_event", ["staff_id", "report_id"], "staff_id is not null"),
+)
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 FTS5 = (
     "create virtual table report_words using fts5(words, content='report_search', content_rowid='report_id', "
@@ -44,9 +51,13 @@ def upgrade() -> None:
             op.execute(statement)
     else:
         op.create_index("ix_report_search_words", "report_search", ["words"], postgresql_using="gin")
+    for name, table, columns, which in INDEXES:
+        op.create_index(name, table, columns, sqlite_where=sa.text(which), postgresql_where=sa.text(which))
 
 
 def downgrade() -> None:
+    for name, table, _columns, _which in reversed(INDEXES):
+        op.drop_index(name, table)
     if op.get_bind().dialect.name == "sqlite":
         op.execute("drop table report_words")
     op.drop_table("report_search")

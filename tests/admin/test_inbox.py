@@ -16,10 +16,12 @@ from district import clock, jobs, settings
 from district.extensions import db
 from district.geo.models import Area
 from district.people.roles import Role
-from district.reports import questions
+from district.reports import queries, questions
 from district.reports import service as reports
 from district.reports.models import Report, Source
+from district.reports.queries import Filters
 from district.reports.states import Status
+from district.search import service as search
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
 from tests.conftest import both_databases
@@ -301,6 +303,31 @@ class TestFilters:
         assert found == expected
         chips = words_of(person.get("/admin/?tab=all&rating=low&reopened=1"))
         assert "市民评价：两星以下" in chips
+
+    def test_a_search_goes_through_pages_and_tabs(
+        self, district: SmallDistrict, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = [make_report(district, Status.TRIAGE, description=words).number for words in
+                ("老鼠一", "灯", "老鼠二", "灯", "老鼠三", "老鼠四")]  # fmt: skip
+        person = log_in("shift_lead")
+        jobs.index_reports()
+        # The newest few are looked through first; here that is not enough for a page.
+        monkeypatch.setattr(search, "NEWEST", 2)
+        mice = [made[place] for place in (5, 4, 2, 0)]
+        assert listed(person.get("/admin/?tab=all&q=老鼠").text) == mice
+        assert set(listed(person.get("/admin/?tab=dispatch&q=老鼠").text)) == set(mice)
+        assert listed(person.get("/admin/?tab=handle&q=老鼠").text) == []
+        page = person.get("/admin/?tab=all&q=老鼠").text
+        assert counts_on(page) == {}
+        found: list[str] = []
+        before = None
+        while len(found) < 10:
+            part = queries.newest(Filters(words="老鼠"), before=before, limit=1)
+            found += [report.number for report in part.reports]
+            before = part.next_before
+            if before is None:
+                break
+        assert found == mice
 
     def test_a_whole_number_in_any_spelling_leads_to_its_report(self, district: SmallDistrict, log_in: LogIn) -> None:
         report = make_report(district, Status.ASSIGNED)
