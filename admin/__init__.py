@@ -7,6 +7,7 @@ from flask import Flask
 from admin import (  # noqa: F401  routes
     accuracy,
     actions,
+    bulk,
     calendar,
     failures,
     hand_backs,

@@ -12,7 +12,7 @@ from flask import Request, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin import filters as narrowing
-from admin.guard import me, pages
+from admin.guard import can, me, pages
 from district import clock
 from district.categories.models import Urgency
 from district.people.models import Staff
@@ -22,7 +22,7 @@ from district.reports import incidents, numbers, queries
 from district.reports.models import Report, Source
 from district.reports.queries import Filters, Queue
 from district.reports.sight import visible_units
-from district.reports.states import Status
+from district.reports.states import BY_ACTION, Action, Status
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
@@ -86,6 +86,7 @@ def inbox() -> ResponseReturnValue:
     found, following = _page(asked)
     shown: dict[str, Any] = {
         "asked": asked,
+        "acts": bulk_actions(me()),
         "reports": found,
         "following": following,
         "thumbs": queries.thumbs(found),
@@ -124,6 +125,17 @@ def work_of(staff: Staff) -> tuple[Queue, ...]:
     """The piles this person works on, in the order of the day."""
     wanted = {queue for role in staff.roles for queue in _WORK.get(role, ())}
     return tuple(queue for queue in Queue if queue in wanted)
+
+
+# What makes sense for many at once, in the order of the day.
+BULK_ACTIONS = (Action.ASSIGN, Action.ACCEPT, Action.COMMENT, Action.VERIFY, Action.MERGE, Action.REJECT)
+
+
+def bulk_actions(staff: Staff) -> list[Action]:
+    """The acts on many reports that somebody of these roles may do at all."""
+    if not can("do_bulk"):
+        return []
+    return [one for one in BULK_ACTIONS if (BY_ACTION[one].roles | BY_ACTION[one].unit_roles) & staff.roles]
 
 
 def tab_names(staff: Staff) -> list[str]:

@@ -22,6 +22,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
+from district.bulk import service as bulk_runs
 from district.chats.models import Conversation, InboundMessage
 from district.errors import BadInput
 from district.extensions import db, redis_door
@@ -307,6 +308,7 @@ def tidy() -> None:
     chats_kept = timedelta(days=int(reference().setting("privacy.retention_days.conversation", CHAT_DAYS)))
     with unit_of_work() as session:
         notices.forget_old()
+        bulk_runs.forget_old()
         session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
         session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
         session.execute(

@@ -1,4 +1,4 @@
-"""search: what each report is found by, and indexes for what lists are narrowed to
+"""search: what each report is found by, indexes for what lists are narrowed to, acts on many reports
 
 A table of its own, filled by a job from the history's lines: filing a report writes nothing here.
 """
@@ -51,6 +51,17 @@ def upgrade() -> None:
             op.execute(statement)
     else:
         op.create_index("ix_report_search_words", "report_search", ["words"], postgresql_using="gin")
+    op.create_table(
+        "bulk_run",
+        sa.Column("token", sa.String(length=40), nullable=False),
+        sa.Column("staff_id", BIG, nullable=False),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("results", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_bulk_run_staff_id")),
+        sa.PrimaryKeyConstraint("token", name=op.f("pk_bulk_run")),
+    )
+    op.create_index(op.f("ix_bulk_run_started_at"), "bulk_run", ["started_at"])
     for name, table, columns, which in INDEXES:
         op.create_index(name, table, columns, sqlite_where=sa.text(which), postgresql_where=sa.text(which))
 
@@ -58,6 +69,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, table, _columns, _which in reversed(INDEXES):
         op.drop_index(name, table)
+    op.drop_table("bulk_run")
     if op.get_bind().dialect.name == "sqlite":
         op.execute("drop table report_words")
     op.drop_table("report_search")

@@ -28,6 +28,7 @@ ANYBODY = {
 # Who may open it, and where.
 STAFF = {
     "admin.inbox": ("desk", "/admin/?tab=all"),
+    "admin.bulk": ("desk", "/admin/bulk?do=comment&row={number}"),
     "admin.report": ("desk", "/admin/reports/{number}"),
     "admin.form": ("desk", "/admin/reports/{number}/do/comment"),
     "admin.print_report": ("desk", "/admin/reports/{number}/print"),
@@ -62,6 +63,8 @@ NO_PAGES = {
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.incident_places",
+    # What came of a form that was sent.
+    "admin.bulk_result",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 
