@@ -20,6 +20,7 @@ from admin import (  # noqa: F401  routes
     residents,
     roster,
     rules,
+    saved,
     showing,
     telephone,
     where,

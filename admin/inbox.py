@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Request, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin import filters as narrowing
@@ -23,6 +23,7 @@ from district.reports.models import Report, Source
 from district.reports.queries import Filters, Queue
 from district.reports.sight import visible_units
 from district.reports.states import BY_ACTION, Action, Status
+from district.saved import service as saved
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
@@ -82,7 +83,7 @@ def inbox() -> ResponseReturnValue:
     number = numbers.read(request.args.get("q", ""))
     if number is not None:
         return redirect(url_for("admin.report", number=number))
-    asked = read(request, me())
+    asked = read(request.args, me())
     found, following = _page(asked)
     shown: dict[str, Any] = {
         "asked": asked,
@@ -103,6 +104,9 @@ def inbox() -> ResponseReturnValue:
         incidents_now=incidents.count_going_on() if visible_units(me()) is None else 0,
         fields=[field for field in narrowing.FIELDS if field.name != "status" or asked.tab == ALL],
         parts=narrowing.PARTS,
+        saved_lists=saved.offered_to(me()),
+        may_drop=saved.may_drop,
+        may_share=bool(me().roles & saved.MAY_SHARE),
         **shown,
     )
 
@@ -110,7 +114,7 @@ def inbox() -> ResponseReturnValue:
 @pages.get("/live")
 def live() -> ResponseReturnValue:
     """What the page asks for now and then: the tabs' counts, and how much came in or moved since it was loaded."""
-    asked = read(request, me())
+    asked = read(request.args, me())
     try:
         since = datetime.fromtimestamp(float(request.args.get("loaded_at", "")), UTC)
     except (ValueError, OverflowError, OSError):
@@ -145,13 +149,13 @@ def tab_names(staff: Staff) -> list[str]:
     return list(dict.fromkeys([*([MINE] if own else []), *own, *rest]))
 
 
-def read(asked: Request, staff: Staff) -> Asked:
-    """The list that an address asks for, no wider than what this person may see."""
+def read(args: Mapping[str, str], staff: Staff) -> Asked:
+    """The list that an address's values ask for, no wider than what this person may see."""
     names = tab_names(staff)
-    tab = asked.args.get("tab", "")
+    tab = args.get("tab", "")
     tab = tab if tab in names else names[0]
-    filters, given = narrowing.read(asked.args, _of_tab(tab, staff))
-    value = asked.args.get
+    filters, given = narrowing.read(args, _of_tab(tab, staff))
+    value = args.get
     order = value("order")
     if tab == ALL or order not in (PRESSING, NEWEST):
         order = NEWEST if tab == ALL else PRESSING

@@ -16,6 +16,7 @@ import district.people.models
 import district.reports.models
 import district.routing.models
 import district.rules.models
+import district.saved.models
 import district.search.models
 import district.settings
 import district.units.models  # noqa: F401

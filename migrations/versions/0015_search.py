@@ -1,4 +1,4 @@
-"""search: what each report is found by, indexes for what lists are narrowed to, acts on many reports
+"""search: what each report is found by, indexes for what lists are narrowed to, acts on many, saved lists
 
 A table of its own, filled by a job from the history's lines: filing a report writes nothing here.
 """
@@ -62,6 +62,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token", name=op.f("pk_bulk_run")),
     )
     op.create_index(op.f("ix_bulk_run_started_at"), "bulk_run", ["started_at"])
+    op.create_table(
+        "saved_list",
+        sa.Column("id", BIG, autoincrement=True, nullable=False),
+        sa.Column("staff_id", BIG, nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("query", sa.String(length=1000), nullable=False),
+        sa.Column("is_shared", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_saved_list_staff_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_saved_list")),
+    )
+    op.create_index(op.f("ix_saved_list_staff_id"), "saved_list", ["staff_id"])
     for name, table, columns, which in INDEXES:
         op.create_index(name, table, columns, sqlite_where=sa.text(which), postgresql_where=sa.text(which))
 
@@ -69,6 +81,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name, table, _columns, _which in reversed(INDEXES):
         op.drop_index(name, table)
+    op.drop_table("saved_list")
     op.drop_table("bulk_run")
     if op.get_bind().dialect.name == "sqlite":
         op.execute("drop table report_words")

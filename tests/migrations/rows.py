@@ -372,6 +372,7 @@ class Migration0015(Rows):
         insert(connection, "report_search", report_id=1, event_id=1, words="路灯 灯不 不亮 亮")
         connection.execute(text("update report_search set words = '路灯 灯'"))
         insert(connection, "report_search", report_id=2, event_id=2, words="井盖 盖")
+        insert(connection, "saved_list", staff_id=1, name="紧急", query="tab=open", created_at=NOW)
         insert(connection, "bulk_run", token="t", staff_id=1, action="assign", started_at=NOW, results="{}")
         insert(connection, "district_setting", name="search.done", value="2")
         if connection.dialect.name == "sqlite":
