@@ -41,6 +41,11 @@ _KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGE
 RIGHTS: dict[str, frozenset[Role]] = {
     "inbox": _EVERYBODY,
     "live": _EVERYBODY,
+    "save_list": _EVERYBODY,
+    "drop_list": _EVERYBODY,
+    "bulk": _ACTS,
+    "do_bulk": _ACTS,
+    "bulk_result": _ACTS,
     "report": _EVERYBODY,
     "print_report": _EVERYBODY,
     "form": _ACTS,

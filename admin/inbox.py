@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Request, jsonify, redirect, render_template, request, url_for
+from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from admin.guard import me, pages
+from admin import filters as narrowing
+from admin.guard import can, me, pages
 from admin.showing import category_name, place_words
 from district import clock
 from district.categories.models import Urgency
@@ -23,7 +24,8 @@ from district.reports import incidents, numbers, queries
 from district.reports.models import Report, Source
 from district.reports.queries import Filters, Queue
 from district.reports.sight import sight_of, visible_units
-from district.reports.states import Status
+from district.reports.states import BY_ACTION, Action, Status
+from district.saved import service as saved
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
@@ -86,10 +88,11 @@ def inbox() -> ResponseReturnValue:
     number = numbers.read(request.args.get("q", ""))
     if number is not None:
         return redirect(url_for("admin.report", number=number))
-    asked = read(request, me())
+    asked = read(request.args, me())
     found, following = _page(asked)
     shown: dict[str, Any] = {
         "asked": asked,
+        "acts": bulk_actions(me()),
         "reports": found,
         "following": following,
         "thumbs": queries.thumbs(found),
@@ -104,15 +107,19 @@ def inbox() -> ResponseReturnValue:
         mine=_mine_in_words(me()),
         chosen=_chosen(asked),
         incidents_now=incidents.count_going_on() if sight_of(me()).is_whole else 0,
+        fields=[field for field in narrowing.FIELDS if field.name != "status" or asked.tab == ALL],
+        parts=narrowing.PARTS,
+        saved_lists=saved.offered_to(me()),
+        may_drop=saved.may_drop,
+        may_share=bool(me().roles & saved.MAY_SHARE),
         **shown,
-        **choices(),
     )
 
 
 @pages.get("/live")
 def live() -> ResponseReturnValue:
     """What the page asks for now and then: the tabs' counts, and how much came in or moved since it was loaded."""
-    asked = read(request, me())
+    asked = read(request.args, me())
     try:
         since = datetime.fromtimestamp(float(request.args.get("loaded_at", "")), UTC)
     except (ValueError, OverflowError, OSError):
@@ -163,6 +170,17 @@ def work_of(staff: Staff) -> tuple[Queue, ...]:
     return tuple(queue for queue in Queue if queue in wanted)
 
 
+# What makes sense for many at once, in the order of the day.
+BULK_ACTIONS = (Action.ASSIGN, Action.ACCEPT, Action.COMMENT, Action.VERIFY, Action.MERGE, Action.REJECT)
+
+
+def bulk_actions(staff: Staff) -> list[Action]:
+    """The acts on many reports that somebody of these roles may do at all."""
+    if not can("do_bulk"):
+        return []
+    return [one for one in BULK_ACTIONS if (BY_ACTION[one].roles | BY_ACTION[one].unit_roles) & staff.roles]
+
+
 def tab_names(staff: Staff) -> list[str]:
     own = work_of(staff)
     unit_only = visible_units(staff) is not None
@@ -170,41 +188,13 @@ def tab_names(staff: Staff) -> list[str]:
     return list(dict.fromkeys([*([MINE] if own else []), *own, *rest]))
 
 
-def read(asked: Request, staff: Staff) -> Asked:
-    """The list that an address asks for, no wider than what this person may see."""
+def read(args: Mapping[str, str], staff: Staff) -> Asked:
+    """The list that an address's values ask for, no wider than what this person may see."""
     names = tab_names(staff)
-    tab = asked.args.get("tab", "")
+    tab = args.get("tab", "")
     tab = tab if tab in names else names[0]
-    given: dict[str, str] = {}
-    filters = _of_tab(tab, staff)
-    ref = reference()
-
-    def take(name: str, known: bool) -> str:
-        value = asked.args.get(name, "").strip()
-        if value and known:
-            given[name] = value[:100]
-        return given.get(name, "")
-
-    value = asked.args.get
-    status = take("status", value("status") in set(Status))
-    unit = ref.units_by_code.get(take("unit", value("unit") in ref.units_by_code))
-    category = ref.categories_by_code.get(take("category", value("category") in ref.categories_by_code))
-    area = take("area", value("area") in ref.areas_by_code)
-    urgency = take("urgency", value("urgency") in set(Urgency))
-    source = take("source", value("source") in set(Source))
-    overdue = take("overdue", value("overdue") == "1")
-    words = take("q", True)
-    filters = replace(
-        filters,
-        statuses=(Status(status),) if status else (),
-        unit_id=unit.id if unit else None,
-        category_id=category.id if category else None,
-        area_code=area,
-        urgency=urgency,
-        source=source,
-        overdue=bool(overdue),
-        words=words,
-    )
+    filters, given = narrowing.read(args, _of_tab(tab, staff))
+    value = args.get
     order = value("order")
     if tab == ALL or order not in (PRESSING, NEWEST):
         order = NEWEST if tab == ALL else PRESSING
@@ -214,6 +204,9 @@ def read(asked: Request, staff: Staff) -> Asked:
 def tabs(asked: Asked, staff: Staff) -> list[Tab]:
     """The tabs with their counts under the present filters, in two queries however many there are."""
     names = tab_names(staff)
+    if asked.filters.words:
+        # Words are looked for in the one list that is open: counting them in all would cost more than it tells.
+        return [Tab(name, None, asked.address(tab=name, order=None, after=None), name == asked.tab) for name in names]
     queues = [Queue(name) for name in names if name in set(Queue)]
     base = replace(asked.filters, queues=())
     counts: dict[str, int] = {str(name): number for name, number in queries.queue_counts(base, queues).items()}
@@ -231,7 +224,7 @@ def tabs(asked: Asked, staff: Staff) -> list[Tab]:
 
 
 def choices() -> dict[str, Any]:
-    """What the filters offer."""
+    """What forms offer to choose from."""
     ref = reference()
     majors: dict[str, list[Any]] = {}
     for category in ref.categories_by_code.values():
@@ -276,15 +269,4 @@ def _mine_in_words(staff: Staff) -> dict[str, int] | None:
 
 def _chosen(asked: Asked) -> list[tuple[str, str]]:
     """Filters that are set, as (what it says, the address without it)."""
-    ref = reference()
-    says: dict[str, Callable[[str], str]] = {
-        "area": lambda code: ref.areas_by_code[code].name,
-        "category": lambda code: category_name(ref.categories_by_code[code]),
-        "overdue": lambda _: t("admin.tab.overdue"),
-        "q": lambda words: t("admin.inbox.words", words=words),
-        "source": lambda name: t(f"status.source.{name}"),
-        "status": lambda name: t(f"status.staff.{name}"),
-        "unit": lambda code: ref.units_by_code[code].name,
-        "urgency": lambda name: t(f"status.urgency.{name}"),
-    }
-    return [(says[name](value), asked.address(**{name: None})) for name, value in asked.given.items()]
+    return [(narrowing.says(name, value), asked.address(**{name: None})) for name, value in asked.given.items()]

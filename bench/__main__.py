@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import areas, faults, messages, pace, routing, storm, understanding
+from bench import areas, faults, lists, messages, pace, routing, storm, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
-PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas")
+PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas", "lists")
 
 
 def main() -> int:
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=30, help="how long reports come in at a steady pace")
     parser.add_argument("--storm", type=int, default=5000, help="reports of the storm, three in five about one thing")
     parser.add_argument("--over", type=int, default=0, help="seconds the storm is spread over; 0: as fast as it goes")
+    parser.add_argument("--stored", type=int, default=1_000_000, help="reports stored for the lists (PostgreSQL)")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
     wanted = given.only or PARTS
@@ -46,6 +47,8 @@ def main() -> int:
             "message_processor_ratio_at_most": 1.5,
             "routing_rate_ratio_at_least": 0.7,
             "unit_p95_ms": pace.AIM_P95_MS,
+            "lists_p95_ms": lists.AIM_P95_MS,
+            "lists_growth_at_most": lists.AIM_GROWTH,
         },
     }
     try:
@@ -64,6 +67,8 @@ def main() -> int:
             figures["understanding"] = _told(understanding.measure, folder, "sqlite")
         if "areas" in wanted:
             figures["areas"] = _told(areas.measure, folder, "sqlite")
+        if "lists" in wanted and "postgresql" in kinds:
+            figures["lists"] = _told(lists.measure, folder, "postgresql", given.stored)
     finally:
         if given.keep:
             print(f"kept: {folder}")
@@ -172,6 +177,23 @@ def _print(figures: dict[str, Any]) -> None:
             f"  {found['times_faster']} times faster; index made in {found['build_ms']} ms of processor time, "
             f"{found['memory_mb']} MB kept"
         )
+
+
+    if found := figures.get("lists"):
+        _print_lists(found)
+
+
+def _print_lists(found: dict[str, Any]) -> None:
+    print(f"\nPages of the panel, PostgreSQL ({found['small']:,} and {found['large']:,} reports stored), p95")
+    _table(
+        ["", "ms, small", "ms, large", "growth"],
+        [[name, *(one[key] for key in ("small_ms", "large_ms", "growth"))] for name, one in found["pages"].items()],
+    )
+    print(
+        f"  slowest {found['slowest_ms']} ms (aim: under {lists.AIM_P95_MS}) "
+        f"{_verdict(found['slowest_ms'] < lists.AIM_P95_MS)}; most growth {found['most_growth']} (aim: at most "
+        f"{lists.AIM_GROWTH}) {_verdict(found['most_growth'] <= lists.AIM_GROWTH)}"
+    )
 
 
 def _verdict(is_met: bool) -> str:

@@ -256,6 +256,27 @@ def sweep() -> None:
     jobs.sweep()
 
 
+@district.group("search")
+def search() -> None:
+    """What reports are found by."""
+
+
+@search.command("rebuild")
+@as_json
+def rebuild_search(as_json: bool) -> None:
+    """Read every report again for the search; it goes on working meanwhile."""
+    from district.search import service
+
+    _speak()
+    after, more = 0, True
+    while more:
+        with unit_of_work():
+            after, more = service.rebuild(after)
+        db.session.remove()
+    count = service.count()
+    click.echo(json.dumps({"reports": count}) if as_json else t("cli.search.rebuilt", count=count))
+
+
 @district.command("worker")
 @click.option("--queues", default="routing,outside", show_default=True, help="Which queues, first ones first.")
 def worker(queues: str) -> None:

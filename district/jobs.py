@@ -23,6 +23,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
+from district.bulk import service as bulk_runs
 from district.chats.models import Conversation, InboundMessage
 from district.errors import BadInput
 from district.extensions import db, redis_door
@@ -39,6 +40,7 @@ from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
 from district.routing import again
 from district.routing import service as routing
+from district.search import service as search
 from district.staff_wechat import outbox as staff_outbox
 from district.wechat import errors as wechat_errors
 from district.work import BELLS, answered, hurry, ring, unit_of_work
@@ -250,6 +252,18 @@ def _fetch(row: tuple[int, str]) -> Callable[[], None]:
     return lambda: photos.fetched(photo_id, picture)
 
 
+def index_reports() -> None:
+    """Make what has changed findable."""
+    answered("index_reports")
+    turn = _Turn("index_reports")
+    while turn.goes_on():
+        with unit_of_work():
+            more = search.catch_up()
+        db.session.remove()
+        if not more:
+            return
+
+
 def sweep() -> None:
     """Ring again for whatever still waits: what makes a lost job cost seconds and never a report.
 
@@ -283,6 +297,8 @@ def waiting_work() -> list[str]:
         found.append("deliver_notifications")
     if staff_outbox.is_waiting():
         found.append("tell_staff")
+    if search.is_behind():
+        found.append("index_reports")
     return [name for name in BELLS if name in found]
 
 
@@ -332,6 +348,7 @@ def tidy() -> None:
     with unit_of_work() as session:
         notices.forget_old()
         staff_outbox.forget_old()
+        bulk_runs.forget_old()
         session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
         session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
         session.execute(

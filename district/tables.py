@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import district.bulk.models
 import district.categories.models
 import district.chats.models
 import district.deadlines.models
@@ -16,6 +17,8 @@ import district.replies.models
 import district.reports.models
 import district.routing.models
 import district.rules.models
+import district.saved.models
+import district.search.models
 import district.settings
 import district.staff_wechat.models
 import district.units.models  # noqa: F401

@@ -8,6 +8,8 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
+from district.search.models import is_compared
+
 database = current_app.extensions["migrate"].db
 
 
@@ -38,6 +40,7 @@ def run(connection: Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         process_revision_directives=process_revision_directives,
         render_item=render_item,
+        include_object=is_compared,
     )
     with context.begin_transaction():
         context.run_migrations()

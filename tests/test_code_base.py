@@ -39,7 +39,7 @@ PURE = (
     "district/clock.py", "district/errors.py", "district/words.py", "district/people/roles.py",
     "district/reports/states.py", "district/deadlines/calendar.py", "district/routing/conditions.py",
     "district/routing/rules.py", "district/routing/lint.py", "district/geo/datum.py", "district/geo/measure.py",
-    "bot/dialogue.py", "district/replies/filling.py",
+    "bot/dialogue.py", "district/replies/filling.py", "district/search/tokens.py",
 )  # fmt: skip
 
 

@@ -32,6 +32,17 @@ def by_username(username: str) -> Staff | None:
     return db.session.scalar(select(Staff).where(Staff.username == username.strip().lower()))
 
 
+def names_by_unit() -> list[tuple[str, str, str]]:
+    """Everybody who still works here, as (unit's name, name, user name), by unit."""
+    rows = db.session.execute(
+        select(Unit.name, Staff.name, Staff.username)
+        .join(Unit, Unit.id == Staff.unit_id)
+        .where(Staff.left_at.is_(None))
+        .order_by(Unit.code, Staff.username)
+    )
+    return [(unit, name, username) for unit, name, username in rows]
+
+
 @dataclass(frozen=True)
 class AuditPage:
     """Entries newest first, each with who did it (None: a command, or nobody known)."""

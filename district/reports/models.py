@@ -125,6 +125,16 @@ class Report(Model):
             "ix_report_alarm", "alarm_at",
             sqlite_where=text("alarm_at is not null"), postgresql_where=text("alarm_at is not null"),
         ),
+        # Few of very many, and asked for in lists: without these a list would go through all that is stored.
+        Index(
+            "ix_report_reopened", "id",
+            sqlite_where=text("reopen_count > 0"), postgresql_where=text("reopen_count > 0"),
+        ),
+        Index("ix_report_low", "id", sqlite_where=text("stars <= 2"), postgresql_where=text("stars <= 2")),
+        Index(
+            "ix_report_closed", "closed_at",
+            sqlite_where=text("closed_at is not null"), postgresql_where=text("closed_at is not null"),
+        ),
         Index("ix_report_unit_status", "unit_id", "status", "id"),
         Index("ix_report_resident", "resident_id", "id"),
         Index("ix_report_facility", "facility_id", "id"),
@@ -321,7 +331,12 @@ class ReportEvent(Model):
         CheckConstraint("actor in ('resident', 'staff', 'system')", name="actor_known"),
         CheckConstraint("(staff_id is not null) = (actor = 'staff')", name="staff_named"),
         Index("ix_report_event_report", "report_id", "id"),
-    )
+        # Whose work is in which reports.
+        Index(
+            "ix_report_event_staff", "staff_id", "report_id",
+            sqlite_where=text("staff_id is not null"), postgresql_where=text("staff_id is not null"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[Key]
     report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))

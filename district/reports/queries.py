@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select, text
 from sqlalchemy.orm import joinedload, selectinload
@@ -14,7 +14,9 @@ from sqlalchemy.orm import joinedload, selectinload
 from district import clock
 from district.categories.models import Urgency
 from district.extensions import db
+from district.facilities.models import Facility
 from district.geo.measure import metres_between
+from district.people.models import Staff
 from district.reports import numbers
 from district.reports.models import (
     EventKind,
@@ -27,6 +29,7 @@ from district.reports.models import (
     ReportUnit,
 )
 from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
+from district.search import service as search
 
 PAGE_SIZE = 25
 # Written out as the partial index over open work is: with bound values SQLite cannot see that the index applies,
@@ -49,6 +52,15 @@ class Queue(StrEnum):
     OPEN = "open"  # all of it
 
 
+# What may be asked about a clock and about a resident's rating.
+DUE_STATES = ("overdue", "day", "paused")
+RATINGS = ("solved", "not_solved", "low", "none")
+_DUE_SOON = timedelta(days=1)
+# Written out for the same reason as _IS_OPEN.
+_REOPENED = text("report.reopen_count > 0")
+_LOW = text("report.stars <= 2")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filters:
     """What a list is narrowed to; empty means everything.
@@ -58,6 +70,9 @@ class Filters:
     unit_id: one responsible unit.
     queues: any of these piles. verifier_unit_id: whose staff may not verify their own unit's work; leaves that out
     of VERIFY.
+    category_ids, unit_ids: any of these. staff_username: who has done something to it. since, until: when it came;
+    closed_since, closed_until: when it was closed. due: one of DUE_STATES; `day` is less than a day left.
+    rating: one of RATINGS; `none` is closed and not rated. handed_back: ever. waiting: for the resident's answer.
     """
 
     statuses: Collection[Status] = ()
@@ -75,6 +90,23 @@ class Filters:
     hand_back_pending: bool = False
     since: datetime | None = None
     until: datetime | None = None
+    category_ids: Collection[int] = ()
+    unit_ids: Collection[int] = ()
+    community_code: str = ""
+    facility_type_id: int | None = None
+    staff_username: str = ""
+    closed_since: datetime | None = None
+    closed_until: datetime | None = None
+    due: str = ""
+    rating: str = ""
+    has_photo: bool | None = None
+    has_point: bool | None = None
+    reopened: bool = False
+    reworked: bool = False
+    handed_back: bool = False
+    waiting: bool = False
+    extension_pending: bool = False
+    followed: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,12 +119,21 @@ class Page:
 
 def newest(filters: Filters, *, before: int | None = None, limit: int = PAGE_SIZE) -> Page:
     """Reports newest first, by keyset: the cost does not grow with the page."""
-    query = _narrowed(select(Report), filters)
-    if before is not None:
-        query = query.where(Report.id < before)
-    rows = list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit + 1)))
+    rows: list[Report] = []
+    if filters.words and not filters.queues:
+        near = search.matching_newest(filters.words, before=before)
+        if near is not None:
+            rows = _newest_of(_narrowed(select(Report), replace(filters, words="")).where(near), before, limit + 1)
+    if len(rows) <= limit:
+        rows = _newest_of(_narrowed(select(Report), filters), before, limit + 1)
     more = len(rows) > limit
     return Page(rows[:limit], rows[limit - 1].id if more else None)
+
+
+def _newest_of(query: Any, before: int | None, limit: int) -> list[Report]:
+    if before is not None:
+        query = query.where(Report.id < before)
+    return list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit)))
 
 
 @dataclass(frozen=True)
@@ -382,20 +423,83 @@ def _narrowed(query: Any, filters: Filters) -> Any:
         query = query.where(Report.hand_back_pending.is_(True))
     if filters.overdue:
         query = query.where(_overdue())
+    for condition in _more(filters):
+        query = query.where(condition)
     if filters.words:
         number = numbers.read(filters.words)
         if number is not None:
             query = query.where(Report.number == number)
         else:
-            for word in filters.words.split()[:5]:
-                query = query.where(
-                    or_(
-                        Report.description.contains(word, autoescape=True),
-                        Report.address.contains(word, autoescape=True),
-                        Report.number.contains(word.upper(), autoescape=True),
-                    )
-                )
+            query = query.where(search.matching(filters.words, among_few=bool(filters.queues)))
     return query
+
+
+def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
+    """The conditions of the filters that are about one column, or about another table."""
+    if filters.category_ids:
+        yield Report.category_id.in_(sorted(filters.category_ids))
+    if filters.unit_ids:
+        yield Report.unit_id.in_(sorted(filters.unit_ids))
+    if filters.community_code:
+        yield Report.community_code == filters.community_code
+    if filters.facility_type_id is not None:
+        of_type = select(Facility.id).where(Facility.type_id == filters.facility_type_id)
+        yield Report.facility_id.in_(of_type)
+    if filters.staff_username:
+        acted = select(ReportEvent.report_id).join(Staff, Staff.id == ReportEvent.staff_id)
+        yield Report.id.in_(acted.where(Staff.username == filters.staff_username))
+    if filters.closed_since is not None:
+        yield Report.closed_at >= filters.closed_since
+    if filters.closed_until is not None:
+        yield Report.closed_at < filters.closed_until
+    if filters.has_photo is not None:
+        pictured = (
+            select(Photo.id)
+            .where(Photo.report_id == Report.id, Photo.purpose == "before", Photo.state == PhotoState.KEPT)
+            .exists()
+        )
+        yield pictured if filters.has_photo else ~pictured
+    if filters.has_point is not None:
+        yield Report.latitude.is_not(None) if filters.has_point else Report.latitude.is_(None)
+    if filters.due:
+        yield _due(filters.due)
+    if filters.rating:
+        yield _rated(filters.rating)
+    if filters.reopened:
+        yield cast(ColumnElement[bool], _REOPENED)
+    if filters.reworked:
+        yield Report.rework_count > 0
+    if filters.handed_back:
+        yield Report.id.in_(select(HandBack.report_id))
+    if filters.waiting:
+        yield Report.waiting_for_resident.is_(True)
+    if filters.extension_pending:
+        yield Report.extension_pending.is_(True)
+    if filters.followed:
+        yield Report.has_followers.is_(True)
+
+
+def _due(state: str) -> ColumnElement[bool]:
+    if state == "overdue":
+        return _overdue()
+    if state == "paused":
+        return Report.clock_paused_at.is_not(None)
+    now = clock.now()
+    return and_(
+        Report.clock_paused_at.is_(None),
+        or_(
+            and_(Report.status.in_(WITH_UNIT), Report.handling_due_at.between(now, now + _DUE_SOON)),
+            and_(Report.status.in_(WAITING_FOR_DISPATCH), Report.dispatch_due_at.between(now, now + _DUE_SOON)),
+        ),
+    )
+
+
+def _rated(rating: str) -> ColumnElement[bool]:
+    if rating == "none":
+        return and_(Report.status == Status.CLOSED, Report.rated_at.is_(None))
+    if rating == "low":
+        return cast(ColumnElement[bool], _LOW)
+    return Report.solved.is_(rating == "solved")
 
 
 def _with_parts(query: Any) -> Any:

@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 
 from admin.guard import OPEN, RIGHTS
 from district import clock
+from district.bulk import service as bulk_runs
 from district.extensions import db
 from district.people import codes
 from district.people.models import Staff
@@ -96,10 +97,13 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         kept = versions.keep("before")
         template = ReplyTemplate(code="R1", title="已安排", words="已安排", category_codes=[], statuses=[])
         db.session.add(template)
+        bulk_runs.begin("a-form-of-mine", "comment", by=someone)
     person = Person(app).sit_down(someone)
     addresses = {
         "inbox": "/admin/",
         "live": "/admin/live",
+        "bulk": f"/admin/bulk?do=comment&row={report.number}",
+        "bulk_result": "/admin/bulk/a-form-of-mine",
         "report": f"/admin/reports/{report.number}",
         "print_report": f"/admin/reports/{report.number}/print",
         "form": f"/admin/reports/{report.number}/do/comment",
@@ -158,6 +162,9 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
     person = Person(app).sit_down(someone)
     addresses = {
         "act": f"/admin/reports/{report.number}/do/comment",
+        "do_bulk": "/admin/bulk",
+        "save_list": "/admin/lists",
+        "drop_list": "/admin/lists/999/drop",
         "show_contact": f"/admin/reports/{report.number}/contact",
         "block": f"/admin/reports/{report.number}/block",
         "unblock": "/admin/blocks/999/end",
@@ -215,7 +222,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {
-        "act", "add_day", "add_shift", "block", "create_staff", "end_away", "end_incident", "end_shift",
+        "act", "add_day", "add_shift", "block", "create_staff", "do_bulk", "end_away", "end_incident", "end_shift",
         "end_staff", "file_call", "import_days", "keep_unit", "link_staff", "merge", "remove_day",
         "restore_rules", "restore_staff", "retry_message", "revoke_token", "save_rule", "set_away",
         "show_contact", "tell_incident", "unblock", "unmerge",

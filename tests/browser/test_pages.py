@@ -29,6 +29,7 @@ ANYBODY = {
 # Who may open it, and where.
 STAFF = {
     "admin.inbox": ("desk", "/admin/?tab=all"),
+    "admin.bulk": ("desk", "/admin/bulk?do=comment&row={number}"),
     "admin.report": ("desk", "/admin/reports/{number}"),
     "admin.form": ("desk", "/admin/reports/{number}/do/comment"),
     "admin.print_report": ("desk", "/admin/reports/{number}/print"),
@@ -72,6 +73,8 @@ NO_PAGES = {
     "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
     "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
     "admin.log_in_code", "admin.codes_page",
+    # What came of a form that was sent.
+    "admin.bulk_result",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 

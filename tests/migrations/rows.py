@@ -417,3 +417,31 @@ class Migration0013(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "staff") > 0
+
+
+class Migration0014(Rows):
+    """The search begins empty; what was written for it is gone with its table."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+        report(connection, 2, "submitted")
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 2
+        insert(connection, "report_search", report_id=1, event_id=1, words="路灯 灯不 不亮 亮")
+        connection.execute(text("update report_search set words = '路灯 灯'"))
+        insert(connection, "report_search", report_id=2, event_id=2, words="井盖 盖")
+        insert(connection, "saved_list", staff_id=1, name="紧急", query="tab=open", created_at=NOW)
+        insert(connection, "bulk_run", token="t", staff_id=1, action="assign", started_at=NOW, results="{}")
+        insert(connection, "district_setting", name="search.done", value="2")
+        if connection.dialect.name == "sqlite":
+            assert count(connection, "report_words", "report_words match '\"路灯\"'") == 1
+            assert count(connection, "report_words", "report_words match '\"不亮\"'") == 0
+        connection.execute(text("delete from report_search where report_id = 2"))
+        if connection.dialect.name == "sqlite":
+            assert count(connection, "report_words", "report_words match '\"井盖\"'") == 0
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 2
+        assert count(connection, "district_setting") == 0

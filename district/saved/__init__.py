@@ -1,0 +1,1 @@
+"""Lists that somebody wants to come back to."""

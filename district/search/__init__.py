@@ -1,0 +1,1 @@
+"""Full text over reports, in Chinese as well, the same on both databases."""

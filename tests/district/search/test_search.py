@@ -1,0 +1,105 @@
+"""What is found, on both databases: after the job, after a change, after a rebuild."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from district import jobs, settings
+from district.extensions import db
+from district.people.models import Staff
+from district.reports import service as reports
+from district.reports.models import Report
+from district.reports.states import Status
+from district.search import service as search
+from district.search.models import ReportSearch
+from district.work import unit_of_work
+from tests.conftest import both_databases
+from tests.factories import SmallDistrict, make_report
+
+
+@pytest.fixture
+def district(app: Flask) -> SmallDistrict:
+    return SmallDistrict()
+
+
+QUERIES = {
+    "路灯": True, "灯": True, "灯不亮": True, "号楼": True, "7号": False, "17号楼": True, "人民路 路灯": True,
+    "人民路 老鼠": False, "灯人": False, '"路灯不亮"': True, '"亮路灯"': False, "LED": True, "led 灯": True, "le": True,
+    '"le"': False, "13845700001": False, "张先生": False, "已换灯泡": True, "%": False, "' or 1=1 --": False,
+    'a" OR b': False, "灯:*": True,
+}  # fmt: skip
+
+
+def found(query: str) -> set[str]:
+    numbers = set(db.session.scalars(select(Report.number).where(search.matching(query))))
+    db.session.rollback()
+    return numbers
+
+
+@both_databases
+class TestFinding:
+    def test_words_are_found_wherever_they_stand(self, district: SmallDistrict) -> None:
+        report = make_report(
+            district, Status.ASSIGNED, description="路灯不亮，请联系张先生13845700001", address="人民路17号楼 LED 灯箱"
+        )
+        number, other = report.number, make_report(district, Status.TRIAGE, description="桥下有老鼠", address="").number
+        with unit_of_work():
+            reports.comment(reports.lock(report.id), by=district.staff["handler"], text="已换灯泡")
+        jobs.index_reports()
+        answers = {query: number in found(query) for query in QUERIES}
+        assert answers == QUERIES
+        assert found("老鼠") == {other}
+        assert found(number) == {number}
+        assert found(number[:10]) == {number, other}
+
+    def test_a_change_is_found_and_what_it_replaced_is_not(self, district: SmallDistrict) -> None:
+        report = make_report(district, Status.TRIAGE, address="人民路")
+        staff_id = district.staff["dispatcher"].id
+        report_id, number = report.id, report.number
+        jobs.index_reports()
+        assert not search.is_behind()
+        with unit_of_work():
+            by = db.session.get_one(Staff, staff_id)
+            reports.correct(reports.lock(report_id), by=by, address="解放街")
+        assert search.is_behind()
+        assert "index_reports" in jobs.waiting_work()
+        jobs.index_reports()
+        assert "index_reports" not in jobs.waiting_work()
+        assert found("解放街") == {number}
+
+    def test_a_line_that_was_committed_late_is_not_passed_over(self, district: SmallDistrict) -> None:
+        early, late = (make_report(district, Status.TRIAGE, description=f"坑洼{name}") for name in ("甲", "乙"))
+        early_id, numbers = early.id, {early.number, late.number}
+        jobs.index_reports()
+        with unit_of_work() as session:
+            # As if its line had been invisible when the later one was read.
+            session.delete(session.get_one(ReportSearch, early_id))
+        assert found("坑洼") < numbers
+        jobs.index_reports()
+        assert found("坑洼") == numbers
+
+    def test_many_lines_are_read_in_steps(self, district: SmallDistrict, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(search, "BATCH", 2)
+        monkeypatch.setattr(search, "LATE_LINES", 1)
+        made = {make_report(district, Status.ASSIGNED, description="一连串的坑").number for _ in range(4)}
+        jobs.index_reports()
+        assert found("一连串") == made
+
+    def test_rebuilding_reads_everything_again(self, app: Flask, district: SmallDistrict) -> None:
+        made = {make_report(district, Status.TRIAGE, description="井盖丢失").number for _ in range(3)}
+        with unit_of_work():
+            settings.put(search.DONE, 1_000_000)
+        jobs.index_reports()
+        assert found("井盖") == set()
+        answer = app.test_cli_runner().invoke(args=["district", "search", "rebuild", "--json"])
+        assert answer.exit_code == 0, answer.output
+        assert answer.output.strip() == '{"reports": 3}'
+        assert found("井盖") == made
+        assert not search.is_behind()
+
+
+def test_filing_writes_nothing_for_the_search(district: SmallDistrict) -> None:
+    make_report(district, Status.SUBMITTED)
+    assert search.count() == 0
