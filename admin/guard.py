@@ -97,6 +97,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "incident_places": _EVERYBODY,
     "end_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "tell_incident": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
+    "overview": _EVERYBODY,
+    "overview_data": _EVERYBODY,
+    "wall": _COMMAND | _OVERSIGHT,
     "anything_else": _EVERYBODY,
 }
 # Somebody without any role can still leave.

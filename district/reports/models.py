@@ -317,7 +317,16 @@ class ReportEvent(Model):
         CheckConstraint("actor in ('resident', 'staff', 'system')", name="actor_known"),
         CheckConstraint("(staff_id is not null) = (actor = 'staff')", name="staff_named"),
         Index("ix_report_event_report", "report_id", "id"),
-    )
+        # What the wall display counts over weeks, without reading the whole history.
+        Index(
+            "ix_report_event_closed", "at",
+            sqlite_where=text("to_status = 'closed'"), postgresql_where=text("to_status = 'closed'"),
+        ),
+        Index(
+            "ix_report_event_rated", "at",
+            sqlite_where=text("kind = 'rated'"), postgresql_where=text("kind = 'rated'"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[Key]
     report_id: Mapped[int] = mapped_column(ForeignKey("report.id", ondelete="CASCADE"))

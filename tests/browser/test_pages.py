@@ -55,13 +55,15 @@ STAFF = {
     "admin.rules_version": ("admin", "/admin/rules/versions/1"),
     "admin.try_route": ("desk", "/admin/where"),
     "admin.accuracy": ("admin", "/admin/accuracy"),
+    "admin.overview": ("desk", "/admin/district"),
+    "admin.wall": ("admin", "/admin/wall"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
     "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
-    "wechat_login.done", "wechat_login.start", "admin.incident_places",
+    "wechat_login.done", "wechat_login.start", "admin.incident_places", "admin.overview_data",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 
@@ -118,7 +120,7 @@ WHOSE = {
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 KEYS = re.compile(
-    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|question|routing|rules|status)"
+    r"\b(?:admin|bot|chat|citizen|common|deadlines|errors|gate|handback|help|incidents|learning|notifications|overview|question|routing|rules|status)"
     r"\.[a-z_]+\.[a-z_]+\b"
 )
 

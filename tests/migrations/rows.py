@@ -357,3 +357,21 @@ class Migration0010(Rows):
         assert count(connection, "report", "status = 'merged' and parent_id = 1") == 1
         assert count(connection, "report_event", "kind = 'commented'") == 1
         assert count(connection, "photo") == 1
+
+
+class Migration0017(Rows):
+    """Two indexes: the history stays as it was, whichever way."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+        for kind, to_status in (("submitted", "submitted"), ("verified", "closed"), ("rated", None)):
+            insert(connection, "report_event", report_id=1, at=NOW, kind=kind, actor="system", to_status=to_status,
+                   note="", is_public=True, data="{}")  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "report_event", "to_status = 'closed'") == 1
+        assert count(connection, "report_event", "kind = 'rated'") == 1
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report_event", "id > 0") >= 3
