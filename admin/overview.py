@@ -7,13 +7,14 @@ import json
 import re
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
 from admin.inbox import tab_names
-from admin.showing import area_name, category_name, span, unit_name, zone
+from admin.showing import area_name, span, unit_name, zone
 from district import clock
 from district.messages import CHINESE, language, t
 from district.overview import figures
@@ -24,8 +25,8 @@ from district.reports.sight import visible_units
 # The parts that are renewed one by one; the map has its own data.
 PARTS = ("tiles", "units", "streets", "pressing", "oldest", "ratings", "trend", "ticker")
 WALL = "wall"
-# How many units and streets fit.
-_MOST_LOADS = {WALL: 8, "twin": 12}
+# How many units, streets and reports fit, and how wide the drawing of days is.
+_FIT_WALL, _FIT_TWIN = (6, 5, 5, 1000), (12, 12, 8, 560)
 # A telephone number that somebody typed into an address must not hang on a wall.
 _LONG_NUMBER = re.compile(r"\d[\d\s-]{5,}\d")
 
@@ -79,19 +80,20 @@ def _shown(units: frozenset[int] | None, *, links: bool) -> dict[str, Any]:
     tabs = frozenset(tab_names(me())) if links else frozenset()
 
     def to(tab: str, **filters: str) -> str:
-        return url_for("admin.inbox", tab=tab, **filters) if tab in tabs else ""
+        return f"{url_for('admin.inbox')}?{urlencode({'tab': tab, **filters})}" if tab in tabs else ""
 
-    most = _MOST_LOADS["twin" if links else WALL]
+    most_units, most_streets, most_items, width = _FIT_TWIN if links else _FIT_WALL
     return {
         "address": _address,
         "cells": [asdict(cell) | {"url": _report(cell.oldest)} if links else _plain(cell) for cell in seen.cells],
         "compared": _compared,
-        "days": _Bars(seen.days),
+        "days": _Bars(seen.days, width),
         "day_words": _day_words,
         "is_whole": units is None,
         "late": _late,
         "links": links,
-        "loads_of": _loads(seen, units, most),
+        "loads_of": _loads(seen, units, most_units, most_streets),
+        "most_items": most_items,
         "report_address": _report if links else lambda number: "",
         "seen": seen,
         "since_words": lambda moment: span(clock.now() - moment),
@@ -129,7 +131,9 @@ def _day_words(day: Day) -> str:
     return f"{day.day.month}/{day.day.day}"
 
 
-def _loads(seen: Overview, units: frozenset[int] | None, most: int) -> dict[str, list[tuple[Load, str, dict[str, str]]]]:
+def _loads(
+    seen: Overview, units: frozenset[int] | None, most_units: int, most_streets: int
+) -> dict[str, list[tuple[Load, str, dict[str, str]]]]:
     """Units and streets with their names and the filter of their list."""
     ref = reference()
     of_units = [
@@ -140,24 +144,24 @@ def _loads(seen: Overview, units: frozenset[int] | None, most: int) -> dict[str,
     of_streets = [
         (load, area_name(str(load.key)), {"area": str(load.key)}) for load in seen.streets if area_name(str(load.key))
     ]
-    return {"units": of_units[:most], "streets": of_streets[:most]}
+    return {"units": of_units[:most_units], "streets": of_streets[:most_streets]}
 
 
 class _Bars:
-    """The trend of the last days as a drawing of 560 x 170: two bars a day, tallest to the top."""
+    """The trend of the last days as a drawing, 130 high with its ground at 108: two bars a day."""
 
-    WIDTH, HEIGHT, GROUND = 560, 170, 140
-
-    def __init__(self, days: list[Day]) -> None:
-        self.days = days
+    def __init__(self, days: list[Day], width: int) -> None:
+        self.days, self.width = days, width
         self.top = _round_up(max([1, *(max(day.received, day.closed) for day in days)]))
-        self.step = self.WIDTH / max(1, len(days))
+        self.step = width / max(1, len(days))
+        self.bar = round(self.step * 0.36, 1)
 
-    def x(self, index: int) -> float:
-        return round(index * self.step, 1)
+    def x(self, index: int, part: float) -> float:
+        """Where a part (0 to 1) of a day's width begins."""
+        return round((index + part) * self.step, 1)
 
     def height(self, count: int) -> float:
-        return round(count / self.top * (self.GROUND - 22), 1)
+        return round(count / self.top * 90, 1)
 
     @property
     def received(self) -> int:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -277,7 +278,7 @@ def _per_day(what: _Happened, filters: Filters, edges: list[datetime]) -> list[i
     """How often it happened between each two of these moments, in one query."""
     _, at = what(filters)
     parts: list[ColumnElement[int]] = [
-        func.count().filter(and_(at >= begin, at < end)) for begin, end in zip(edges, edges[1:], strict=False)
+        func.count().filter(and_(at >= begin, at < end)) for begin, end in pairwise(edges)
     ]
     query, _ = what(filters, *parts)
     return list(db.session.execute(query.where(at >= edges[0], at < edges[-1])).one())
