@@ -16,7 +16,7 @@ from admin.guard import me, pages
 from admin.inbox import tab_names
 from admin.showing import area_name, span, unit_name, zone
 from district import clock
-from district.messages import CHINESE, language, t
+from district.messages import t
 from district.overview import figures
 from district.overview.figures import Day, Flow, Item, Load, Overview
 from district.reference import reference
@@ -185,9 +185,8 @@ def _round_up(number: int) -> int:
 def today_words() -> str:
     """The date of the district as people read it."""
     today = clock.now().astimezone(zone())
-    if language() == CHINESE:
-        return f"{today.year}年{today.month}月{today.day}日 {t(f'overview.weekday.{today.isoweekday()}')}"
-    return f"{t(f'overview.weekday.{today.isoweekday()}')}, {today.day}/{today.month}/{today.year}"
+    weekday = t(f"overview.weekday.{today.isoweekday()}")
+    return t("overview.today", year=today.year, month=today.month, day=today.day, weekday=weekday)
 
 
 @pages.context_processor

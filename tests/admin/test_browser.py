@@ -256,7 +256,8 @@ def test_the_wall_renews_itself_and_says_when_it_cannot(
     new_report(backstage, assigned=True)
     page.context.set_offline(False)
     watched.until("document.querySelector('#overview-stale').hidden")
-    watched.until(f"+document.querySelector('[data-part=tiles] .ov-tile:nth-child(3) .ov-figure').textContent > {before}")
+    figure = "document.querySelector('[data-part=tiles] .ov-tile:nth-child(3) .ov-figure')"
+    watched.until(f"+{figure}.textContent > {before}")
     watched.until("document.querySelectorAll('.ov-dot').length > 0")
 
 
