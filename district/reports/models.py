@@ -336,6 +336,15 @@ class ReportEvent(Model):
             "ix_report_event_staff", "staff_id", "report_id",
             sqlite_where=text("staff_id is not null"), postgresql_where=text("staff_id is not null"),
         ),
+        # What the wall display counts over weeks, without reading the whole history.
+        Index(
+            "ix_report_event_closed", "at",
+            sqlite_where=text("to_status = 'closed'"), postgresql_where=text("to_status = 'closed'"),
+        ),
+        Index(
+            "ix_report_event_rated", "at",
+            sqlite_where=text("kind = 'rated'"), postgresql_where=text("kind = 'rated'"),
+        ),
     )  # fmt: skip
 
     id: Mapped[Key]

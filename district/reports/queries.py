@@ -515,3 +515,9 @@ def thumbs(reports: Sequence[Report]) -> dict[int, str]:
         .order_by(Photo.id.desc())
     )
     return {int(report_id): token for report_id, token in rows if report_id is not None}
+
+
+# What other subjects count by, so that their figures are those of the lists.
+OPEN_WORK = _IS_OPEN
+narrowed = _narrowed
+overdue = _overdue

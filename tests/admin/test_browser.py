@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from district.extensions import db
+from district.overview import figures
 from district.reports import photos
 from district.reports import service as reports
 from district.reports.models import Source
@@ -352,6 +354,41 @@ def test_a_reply_looks_like_wechat_and_names_are_offered_in_a_note(
     assert [name for (name,) in told] == ["sz-ld"]
 
 
+def test_the_wall_renews_itself_and_says_when_it_cannot(
+    visit: Visit, backstage: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "FRESH_S", 0)
+    watched = visit("leader", viewport={"width": 1920, "height": 1080})
+    page = watched.open("/admin/wall")
+    watched.until("document.querySelectorAll('.ov-dot').length > 0 || document.querySelector('.leaflet-tile-loaded')")
+    sideways, down = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert (sideways, down) == (1920, 1080)
+    before = int(page.inner_text("[data-part=tiles] .ov-tile:nth-child(3) .ov-figure"))
+    page.context.set_offline(True)
+    watched.until("!document.querySelector('#overview-stale').hidden")
+    assert re.fullmatch(r"数据停在 \d\d:\d\d · .+", page.inner_text("#overview-stale"))
+    new_report(backstage, assigned=True)
+    page.context.set_offline(False)
+    watched.until("document.querySelector('#overview-stale').hidden")
+    figure = "document.querySelector('[data-part=tiles] .ov-tile:nth-child(3) .ov-figure')"
+    watched.until(f"+{figure}.textContent > {before}")
+    watched.until("document.querySelectorAll('.ov-dot').length > 0")
+
+
+def test_the_twin_leads_from_the_map_to_the_oldest_report(visit: Visit, backstage: Flask) -> None:
+    new_report(backstage, assigned=True)
+    watched = visit("leader")
+    page = watched.open("/admin/district")
+    page.click("[data-heat=on]")
+    watched.until("getComputedStyle(document.querySelector('.leaflet-heat-pane')).display === 'block'")
+    page.click("[data-heat=off]")
+    page.locator(".ov-dot").last.dispatch_event("click")
+    page.wait_for_selector(".dm-popup a")
+    page.click(".dm-popup a")
+    page.wait_for_selector(".case-do, .case-head, h1")
+    assert "/admin/reports/BH" in page.url
+
+
 def test_the_telephone_number_is_shown_in_its_place(visit: Visit, backstage: Flask) -> None:
     number = new_report(backstage)
     page = visit("dispatcher1").open(f"/admin/reports/{number}")
@@ -439,7 +476,7 @@ def test_pages_pass_the_accessibility_checker(
         "sz-ld": [f"/admin/reports/{working}", f"/admin/reports/{working}/do/resolve",
                   f"/admin/reports/{working}/do/hand_back"],
         "leader": ["/admin/", "/admin/staff", "/admin/audit", "/admin/units", "/admin/facilities",
-                   f"/admin/facilities/{facility}"],
+                   "/admin/district", "/admin/wall", f"/admin/facilities/{facility}"],
     }  # fmt: skip
     wrong: list[str] = []
     for username, addresses in pages.items():

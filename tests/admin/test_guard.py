@@ -146,6 +146,9 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "incidents": "/admin/incidents",
         "incident": f"/admin/incidents/{incident.id}",
         "incident_places": f"/admin/incidents/{incident.id}/places.json",
+        "overview": "/admin/district",
+        "overview_data": "/admin/district/data.json",
+        "wall": "/admin/wall",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading

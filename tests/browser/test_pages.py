@@ -64,6 +64,8 @@ STAFF = {
     "admin.rules_version": ("admin", "/admin/rules/versions/1"),
     "admin.try_route": ("desk", "/admin/where"),
     "admin.accuracy": ("admin", "/admin/accuracy"),
+    "admin.overview": ("desk", "/admin/district"),
+    "admin.wall": ("admin", "/admin/wall"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
@@ -75,6 +77,7 @@ NO_PAGES = {
     "admin.log_in_code", "admin.codes_page",
     # What came of a form that was sent.
     "admin.bulk_result",
+    "admin.overview_data",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 

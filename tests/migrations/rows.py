@@ -445,3 +445,21 @@ class Migration0014(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report") == 2
         assert count(connection, "district_setting") == 0
+
+
+class Migration0015(Rows):
+    """Two indexes: the history stays as it was, whichever way."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+        for kind, to_status in (("submitted", "submitted"), ("verified", "closed"), ("rated", None)):
+            insert(connection, "report_event", report_id=1, at=NOW, kind=kind, actor="system", to_status=to_status,
+                   note="", is_public=True, data="{}")  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "report_event", "to_status = 'closed'") == 1
+        assert count(connection, "report_event", "kind = 'rated'") == 1
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report_event", "id > 0") >= 3
