@@ -22,6 +22,7 @@ from district.config import Config
 from district.errors import DistrictError
 from district.extensions import db
 from district.messages import has, set_language, t
+from district.numbers.commands import group as numbers_group
 from district.people.roles import Role
 from district.terminal import tongue
 from district.work import unit_of_work
@@ -31,6 +32,7 @@ staff_group = AppGroup("staff", help="Accounts of staff: add, list, reset a pass
 rules_group = AppGroup("rules", help="The routing rules: what is wrong or worth knowing about them.")
 district.add_command(staff_group)
 district.add_command(rules_group)
+district.add_command(numbers_group)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 

@@ -11,6 +11,7 @@ import district.geo.models
 import district.learning.models
 import district.notices.models
 import district.notifications.models
+import district.numbers.models
 import district.people.models
 import district.reports.models
 import district.routing.models
