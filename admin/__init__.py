@@ -14,6 +14,7 @@ from admin import (  # noqa: F401  routes
     login,
     merging,
     notices,
+    numbers,
     registry,
     report_page,
     residents,

@@ -55,11 +55,13 @@ STAFF = {
     "admin.rules_version": ("admin", "/admin/rules/versions/1"),
     "admin.try_route": ("desk", "/admin/where"),
     "admin.accuracy": ("admin", "/admin/accuracy"),
+    "admin.numbers": ("admin", "/admin/numbers"),
+    "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
     "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
-    "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
+    "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.numbers_workbook", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.incident_places",
 }  # fmt: skip
