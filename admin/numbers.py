@@ -140,7 +140,7 @@ def numbers_workbook() -> ResponseReturnValue:
     with unit_of_work():
         by = db.session.get_one(Staff, me().id)
         audit.record(
-            by, "numbers.export", f"numbers:{asked.dimension}", period=f"{asked.period.first}/{asked.period.last}"
+            by, "figures.export", f"numbers:{asked.dimension}", period=f"{asked.period.first}/{asked.period.last}"
         )
     made = workbook.make(
         t("numbers.workbook.title", period=period_words(asked.period)),

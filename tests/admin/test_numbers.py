@@ -114,7 +114,7 @@ def test_the_workbook_says_the_same(busy: SmallDistrict, log_in: LogIn) -> None:
     assert values["B4"] == "7"  # all together: received
     assert strings[int(values["A4"] or 0)] == "合计"
     logged = db.session.scalars(select(AuditEntry.action)).all()
-    assert "numbers.export" in logged
+    assert "figures.export" in logged
 
 
 def test_nothing_counted_yet_is_said(district: SmallDistrict, log_in: LogIn) -> None:

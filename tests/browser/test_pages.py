@@ -61,9 +61,9 @@ STAFF = {
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
     "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
-    "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.numbers_workbook", "admin.nearby",
+    "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
-    "wechat_login.done", "wechat_login.start", "admin.incident_places",
+    "wechat_login.done", "wechat_login.start", "admin.incident_places", "admin.numbers_workbook",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 
