@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -176,6 +177,6 @@ def test_a_day_lies_in_its_period(kind: Kind, day: str, first: str, last: str) -
 @pytest.mark.parametrize("kind", list(Kind))
 def test_periods_follow_one_another_without_gaps(kind: Kind) -> None:
     found = row_of(period(kind, date(2027, 3, 5)), 40)
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in pairwise(found):
         assert one.after == following
         assert following.first - one.last == timedelta(days=1)
