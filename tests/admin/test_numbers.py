@@ -93,6 +93,8 @@ def test_people_of_a_unit_see_their_own_and_those_below(busy: SmallDistrict, log
     assert "按类别" not in said
     assert "全区" in said
     assert manager.get("/admin/numbers/behind/received").text.count("/admin/reports/BH") == 6
+    # The number of all together is linked to exactly that.
+    assert "/admin/numbers/behind/received?kind=month" in manager.get("/admin/numbers").text
     key = busy.street.id
     assert "没有案卷" in words_of(manager.get(f"/admin/numbers/behind/received?by=unit&key={key}"))
     # Whoever leads the unit above has theirs, too.
