@@ -17,6 +17,7 @@ from admin import (  # noqa: F401  routes
     login,
     merging,
     notices,
+    numbers,
     overview,
     registry,
     replies,

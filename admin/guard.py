@@ -35,6 +35,8 @@ _OVERSIGHT = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR})
 _KEEPS = frozenset({Role.ADMINISTRATOR})
 _KEEPS_REPLIES = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD})
 _KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGER})
+# The whole district's to these; a unit's people see their own unit's (admin.numbers).
+_READS_NUMBERS = _OVERSIGHT | {Role.SHIFT_LEAD, Role.UNIT_MANAGER, Role.HANDLER}
 
 # Every other endpoint and the roles that may ask for it; one that is not here is refused to all.
 # What somebody may do to one report is the table of transitions' business (district.reports.states).
@@ -126,6 +128,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "overview": _EVERYBODY,
     "overview_data": _EVERYBODY,
     "wall": _COMMAND | _OVERSIGHT,
+    "numbers": _READS_NUMBERS,
+    "numbers_behind": _READS_NUMBERS,
+    "numbers_workbook": _READS_NUMBERS,
     "anything_else": _EVERYBODY,
     "here": _EVERYBODY,
     "around_reports": _EVERYBODY,

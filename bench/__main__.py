@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import areas, faults, lists, messages, pace, routing, storm, understanding
+from bench import areas, faults, lists, messages, numbers, pace, routing, storm, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
-PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas", "lists")
+PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas", "lists", "numbers")
 
 
 def main() -> int:
@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=30, help="how long reports come in at a steady pace")
     parser.add_argument("--storm", type=int, default=5000, help="reports of the storm, three in five about one thing")
     parser.add_argument("--over", type=int, default=0, help="seconds the storm is spread over; 0: as fast as it goes")
+    parser.add_argument("--counted", type=int, default=10_000, help="reports stored when the figures are counted")
     parser.add_argument("--stored", type=int, default=1_000_000, help="reports stored for the lists (PostgreSQL)")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
@@ -61,6 +62,8 @@ def main() -> int:
                 figures.setdefault("pace", {})[kind] = _told(pace.measure, folder, kind, given.seconds)
             if "storm" in wanted:
                 figures.setdefault("storm", {})[kind] = _told(storm.measure, folder, kind, given.storm, given.over)
+            if "numbers" in wanted:
+                figures.setdefault("numbers", {})[kind] = _told(numbers.measure, folder, kind, given.counted)
         if "faults" in wanted:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
@@ -143,6 +146,16 @@ def _print(figures: dict[str, Any]) -> None:
             f"  the inbox meanwhile: opened {inbox['opened']} times, {inbox['refused']} refused, p50 "
             f"{inbox['p50_ms']} ms, p95 {inbox['p95_ms']} ms, longest {inbox['longest_ms']} ms"
         )
+    for kind, found in figures.get("numbers", {}).items():
+        print(f"\nNumbers, {kind} ({found['reports']} reports stored, {found['facts']} facts, {found['sums']} sums)")
+        print(
+            f"  counted {found['counted_per_second']} reports/s ({found['processor_ms']} processor ms each); "
+            f"{found['changed']} that changed in {found['changed_s']} s; differences {found['differences']}"
+        )
+        slowest = max(page["p95_ms"] for page in found["pages"].values())
+        for name, page in found["pages"].items():
+            print(f"  {name}: p50 {page['p50_ms']} ms, p95 {page['p95_ms']} ms")
+        print(f"  p95 at most {slowest} ms (aim: {numbers.AIM_P95_MS}) {_verdict(slowest <= numbers.AIM_P95_MS)}")
     for kind, found in figures.get("faults", {}).items():
         away, killed = found["queue_away"], found["worker_killed"]
         print(f"\nFaults, {kind}")
@@ -165,7 +178,6 @@ def _print(figures: dict[str, Any]) -> None:
             f"  {found['weights']} weights, read in {found['load_ms']} ms of processor time, "
             f"{found['memory_mb']} MB kept"
         )
-
 
     if found := figures.get("areas"):
         print(f"\nWhere a point lies ({found['polygons']} polygons of {found['corners']} corners)")

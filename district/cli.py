@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ from district.work import unit_of_work
 district = AppGroup("district", help="Run and care for a district: data, staff, queues, health.")
 staff_group = AppGroup("staff", help="Accounts of staff: add, list, reset a password by a one-time link.")
 rules_group = AppGroup("rules", help="The routing rules: what is wrong or worth knowing about them.")
+numbers_group = AppGroup("numbers", help="The figures: prove that they are right, or make them anew.")
 district.add_command(staff_group)
 district.add_command(rules_group)
+district.add_command(numbers_group)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -331,6 +334,49 @@ def lint_rules(as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@numbers_group.command("check")
+@click.option("--period", default="", help="Only a year, month or day: 2026, 2026-11 or 2026-11-26.")
+@as_json
+def check_numbers(period: str, as_json: bool) -> None:
+    """Count everything again from the reports and their history. Ends with 1 when a figure differs."""
+    from district import clock, jobs
+    from district.numbers import service as figures
+
+    _speak()
+    first, last = _days_of(period)
+    now = clock.now()
+    jobs.count_numbers(now)
+    proof = figures.prove(now, first=first, last=last)
+    if as_json:
+        answer = {
+            "reports": proof.reports, "facts": proof.facts, "cells": proof.cells, "moved": proof.moved,
+            "differences": proof.differences, "wrong": proof.wrong,
+        }  # fmt: skip
+        click.echo(json.dumps(answer, ensure_ascii=False))
+    else:
+        for what, where, kept, counted in proof.wrong:
+            click.echo(t("numbers.cli.wrong", what=what, where=where, kept=kept, counted=counted), err=True)
+        key = "numbers.cli.differs" if proof.differences else "numbers.cli.equal"
+        click.echo(
+            t(key, reports=proof.reports, facts=proof.facts, cells=proof.cells, moved=proof.moved, n=proof.differences)
+        )
+    if proof.differences:
+        raise SystemExit(1)
+
+
+@numbers_group.command("rebuild")
+def rebuild_numbers() -> None:
+    """Throw the figures away and make them anew from the reports and their history."""
+    from district import jobs
+    from district.numbers import service as figures
+
+    _speak()
+    with unit_of_work():
+        figures.forget()
+    jobs.count_numbers()
+    click.echo(t("numbers.cli.rebuilt"))
+
+
 @staff_group.command("add")
 @click.argument("username")
 @click.option("--name", required=True, help="The person's name.")
@@ -479,3 +525,17 @@ def _print_findings(found: list[Any], as_json: bool) -> None:
     notes = sum(one.severity == NOTE for one in found)
     if notes:
         click.echo(t("rules.notes", count=notes), err=True)
+
+
+def _days_of(period: str) -> tuple[date | None, date | None]:
+    if not period:
+        return None, None
+    try:
+        parts = [int(part) for part in period.split("-")]
+        first = date(*[*parts, 1, 1][:3])
+        if len(parts) == 3:
+            return first, first
+        month = parts[1] if len(parts) == 2 else 12
+        return first, date(parts[0], month, calendar.monthrange(parts[0], month)[1])
+    except (ValueError, TypeError, IndexError) as error:
+        raise click.BadParameter(t("numbers.cli.period_unreadable"), param_hint="--period") from error

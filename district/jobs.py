@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -33,6 +33,7 @@ from district.learning.lessons import gather as gather_lessons
 from district.notices import service as notices
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
+from district.numbers import service as figures
 from district.reference import forget, reference
 from district.reports import incidents, looking, photos, questions, recompute, reminders
 from district.reports import service as reports
@@ -339,6 +340,17 @@ def end_incidents() -> None:
     """End the incidents of which nothing was heard for long, or whose report is done."""
     with unit_of_work():
         incidents.end_quiet()
+
+
+def count_numbers(at: datetime | None = None) -> None:
+    """Bring the figures up to date with what has happened; a batch is a unit of work. at: as of when, now if None."""
+    now, after, more = at or clock.now(), None, True
+    while more:
+        with unit_of_work():
+            after = figures.bring_up_to_date(now, after=after)
+        more = after is not None
+        if more:
+            db.session.remove()
 
 
 def tidy() -> None:

@@ -38,6 +38,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic(jobs.give_up_questions, 300),
     Periodic(jobs.tell_unseen, 60),
     Periodic(jobs.end_incidents, 60),
+    Periodic(jobs.count_numbers, 30),
     Periodic(jobs.tidy, 3600),
     Periodic(jobs.learn_nightly, 300),
 )

@@ -12,6 +12,7 @@ import district.geo.models
 import district.learning.models
 import district.notices.models
 import district.notifications.models
+import district.numbers.models
 import district.people.models
 import district.replies.models
 import district.reports.models

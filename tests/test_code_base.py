@@ -38,6 +38,7 @@ HTTP_NAMES = {
 PURE = (
     "district/clock.py", "district/errors.py", "district/words.py", "district/people/roles.py",
     "district/reports/states.py", "district/deadlines/calendar.py", "district/routing/conditions.py",
+    "district/numbers/counting.py", "district/numbers/periods.py", "district/numbers/scale.py",
     "district/routing/rules.py", "district/routing/lint.py", "district/geo/datum.py", "district/geo/measure.py",
     "bot/dialogue.py", "district/replies/filling.py", "district/search/tokens.py",
 )  # fmt: skip
@@ -123,7 +124,8 @@ def test_the_district_knows_no_door() -> None:
 # The house's storeys, lowest first. A file may use those of its own storey and below. `*.models` are the second.
 STOREYS = (
     ("district.notifications", 4), ("district.reports", 5), ("district.staff_wechat", 5), ("district.routing", 6),
-    ("district.replies", 6), ("district.overview", 6), ("district.jobs", 7),
+    ("district.replies", 6), ("district.overview", 6), ("district.numbers", 6),
+    ("district.jobs", 7),
     ("district.schedule", 8), ("district.worker", 8), ("district.doctor", 8), ("district.frame", 8),
     ("district.cli", 9), ("district.app", 10), ("district.run", 10), ("district.tables", 2),
 )  # fmt: skip

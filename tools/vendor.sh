@@ -89,6 +89,11 @@ take dist/js/tabler.min.js
 mit "$(grep -m1 -o 'Copyright 2018-[0-9]* The Tabler Authors' "$work/package/dist/css/tabler.min.css")
 Copyright 2018-2026 codecalm.net Paweł Kuna" > "$target/LICENSE"
 
+fetch uplot 1.6.32
+take dist/uPlot.iife.min.js
+take dist/uPlot.min.css
+take LICENSE
+
 # The icons: one sprite, drawn from the outlines of Tabler Icons (MIT), so that a page asks for one small file.
 icons=(
     adjustments alert-circle alert-triangle arrow-back-up arrow-forward-up bell bolt bookmark building

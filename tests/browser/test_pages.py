@@ -66,6 +66,8 @@ STAFF = {
     "admin.accuracy": ("admin", "/admin/accuracy"),
     "admin.overview": ("desk", "/admin/district"),
     "admin.wall": ("admin", "/admin/wall"),
+    "admin.numbers": ("admin", "/admin/numbers"),
+    "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
@@ -78,6 +80,7 @@ NO_PAGES = {
     # What came of a form that was sent.
     "admin.bulk_result",
     "admin.overview_data",
+    "admin.numbers_workbook",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 

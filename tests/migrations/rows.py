@@ -463,3 +463,21 @@ class Migration0015(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report_event", "id > 0") >= 3
+
+
+class Migration0016(Rows):
+    """New tables beside the reports, which stay as they were."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "assigned", **WITH_UNIT)
+
+    def upgraded(self, connection: Connection) -> None:
+        insert(connection, "number_fact", report_id=1, measure="received", day="2026-11-20", unit_id=1, area_code="")
+        insert(connection, "number_cell", grain="d", dimension="district", day="2026-11-20", key="",
+               measure="received", bucket=0, amount=1)  # fmt: skip
+        insert(connection, "number_report", report_id=1, event_id=1, next_at=NOW)
+        insert(connection, "number_state", id=1, cursor=1, terms="")
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 1

@@ -21,6 +21,7 @@ from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
 from district.learning.models import ModelVersion, UnitHabit
 from district.notifications.models import Notification, SubscriptionGrant
+from district.numbers.models import NumberCell, NumberFact, NumberState
 from district.people.models import ResidentBlock, StaffRole
 from district.replies.models import ReplyTemplate
 from district.reports.models import (
@@ -152,6 +153,11 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (UnitHabit, "counts_fit", {"times": 9}),
     (ReplyTemplate, "words_written", {"words": ""}),
     (ReplyTemplate, "title_written", {"title": ""}),
+    (NumberFact, "seconds_not_negative", {"seconds": -1}),
+    (NumberCell, "grain_known", {"grain": "y"}),
+    (NumberCell, "dimension_known", {"dimension": "moon"}),
+    (NumberCell, "amount_not_negative", {"amount": -1}),
+    (NumberState, "one_row", {"id": 2}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -190,13 +196,33 @@ class Stage:
                         made_at=NOW, origin="learnt", state="refused", digest="d", trained_on={}, figures={}, why={}
                     ),
                     UnitHabit(
-                        category_code="01037", area_code="", facility_type="", owner_code="",
-                        unit_id=district.lamps.id, times=7, last=8, moved=7, is_hint=True, newest_at=NOW,
+                        category_code="01037",
+                        area_code="",
+                        facility_type="",
+                        owner_code="",
+                        unit_id=district.lamps.id,
+                        times=7,
+                        last=8,
+                        moved=7,
+                        is_hint=True,
+                        newest_at=NOW,
                     ),
+                    NumberFact(report_id=self.stands.reports["assigned"], measure="received", day=NOW.date()),
+                    NumberCell(
+                        grain="d", dimension="district", day=NOW.date(), key="", measure="received", bucket=0, amount=1
+                    ),
+                    NumberState(id=1),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Incident(
-                        report_id=self.stands.reports["assigned"], category_id=district.category.id, latitude=50.4,
-                        longitude=124.1, radius_m=150, members=3, since=NOW, opened_at=NOW, last_at=NOW,
+                        report_id=self.stands.reports["assigned"],
+                        category_id=district.category.id,
+                        latitude=50.4,
+                        longitude=124.1,
+                        radius_m=150,
+                        members=3,
+                        since=NOW,
+                        opened_at=NOW,
+                        last_at=NOW,
                     ),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),

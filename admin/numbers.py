@@ -1,0 +1,267 @@
+"""The figures: by unit, street or category, for a period; the reports behind each; a workbook to take along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from flask import current_app, render_template, request, send_file
+from flask.typing import ResponseReturnValue
+
+from admin.guard import me, pages
+from admin.showing import area_name, category_name, unit_name
+from district import audit, clock
+from district.errors import NotAllowed, NotFound
+from district.extensions import db
+from district.messages import t
+from district.numbers import figures, periods, scale, service, workbook
+from district.numbers.figures import BY_CODE, FIGURES, Dimension, Row, Shape, Value
+from district.numbers.periods import Kind, Period
+from district.people.models import Staff
+from district.people.roles import Role
+from district.people.service import unit_and_below
+from district.reference import reference
+from district.reports import sight
+from district.work import unit_of_work
+
+_SEES_ALL = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR, Role.SHIFT_LEAD})
+# How many periods the course shows.
+_COURSE = {Kind.DAY: 14, Kind.WEEK: 12, Kind.DEKAD: 12, Kind.MONTH: 12, Kind.YEAR: 5}
+_DRAWN = ("received", "closed", "overdue")
+_HEADLINE = (
+    "received", "closed", "on_time_share", "overdue", "response_share", "solved_share", "satisfied_share", "median",
+)  # fmt: skip
+_MOST = 200
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What somebody wants to see. units: only these units' figures, None for all. sort: a figure's code."""
+
+    period: Period
+    today: date
+    dimension: Dimension
+    units: frozenset[int] | None
+    sort: str
+    is_upwards: bool
+
+    def address(self, **changes: str | None) -> dict[str, str]:
+        """The query of a page like this one, with changes."""
+        values: dict[str, str | None] = {
+            "kind": self.period.kind, "on": self.period.first.isoformat(), "by": self.dimension, "sort": self.sort,
+            "up": "1" if self.is_upwards else None,
+        }  # fmt: skip
+        return {name: value for name, value in (values | changes).items() if value}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row of the table, with the same figures in the period before."""
+
+    key: str
+    name: str
+    values: tuple[tuple[Value, Value], ...]
+
+
+@pages.get("/numbers")
+def numbers() -> ResponseReturnValue:
+    """One period, one way to divide it, every figure beside the period before."""
+    asked = _asked()
+    whole, lines = _table(asked)
+    headline = {now.figure.code: (now, before) for now, before in whole.values}
+    names = _COURSE[asked.period.kind]
+    row = periods.row_of(asked.period, names)
+    keys = ("",) if asked.units is None else tuple(str(unit) for unit in asked.units)
+    course = list(zip(row, figures.course(row, "district" if asked.units is None else "unit", keys), strict=True))
+    return render_template(
+        "admin/numbers.html",
+        asked=asked,
+        kinds=list(Kind),
+        dimensions=list(Dimension) if asked.units is None else [Dimension.UNIT],
+        headline=[headline[code] for code in _HEADLINE],
+        whole=whole,
+        lines=lines,
+        of_district=_line(asked, Row(""), figures.district_row(asked.period), figures.district_row(asked.period.before))
+        if asked.units is not None
+        else None,
+        figures=FIGURES,
+        course=[(one, {code: found.value(BY_CODE[code]) for code in _DRAWN}) for one, found in course],
+        chart={
+            "labels": [_short(one) for one, _ in course],
+            "lines": [
+                {
+                    "name": t(f"numbers.figure.{code}.name"),
+                    "of": code,
+                    "values": [found.value(BY_CODE[code]).value for _, found in course],
+                }
+                for code in _DRAWN
+            ],
+        },
+        drawn=_DRAWN,
+        terms=service.terms(),
+        counted_at=service.counted_at(),
+        error=scale.ERROR,
+        words=words,
+        change=change,
+        period_words=period_words,
+    )
+
+
+@pages.get("/numbers/behind/<figure>")
+def numbers_behind(figure: str) -> ResponseReturnValue:
+    """The reports that a number is made of."""
+    asked, found = _asked(), BY_CODE.get(figure)
+    if found is None:
+        raise NotFound()
+    key = request.args.get("key")
+    entries = figures.behind(
+        found, asked.period, dimension=None if key is None else asked.dimension, key=key or "", units=asked.units,
+        limit=_MOST + 1,
+    )  # fmt: skip
+    units = sight.visible_units(me())
+    return render_template(
+        "admin/numbers_behind.html",
+        asked=asked,
+        figure=found,
+        name=t("numbers.page.whole") if key is None else _name(asked.dimension, key),
+        entries=[(one, units is None or one.report.unit_id in units) for one in entries[:_MOST]],
+        most=_MOST if len(entries) > _MOST else 0,
+        period_words=period_words,
+        span_words=span_words,
+    )
+
+
+@pages.get("/numbers/workbook")
+def numbers_workbook() -> ResponseReturnValue:
+    """The table as a workbook for a spreadsheet, with what each figure means."""
+    asked = _asked()
+    whole, lines = _table(asked)
+    with unit_of_work():
+        by = db.session.get_one(Staff, me().id)
+        audit.record(
+            by, "figures.export", f"numbers:{asked.dimension}", period=f"{asked.period.first}/{asked.period.last}"
+        )
+    made = workbook.make(
+        t("numbers.workbook.title", period=period_words(asked.period)),
+        t(f"numbers.by.{asked.dimension}"),
+        [(line.name, [now for now, _ in line.values]) for line in (whole, *lines)],
+        response_hours=service.terms().response_hours,
+        satisfied_stars=service.terms().satisfied_stars,
+    )
+    name = f"{t('numbers.workbook.file')}-{asked.dimension}-{asked.period.first:%Y%m%d}-{asked.period.last:%Y%m%d}.xlsx"
+    return send_file(made, mimetype=workbook.MIME, as_attachment=True, download_name=name)
+
+
+def _asked() -> _Asked:
+    staff = me()
+    sees_all = bool(staff.roles & _SEES_ALL)
+    today = clock.local_day(clock.now(), current_app.config["DISTRICT_TIMEZONE"])
+    given = request.args.get
+    kind = Kind(given("kind", "")) if given("kind") in set(Kind) else Kind.MONTH
+    by = Dimension(given("by", "")) if sees_all and given("by") in set(Dimension) else Dimension.UNIT
+    try:
+        on = min(date.fromisoformat(given("on", "")), today)
+    except ValueError:
+        on = today
+    on = max(on, date(2000, 1, 1))
+    sort = given("sort", "") if given("sort") in BY_CODE else "received"
+    units = None if sees_all else frozenset(unit_and_below(staff.unit_id))
+    if units is not None and not staff.roles & sight.OF_A_UNIT:
+        raise NotAllowed()
+    return _Asked(periods.period(kind, on), today, by, units, sort, given("up") == "1")
+
+
+def _table(asked: _Asked) -> tuple[_Line, list[_Line]]:
+    """The whole (of the district, or of somebody's units) and a line for each part of it."""
+    keys = None if asked.units is None else [str(unit) for unit in asked.units]
+    now = figures.rows(asked.period, asked.dimension, keys=keys)
+    before = figures.rows(asked.period.before, asked.dimension, keys=keys)
+    lines = [_line(asked, Row(key), row, before.get(key, Row(key))) for key, row in now.items()]
+
+    def order(line: _Line) -> tuple[bool, float, str]:
+        value = next(value.value for value, _ in line.values if value.figure.code == asked.sort)
+        return value is None, (value or 0) * (1 if asked.is_upwards else -1), line.name
+
+    if asked.units is None:
+        whole = figures.district_row(asked.period), figures.district_row(asked.period.before)
+    else:
+        whole = figures.together(now.values()), figures.together(before.values())
+    return _line(asked, None, *whole), sorted(lines, key=order)
+
+
+def _line(asked: _Asked, of: Row | None, now: Row, before: Row) -> _Line:
+    name = t("numbers.page.whole") if of is None else _name(asked.dimension, of.key)
+    return _Line(now.key, name, tuple((now.value(figure), before.value(figure)) for figure in FIGURES))
+
+
+def _name(dimension: Dimension, key: str) -> str:
+    if not key:
+        return t(f"numbers.nothing.{dimension}")
+    if dimension is Dimension.STREET:
+        return area_name(key) or key
+    number = int(key) if key.isascii() and key.isdecimal() and len(key) < 19 else -1
+    if dimension is Dimension.UNIT:
+        return unit_name(number) or key
+    category = reference().categories_by_id.get(number)
+    return category_name(category) if category else key
+
+
+def _short(period: Period) -> str:
+    """A period below a chart."""
+    if period.kind is Kind.YEAR:
+        return f"{period.first:%Y}"
+    return f"{period.first:%Y-%m}" if period.kind is Kind.MONTH else f"{period.first:%m-%d}"
+
+
+def words(value: Value) -> str:
+    """A figure's value as people read it; "" when there is too little to say."""
+    if value.value is None:
+        return ""
+    if value.figure.shape is Shape.COUNT:
+        return f"{int(value.value):,}"
+    return f"{value.value:.1%}" if value.figure.shape is Shape.SHARE else span_words(value.value)
+
+
+def change(now: Value, before: Value) -> dict[str, Any] | None:
+    """What has changed since the period before: words, and whether it is better (None: neither). None: the same."""
+    if now.value is None or before.value is None:
+        return None
+    figure, more = now.figure, now.value - before.value
+    if figure.shape is Shape.SHARE:
+        text = t("numbers.page.points", n=f"{abs(more) * 100:.1f}")
+        if round(abs(more), 3) == 0:
+            return None
+    elif figure.shape is Shape.SPAN:
+        text = span_words(abs(more))
+        if abs(more) < scale.FIRST_S:
+            return None
+    else:
+        text = f"{abs(int(more)):,}"
+    if more == 0:
+        return None
+    return {"text": text, "up": more > 0, "better": None if figure.good is None else (more > 0) == figure.good}
+
+
+def span_words(seconds: float) -> str:
+    """A length of time: minutes under an hour, hours under two days, days."""
+    if seconds < 3600:
+        return t("numbers.span.minutes", n=max(1, round(seconds / 60)))
+    if seconds < 2 * 86400:
+        return t("numbers.span.hours", n=f"{seconds / 3600:.1f}")
+    return t("numbers.span.days", n=f"{seconds / 86400:.1f}")
+
+
+def period_words(period: Period) -> str:
+    """A period in words: `2026-11`, `2026-11 first ten days`, `2026-11-23 to 29`."""
+    first, last = period.first, period.last
+    if period.kind is Kind.YEAR:
+        return t("numbers.period.year", year=first.year)
+    if period.kind is Kind.MONTH:
+        return t("numbers.period.month", year=first.year, month=first.month)
+    if period.kind is Kind.DEKAD:
+        part = ("first", "middle", "last")[(first.day - 1) // 10]
+        return t(f"numbers.period.dekad_{part}", year=first.year, month=first.month)
+    if period.kind is Kind.WEEK:
+        return t("numbers.period.week", first=first.isoformat(), last=f"{last:%m-%d}")
+    return first.isoformat()
