@@ -16,9 +16,13 @@ from district.reports.states import TRANSITIONS, Scope
 GROUPS: dict[str, tuple[str, ...]] = {
     "reports": (
         "inbox", "report", "print_report", "chat", "show_contact", "act", "take_call", "file_call", "keep_unit",
-        "settle", "merge", "unmerge", "incidents", "incident", "end_incident", "tell_incident",
+        "settle", "bulk", "do_bulk", "save_list", "drop_list", "merge", "unmerge", "incidents", "incident",
+        "end_incident", "tell_incident",
+        "overview", "wall", "numbers", "numbers_behind", "numbers_workbook",
     ),
-    "residents": ("block", "blocks", "unblock", "messages", "retry_message"),
+    "residents": (
+        "reply_templates", "reply_template", "add_reply_template", "save_reply_template", "end_reply_template",
+        "block", "blocks", "unblock", "messages", "retry_message"),
     "responsibility": (
         "hand_backs", "unseen", "roster", "add_shift", "end_shift", "set_away", "end_away", "notices", "read_notices",
     ),
@@ -30,11 +34,18 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "accounts": (
         "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",
         "restore_staff", "end_logins_of", "reset_codes", "audit", "export_audit", "rights",
-        "account", "change_password", "end_login", "end_other_logins", "begin_codes", "confirm_codes", "end_codes",
+        "my_wechat", "wechat_code",
+        "unbind_wechat", "account", "change_password", "end_login", "end_other_logins", "begin_codes", "confirm_codes",
+        "end_codes",
     ),
 }  # fmt: skip
 # Parts of pages and ways out: they go with the page they belong to and have no line of their own.
-UNSHOWN = frozenset({"live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page"})
+UNSHOWN = frozenset(
+    {
+        "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
+        "around_facilities", "around_reports", "bulk_result", "here", "next_report", "overview_data", "preview_reply",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

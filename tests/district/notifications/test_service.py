@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from district import clock, links
+from district import clock, links, settings
 from district.extensions import db
 from district.messages import has
 from district.notifications import service as notifications
@@ -20,7 +20,7 @@ from district.reports.models import Report
 from district.work import unit_of_work
 from tests import factories
 from tests.conftest import both_databases
-from tests.factories import SmallDistrict, give_window, make_report
+from tests.factories import SmallDistrict, forget_reference, give_window, make_report
 from tests.support.threads import in_threads
 
 
@@ -187,6 +187,10 @@ def test_workers_at_once_share_the_messages_among_them(app: Flask) -> None:
 
 
 def test_a_failed_message_is_tried_again_ever_later_and_then_has_failed(report: Report) -> None:
+    # The tries take hours: none of them may fall into the night.
+    with unit_of_work():
+        settings.put("notifications", {"quiet_from": "00:00", "quiet_to": "00:00"})
+    forget_reference()
     told = tell(report)
     moment, waits = clock.now(), []
     while row(told).delivery == Delivery.QUEUED:

@@ -22,7 +22,7 @@ from district.geo.models import Area
 from district.learning.models import ModelVersion, UnitHabit
 from district.notifications.models import Notification, SubscriptionGrant
 from district.numbers.models import NumberCell, NumberFact, NumberState
-from district.people.models import ResidentBlock, StaffRole
+from district.people.models import ResidentBlock, Staff, StaffRole
 from district.replies.models import ReplyTemplate
 from district.reports.models import (
     HandBack,
@@ -38,6 +38,7 @@ from district.reports.models import (
 from district.reports.states import Status
 from district.routing.models import RoutingRule
 from district.rules.models import RulesVersion
+from district.staff_wechat.models import StaffMessage
 from district.work import unit_of_work
 from tests import factories
 from tests.support import services
@@ -151,6 +152,10 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ModelVersion, "state_known", {"state": "asleep"}),
     (ModelVersion, "usable_when_in_use", {"state": "in_use"}),
     (UnitHabit, "counts_fit", {"times": 9}),
+    (StaffMessage, "delivery_known", {"delivery": "on its way"}),
+    (StaffMessage, "sent_at_when_sent", {"delivery": "sent"}),
+    (StaffMessage, "sent_at_when_sent", {"sent_at": NOW}),
+    (Staff, "codes_have_a_secret", {"totp_since": NOW}),
     (ReplyTemplate, "words_written", {"words": ""}),
     (ReplyTemplate, "title_written", {"title": ""}),
     (NumberFact, "seconds_not_negative", {"seconds": -1}),
@@ -190,6 +195,10 @@ class Stage:
                         ends_at=NOW + timedelta(days=1),
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
+                    StaffMessage(
+                        staff_id=staff_id, report_id=self.stands.reports["assigned"], kind="assigned", params={},
+                        about_at=NOW, created_at=NOW, next_try_at=NOW,
+                    ),
                     ReplyTemplate(code="R01", title="已安排", words="已安排", category_codes=[], statuses=[]),
                     RulesVersion(number=1, at=NOW, origin="panel", rules=[], changes=[]),
                     ModelVersion(
