@@ -20,7 +20,7 @@ from district.messages import t
 from district.overview import figures
 from district.overview.figures import Day, Flow, Item, Load, Overview
 from district.reference import reference
-from district.reports.sight import visible_units
+from district.reports.sight import Sight, sight_of
 
 # The parts that are renewed one by one; the map has its own data.
 PARTS = ("tiles", "units", "streets", "pressing", "oldest", "ratings", "trend", "ticker")
@@ -42,23 +42,24 @@ def wall() -> ResponseReturnValue:
 @pages.get("/district")
 def overview() -> ResponseReturnValue:
     """The interactive twin: of the whole district, or of their own unit for those who work in one."""
-    return render_template("admin/overview.html", source=url_for("admin.overview_data"), **_shown(_units(), links=True))
+    shown = _shown(sight_of(me()), links=True)
+    return render_template("admin/overview.html", source=url_for("admin.overview_data"), **shown)
 
 
 @pages.get("/district/data.json")
 def overview_data() -> ResponseReturnValue:
     """What either screen asks for again and again."""
-    return answer(_units(), wall=request.args.get("view") == WALL)
+    return answer(sight_of(me()), wall=request.args.get("view") == WALL)
 
 
 def wall_page(source: str) -> str:
     """The wall display that renews itself from `source`. Names nobody who is logged in."""
-    return render_template("admin/wall.html", source=source, **_shown(None, links=False))
+    return render_template("admin/wall.html", source=source, **_shown(Sight(), links=False))
 
 
-def answer(units: frozenset[int] | None, *, wall: bool) -> Response:
+def answer(sight: Sight, *, wall: bool) -> Response:
     """The parts of a screen as JSON, with an ETag: what has not changed is not sent again."""
-    shown = _shown(units, links=not wall)
+    shown = _shown(sight, links=not wall)
     parts = {name: render_template("admin/_overview_part.html", part=name, **shown) for name in PARTS}
     body = json.dumps({"parts": parts, "cells": shown["cells"]}, ensure_ascii=False, separators=(",", ":"))
     response = Response(body, mimetype="application/json")
@@ -70,12 +71,8 @@ def answer(units: frozenset[int] | None, *, wall: bool) -> Response:
     return response
 
 
-def _units() -> frozenset[int] | None:
-    return visible_units(me())
-
-
-def _shown(units: frozenset[int] | None, *, links: bool) -> dict[str, Any]:
-    seen = figures.look(units)
+def _shown(sight: Sight, *, links: bool) -> dict[str, Any]:
+    seen = figures.look(sight)
     # Somebody of a unit has no pile of everything: a number leads on only where its list is.
     tabs = frozenset(tab_names(me())) if links else frozenset()
 
@@ -89,10 +86,10 @@ def _shown(units: frozenset[int] | None, *, links: bool) -> dict[str, Any]:
         "compared": _compared,
         "days": _Bars(seen.days, width),
         "day_words": _day_words,
-        "is_whole": units is None,
+        "is_whole": sight.is_whole,
         "late": _late,
         "links": links,
-        "loads_of": _loads(seen, units, most_units, most_streets),
+        "loads_of": _loads(seen, sight.units, most_units, most_streets),
         "most_items": most_items,
         "report_address": _report if links else lambda number: "",
         "seen": seen,

@@ -25,6 +25,7 @@ from district.extensions import db
 from district.reports import incidents, queries
 from district.reports.models import Report, ReportEvent
 from district.reports.queries import Filters
+from district.reports.sight import Sight
 from district.reports.states import WAITING_FOR_DISPATCH, Status
 
 FRESH_S = 10
@@ -146,9 +147,9 @@ class Overview:
     ratings: Ratings
 
 
-def look(units: frozenset[int] | None) -> Overview:
-    """The figures of now, at most `FRESH_S` seconds old. units: whose work (as ids), None for the whole district."""
-    return _kept(("now", units), FRESH_S, lambda: _read(units, clock.now()))
+def look(sight: Sight) -> Overview:
+    """The figures of now, at most `FRESH_S` seconds old, of as much work as somebody of this sight sees."""
+    return _kept(("now", sight), FRESH_S, lambda: _read(sight, clock.now()))
 
 
 def forget() -> None:
@@ -156,8 +157,8 @@ def forget() -> None:
     current_app.extensions.pop("overview", None)
 
 
-def _read(units: frozenset[int] | None, now: datetime) -> Overview:
-    filters = Filters(units=units or ())
+def _read(sight: Sight, now: datetime) -> Overview:
+    filters = Filters(units=sight.units, areas=sight.areas)
     by_unit: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
     by_street: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
     by_status: dict[str, int] = defaultdict(int)
@@ -175,7 +176,7 @@ def _read(units: frozenset[int] | None, now: datetime) -> Overview:
         for load in (by_unit[unit_id], by_street[area_code]):
             load[0] += count
             load[1] += count_late
-    days = _days(units, now)
+    days = _days(sight, now)
     midnight = _midnight(now)
     return Overview(
         received=Flow(days[-1].received, _count(_submissions, filters, midnight, now, weeks=1)),
@@ -192,9 +193,9 @@ def _read(units: frozenset[int] | None, now: datetime) -> Overview:
         pressing=[_item(report, now) for report in queries.pressing(filters, limit=_MOST_ROWS).reports],
         oldest=_oldest(filters, now),
         critical_items=_critical(filters, now),
-        emergencies=_emergencies() if units is None else [],
+        emergencies=_emergencies() if sight.is_whole else [],
         days=days,
-        ratings=_kept(("ratings", units), SETTLED_S, lambda: _ratings(filters, now - timedelta(days=RATED_DAYS))),
+        ratings=_kept(("ratings", sight), SETTLED_S, lambda: _ratings(filters, now - timedelta(days=RATED_DAYS))),
     )
 
 
@@ -260,7 +261,7 @@ def _submissions(filters: Filters, *columns: Any) -> tuple[Select[Any], Any]:
 
 def _closings(filters: Filters, *columns: Any) -> tuple[Select[Any], Any]:
     query = select(*columns).select_from(ReportEvent).where(_CLOSING)
-    if filters.units:
+    if filters.units is not None or filters.areas is not None:
         query = queries.narrowed(query.join(Report, Report.id == ReportEvent.report_id), filters)
     return query, ReportEvent.at
 
@@ -286,8 +287,8 @@ def _per_day(what: _Happened, filters: Filters, edges: list[datetime]) -> list[i
     return list(db.session.execute(query.where(at >= edges[0], at < edges[-1])).one())
 
 
-def _days(units: frozenset[int] | None, now: datetime) -> list[Day]:
-    filters = Filters(units=units or ())
+def _days(sight: Sight, now: datetime) -> list[Day]:
+    filters = Filters(units=sight.units, areas=sight.areas)
     today = now.astimezone(_zone()).date()
 
     def before() -> list[Day]:
@@ -299,7 +300,7 @@ def _days(units: frozenset[int] | None, now: datetime) -> list[Day]:
     midnight = _midnight(now)
     after = now + timedelta(seconds=1)
     of_today = [_count(what, filters, midnight, after) for what in (_submissions, _closings)]
-    return [*_kept(("days", units, today), SETTLED_S, before), Day(today, *of_today)]
+    return [*_kept(("days", sight, today), SETTLED_S, before), Day(today, *of_today)]
 
 
 def _ratings(filters: Filters, since: datetime) -> Ratings:
@@ -307,7 +308,7 @@ def _ratings(filters: Filters, since: datetime) -> Ratings:
     stars = ReportEvent.data["stars"].as_integer()
     columns = (func.count(), func.count().filter(solved.is_(True)), func.avg(stars))
     query = select(*columns).select_from(ReportEvent).where(_RATING, ReportEvent.at >= since)
-    if filters.units:
+    if filters.units is not None or filters.areas is not None:
         query = queries.narrowed(query.join(Report, Report.id == ReportEvent.report_id), filters)
     count, good, mean = db.session.execute(query).one()
     return Ratings(count, good, round(float(mean), 1) if mean is not None else None)

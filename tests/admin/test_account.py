@@ -59,7 +59,7 @@ class TestLogins:
         assert desk.post(address).location == "/admin/account"
         assert not is_in(phone)
         assert is_in(desk)
-        assert "微信" not in words_of(desk.get("/admin/account"))
+        assert "微信、安卓手机" not in words_of(desk.get("/admin/account"))
         assert "staff.login_end" in actions()
 
     def test_all_others_end_at_once(self, app: Flask, district: SmallDistrict) -> None:

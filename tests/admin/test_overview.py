@@ -14,6 +14,7 @@ from district.extensions import db
 from district.overview import figures
 from district.reports import service as reports
 from district.reports.models import Report
+from district.reports.sight import Sight
 from district.reports.states import Status
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
@@ -53,7 +54,7 @@ def test_today_is_held_against_the_same_hours_of_last_week(district: SmallDistri
     # Later on that day, and on the evening before today: neither counts.
     at(NOON - timedelta(days=7) + timedelta(hours=1), district)
     at(NOON - timedelta(hours=13), district)
-    seen = figures.look(None)
+    seen = figures.look(Sight())
     assert seen.received == figures.Flow(today=2, last_week=1)
     assert seen.closed == figures.Flow(today=1, last_week=0)
 
@@ -63,7 +64,7 @@ def test_fourteen_days_are_counted_by_the_day_of_the_district(district: SmallDis
     # 23:30 of the 24th and 00:30 of the 25th in Shanghai: both the 24th in UTC.
     at(datetime(2026, 11, 24, 15, 30, tzinfo=UTC), district)
     at(datetime(2026, 11, 24, 16, 30, tzinfo=UTC), district, Status.CLOSED)
-    days = {day.day.day: (day.received, day.closed) for day in figures.look(None).days}
+    days = {day.day.day: (day.received, day.closed) for day in figures.look(Sight()).days}
     assert len(days) == figures.TREND_DAYS
     assert (days[24], days[25], days[26]) == ((1, 0), (1, 1), (0, 0))
 
@@ -73,7 +74,7 @@ def test_open_and_overdue_are_counted_by_unit_street_and_spot(district: SmallDis
     old = at(NOON - timedelta(days=20), district)
     at(NOON - timedelta(minutes=5), district)
     at(NOON - timedelta(minutes=5), district, Status.TRIAGE, latitude=50.44)
-    seen = figures.look(None)
+    seen = figures.look(Sight())
     assert (seen.open, seen.overdue, seen.waiting) == (3, 1, 1)
     assert seen.units[0] == figures.Load(district.lamps.id, 2, 1)
     assert [(load.key, load.open) for load in seen.streets] == [("990000001", 3)]
@@ -89,17 +90,17 @@ def test_the_share_of_solved_counts_those_who_said_no(district: SmallDistrict) -
         report = at(NOON - timedelta(hours=3), district, Status.CLOSED)
         with unit_of_work():
             reports.rate(reports.lock(report.id), by=district.resident, solved=solved, stars=5 if solved else 1)
-    ratings = figures.look(None).ratings
+    ratings = figures.look(Sight()).ratings
     assert (ratings.count, ratings.solved, ratings.share) == (3, 2, 66)
     assert ratings.stars == pytest.approx(3.7)
 
 
 def test_screens_share_one_reading_for_a_while(district: SmallDistrict) -> None:
-    assert figures.look(None).open == 0
+    assert figures.look(Sight()).open == 0
     make_report(district, Status.ASSIGNED)
-    assert figures.look(None).open == 0
+    assert figures.look(Sight()).open == 0
     with clock.frozen_at(NOON + timedelta(seconds=figures.FRESH_S)):
-        assert figures.look(None).open == 1
+        assert figures.look(Sight()).open == 1
 
 
 def test_people_of_a_unit_see_their_own_unit_only(district: SmallDistrict, log_in: LogIn) -> None:
@@ -176,7 +177,7 @@ def test_how_much_is_asked_does_not_grow_with_the_work(district: SmallDistrict) 
     def statements() -> int:
         figures.forget()
         asked.clear()
-        figures.look(None)
+        figures.look(Sight())
         return len(asked)
 
     make_report(district, Status.ASSIGNED)

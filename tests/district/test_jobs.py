@@ -280,12 +280,16 @@ def test_a_database_that_is_away_is_not_the_reports_fault(app: Flask, monkeypatc
 def test_the_sweep_finds_whatever_is_due_and_nothing_else(app: Flask) -> None:
     assert jobs.waiting_work() == []
     district = SmallDistrict()
+    resident_id = district.resident.id
     report_id = make_report(district).id
+    assert jobs.waiting_work() == ["route_reports", "index_reports"]
+    jobs.index_reports()
     assert jobs.waiting_work() == ["route_reports"]
     with unit_of_work():
-        photos.expect_media("m", district.resident.id)
+        photos.expect_media("m", resident_id)
     assert jobs.waiting_work() == ["route_reports", "fetch_photos"]
     jobs.route_reports()
+    jobs.index_reports()
     assert jobs.waiting_work() == ["fetch_photos", "deliver_notifications"]
     with unit_of_work() as session:
         later = clock.now() + timedelta(hours=1)
