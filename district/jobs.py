@@ -5,12 +5,14 @@ A job is a doorbell: it drains whatever waits in its table, in small batches, ea
 
 from __future__ import annotations
 
+import gc
 import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -81,7 +83,7 @@ def route_reports() -> None:
     turn = _Turn("route_reports")
     while turn.goes_on():
         try:
-            with unit_of_work():
+            with _uncollected(), unit_of_work():
                 handled = routing.route_waiting(ROUTING_BATCH)
         except OperationalError:
             raise  # the database is away: nothing is wrong with the reports
@@ -98,6 +100,22 @@ def route_reports() -> None:
         db.session.remove()
         if handled < ROUTING_BATCH:
             return
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage within one batch, whose rows all live until its end; a short one after it.
+
+    Searching again and again through what is in use took a tenth of a routed report's time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+            gc.collect(0)
 
 
 def _route_one_by_one() -> int:
