@@ -59,6 +59,10 @@ def test_the_page_says_exactly_what_the_transitions_do(log_in: LogIn) -> None:
         if row.roles | row.unit_roles
     }
     assert shown == expected
+    for tag in LANGUAGES:
+        with speaking(tag):
+            named = [t(f"accounts.action.{row.action}") for row in TRANSITIONS if row.roles | row.unit_roles]
+        assert not [words for words in named if words.startswith("accounts.")]
 
 
 def test_the_page_follows_the_guard(log_in: LogIn, monkeypatch: pytest.MonkeyPatch) -> None:
