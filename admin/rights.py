@@ -15,8 +15,9 @@ from district.reports.states import TRANSITIONS, Scope
 # The rights in the order of the page; each has its words under `accounts.right`.
 GROUPS: dict[str, tuple[str, ...]] = {
     "reports": (
-        "inbox", "report", "print_report", "chat", "show_contact", "act", "take_call", "file_call", "keep_unit",
-        "settle", "merge", "unmerge", "incidents", "incident", "end_incident", "tell_incident",
+        "inbox", "report", "print_report", "chat", "show_contact", "act", "field", "field_act",
+        "take_call", "file_call", "keep_unit", "settle", "merge", "unmerge",
+        "incidents", "incident", "end_incident", "tell_incident",
     ),
     "residents": ("block", "blocks", "unblock", "messages", "retry_message"),
     "responsibility": (
@@ -34,7 +35,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 # Parts of pages and ways out: they go with the page they belong to and have no line of their own.
-UNSHOWN = frozenset({"live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page"})
+UNSHOWN = frozenset(
+    {"live", "form", "places", "nearby", "field_ready", "incident_places", "anything_else", "log_out", "codes_page"}
+)
 
 
 @dataclass(frozen=True)
