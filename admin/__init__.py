@@ -12,6 +12,7 @@ from admin import (  # noqa: F401  routes
     bulk,
     calendar,
     failures,
+    field,
     hand_backs,
     inbox,
     login,

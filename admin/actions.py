@@ -248,7 +248,7 @@ def act(number: str, action: str) -> ResponseReturnValue:
     pictures: list[photos.Picture] = []
     problem: DistrictError
     try:
-        pictures = [photos.prepare(content) for content in _uploads()]
+        pictures = [photos.prepare(content) for content in uploads()]
         for picture in pictures:
             photos.keep(picture)
         with unit_of_work():
@@ -312,7 +312,8 @@ def _did_it_already(wanted: Action, newest: ReportEvent) -> bool:
     return _LEAVES.get(wanted) == newest.kind and newest.staff_id == me().id and clock.now() - newest.at <= _SAME_ACT
 
 
-def _uploads() -> list[bytes]:
+def uploads() -> list[bytes]:
+    """The pictures that a form brought. Raises BadInput for too many."""
     files: list[FileStorage] = [file for file in request.files.getlist("photos") if file.filename]
     if len(files) > photos.MOST_PHOTOS:
         raise BadInput("errors.photos_many")

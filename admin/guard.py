@@ -37,6 +37,7 @@ _KEEPS_REPLIES = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD})
 _KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGER})
 # The whole district's to these; a unit's people see their own unit's (admin.numbers).
 _READS_NUMBERS = _OVERSIGHT | {Role.SHIFT_LEAD, Role.UNIT_MANAGER, Role.HANDLER}
+_GOES_OUT = frozenset({Role.HANDLER, Role.UNIT_MANAGER, Role.VERIFIER, Role.INSPECTOR})
 
 # Every other endpoint and the roles that may ask for it; one that is not here is refused to all.
 # What somebody may do to one report is the table of transitions' business (district.reports.states).
@@ -128,6 +129,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "overview": _EVERYBODY,
     "overview_data": _EVERYBODY,
     "wall": _COMMAND | _OVERSIGHT,
+    "field": _GOES_OUT,
+    "field_ready": _GOES_OUT,
+    "field_act": _GOES_OUT,
     "numbers": _READS_NUMBERS,
     "numbers_behind": _READS_NUMBERS,
     "numbers_workbook": _READS_NUMBERS,

@@ -152,6 +152,8 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "overview": "/admin/district",
         "overview_data": "/admin/district/data.json",
         "wall": "/admin/wall",
+        "field": "/admin/field",
+        "field_ready": "/admin/field/ready",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -203,6 +205,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "restore_rules": "/admin/rules/versions/999/restore",
         "tried_route": "/admin/where",
         "use_model": "/admin/accuracy/models/999/use",
+        "field_act": f"/admin/field/{report.number}/resolve",
         "settle": f"/admin/reports/{report.number}/settle",
         "add_day": "/admin/calendar/add",
         "remove_day": "/admin/calendar/remove",

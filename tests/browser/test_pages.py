@@ -66,6 +66,7 @@ STAFF = {
     "admin.accuracy": ("admin", "/admin/accuracy"),
     "admin.overview": ("desk", "/admin/district"),
     "admin.wall": ("admin", "/admin/wall"),
+    "admin.field": ("verifier1", "/admin/field"),
     "admin.numbers": ("admin", "/admin/numbers"),
     "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
 }
@@ -80,6 +81,7 @@ NO_PAGES = {
     # What came of a form that was sent.
     "admin.bulk_result",
     "admin.overview_data",
+    "admin.field_ready",
     "admin.numbers_workbook",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
@@ -134,6 +136,7 @@ SIZES = {"phone": PHONE, "desk": DESKTOP}
 WHOSE = {
     "anybody": ("", ANYBODY),
     "desk": ("desk", {name: path for name, (who, path) in STAFF.items() if who == "desk"}),
+    "verifier": ("verifier1", {name: path for name, (who, path) in STAFF.items() if who == "verifier1"}),
     "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
 }
 CATALOGUE = Path(__file__).parents[2] / "district" / "messages" / "zh-Hans"
