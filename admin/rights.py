@@ -15,8 +15,8 @@ from district.reports.states import TRANSITIONS, Scope
 # The rights in the order of the page; each has its words under `accounts.right`.
 GROUPS: dict[str, tuple[str, ...]] = {
     "reports": (
-        "inbox", "report", "print_report", "chat", "show_contact", "act", "field", "field_act", "take_call", "file_call",
-        "keep_unit", "settle", "bulk", "do_bulk", "save_list", "drop_list", "merge", "unmerge", "incidents", "incident",
+        "inbox", "report", "print_report", "chat", "show_contact", "act", "field", "field_act", "take_call",
+        "file_call", "keep_unit", "settle", "bulk", "do_bulk", "save_list", "drop_list", "merge", "unmerge", "incidents", "incident",
         "end_incident", "tell_incident",
         "overview", "wall", "numbers", "numbers_behind", "numbers_workbook",
     ),
