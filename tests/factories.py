@@ -198,6 +198,8 @@ class SmallDistrict:
             self.resident = make_resident()
             settings.put("routing", {"backstop_unit": "CMD"})
             settings.put("limits", {"reopen_days": 15})
+            # A test passes at any hour of the day; those about quiet hours say when they are.
+            settings.put("notifications", {"quiet_from": "00:00", "quiet_to": "00:00"})
             # Tests file the same thing at the same place all the time; those about duplicates say what they want.
             settings.put("incident", {"reports": 0})
             settings.put("similar", {"sure_hours": 0})

@@ -319,6 +319,8 @@ MORNING = datetime(2027, 3, 11, 7, 30, tzinfo=ZoneInfo("Asia/Shanghai"))
 
 @pytest.mark.parametrize("kind", ["assigned", "accepted", "question", "extended", "resolved", "closed", "rejected"])
 def test_nobody_is_woken_for_what_can_wait(report: Filed, kind: str) -> None:
+    # Where the district says nothing: from ten in the evening to half past seven.
+    put_setting("notifications", {})
     with clock.frozen_at(NIGHT):
         told = tell(report, kind)
         assert claim() == []
@@ -330,6 +332,7 @@ def test_nobody_is_woken_for_what_can_wait(report: Filed, kind: str) -> None:
 
 
 def test_what_is_critical_is_told_at_night(report: Filed) -> None:
+    put_setting("notifications", {})
     with unit_of_work():
         db.session.execute(update(Report).values(urgency=Urgency.CRITICAL))
     with clock.frozen_at(NIGHT):
@@ -338,6 +341,7 @@ def test_what_is_critical_is_told_at_night(report: Filed) -> None:
 
 
 def test_whoever_wrote_a_moment_ago_is_awake(report: Filed) -> None:
+    put_setting("notifications", {})
     with clock.frozen_at(NIGHT):
         with unit_of_work():
             resident = db.session.get_one(Resident, report.resident_id)
