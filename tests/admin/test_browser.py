@@ -159,6 +159,8 @@ def test_a_report_is_found_and_assigned_without_a_mouse(visit: Visit, backstage:
     number = new_report(backstage, urgency="critical", description="键盘派遣")
     watched = visit("dispatcher1")
     page = watched.page
+    # The keys are there when the scripts are.
+    page.wait_for_load_state("load")
     page.keyboard.press("/")
     page.keyboard.type("键盘派遣")
     page.keyboard.press("Enter")

@@ -259,3 +259,9 @@ def test_the_login_page_speaks_both_languages(district: SmallDistrict, nobody: P
     assert 'lang="en"' in english.text
     assert "User name" in english.text
     assert "User name" in nobody.get("/admin/login").text
+
+
+def test_an_answer_that_changes_nothing_leaves_the_session_alone(app: Flask, district: SmallDistrict) -> None:
+    person = Person(app, "dispatcher")
+    assert person.get("/admin/").status_code == 200
+    assert "Set-Cookie" not in person.get("/admin/live").headers
