@@ -134,30 +134,23 @@ def _route_one_by_one() -> int:
 
 
 def deliver_notifications() -> None:
-    """Send what waits in the outbox. No transaction is open while WeChat is asked."""
-    answered("deliver_notifications")
-    app, turn = _app(), _Turn("deliver_notifications")
-    while turn.goes_on():
-        with unit_of_work():
-            batch = notifications.claim_due()
-        if not batch:
-            return
-        with ThreadPoolExecutor(SENDERS) as pool:
-            outcomes = list(pool.map(lambda message: _in_context(app, _send, message), batch))
-        with unit_of_work():
-            for note_outcome in outcomes:
-                note_outcome()
-        db.session.remove()
+    """Send what waits for residents."""
+    _send_waiting("deliver_notifications", notifications)
 
 
 def tell_staff() -> None:
-    """Send what waits for staff in WeChat. No transaction is open while WeChat is asked."""
-    answered("tell_staff")
-    app, turn = _app(), _Turn("tell_staff")
-    send = partial(_send, book=staff_outbox)
+    """Send what waits for staff in WeChat."""
+    _send_waiting("tell_staff", staff_outbox)
+
+
+def _send_waiting(bell: str, book: _Book) -> None:
+    """Drain an outbox. No transaction is open while WeChat is asked."""
+    answered(bell)
+    app, turn = _app(), _Turn(bell)
+    send = partial(_send, book=book)
     while turn.goes_on():
         with unit_of_work():
-            batch = staff_outbox.claim_due()
+            batch = book.claim_due()
         if not batch:
             return
         with ThreadPoolExecutor(SENDERS) as pool:
@@ -176,8 +169,9 @@ def gather_for_staff() -> None:
 
 
 class _Book(Protocol):
-    """Where what WeChat answered about a message is written down."""
+    """An outbox: what is due, and where what WeChat answered is written down."""
 
+    def claim_due(self, limit: int = 20) -> list[notifications.Outgoing]: ...
     def sent(self, message_id: int, wechat_id: str = "", /) -> None: ...
     def window_closed(self, message_id: int, error: str, /) -> None: ...
     def not_follower(self, message_id: int, error: str, /) -> None: ...
@@ -185,7 +179,7 @@ class _Book(Protocol):
     def not_sent(self, message_id: int, error: str, /, *, final: bool = False, grant_back: bool = True) -> None: ...
 
 
-def _send(message: notifications.Outgoing, book: _Book = notifications) -> Callable[[], None]:
+def _send(message: notifications.Outgoing, book: _Book) -> Callable[[], None]:
     """Ask WeChat; give back what to write down."""
     client = wechat.client_for(_app())
     message_id = ""
