@@ -22,6 +22,20 @@
   }
   for (const line of $$('[data-toast]')) setTimeout(() => line.remove(), 6000);
 
+  // ---------------------------------------------------------------- groups of doors stay as somebody left them
+
+  // The group of this page is open whatever was chosen: where one is must be in sight.
+  const DOORS = 'bihuan.doors';
+  const chosenDoors = (() => { try { return JSON.parse(localStorage.getItem(DOORS)) || {}; } catch { return {}; } })();
+  for (const group of $$('[data-door-group]')) {
+    const name = group.dataset.doorGroup;
+    if (name in chosenDoors && !$('.is-here', group)) group.open = chosenDoors[name];
+    $('summary', group).addEventListener('click', () => {
+      chosenDoors[name] = !group.open;
+      try { localStorage.setItem(DOORS, JSON.stringify(chosenDoors)); } catch { /* this browser keeps nothing: each page begins anew */ }
+    });
+  }
+
   // ---------------------------------------------------------------- clocks count on by themselves
 
   const span = (seconds) => {
