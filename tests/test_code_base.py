@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import DateTime
 
+from admin.registry import AUDIT_SUBJECTS
 from district import jobs, messages
 from district.categories.models import Urgency
 from district.columns import UtcDateTime
@@ -562,6 +563,27 @@ def test_every_value_that_people_see_has_its_word(table: str, values: type[Statu
 
 
 # Times
+
+
+def test_every_act_of_the_audit_log_has_its_words() -> None:
+    """What is recorded with a plain name is read in the panel under `admin.did`, and narrowed to by its kind."""
+    acts: dict[str, str] = {}
+    for path in sources(*PRODUCT):
+        for node in ast.walk(tree_of(path)):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in ("audit.record", "audit_log.record")
+                and isinstance(node.args[1], ast.Constant)
+            ):
+                acts[str(node.args[1].value)] = line(path, node)
+    assert len(acts) > 40
+    wrong = [f"{where} writes {act}" for act, where in acts.items() if not messages.has(f"admin.did.{act}")]
+    wrong += [
+        f"{where}: no kind {act.partition('.')[0]}"
+        for act, where in acts.items()
+        if act.partition(".")[0] not in AUDIT_SUBJECTS
+    ]
+    assert not wrong, "write admin.did.* in both languages and name the kind in admin.registry:\n" + "\n".join(wrong)
 
 
 def test_no_time_is_naive() -> None:
