@@ -13,6 +13,7 @@ import requests
 from flask import Flask
 
 from tests.browser.conftest import Visit
+from tests.browser.states import STATES
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.filled import filled_of
 from tests.support.pictures import jpeg
@@ -151,7 +152,7 @@ KEYS = re.compile(
 THUMB_PX = 44
 MAIN_ACTIONS = (
     ".btn:not(.btn-small), .btn-primary, .bottom a, .tab, .form-control, .form-select, .more-menu > summary, .door, .weui-btn, "
-    ".problem, .choice span, .tabs a, .bar a, button.send, .tile, .sheet-close"
+    ".problem, label.choice > span, .tabs a, .bar a, button.send, .tile, .sheet-close"
 )
 SMALL = f"""() => [...document.querySelectorAll({MAIN_ACTIONS!r})].filter((one) => {{
   const box = one.getBoundingClientRect();
@@ -206,6 +207,27 @@ def test_every_page_is_sound(visit: Visit, example: dict[str, str], whose: str, 
             # The browser itself notes the 404 of the page.
             del watched.troubles[:]
         wrong += [f"{name}: {trouble}" for trouble in watched.troubles[before:]]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("size, language", [("phone", "zh-CN"), ("desk", "en")])
+@pytest.mark.parametrize("whose", STATES)
+def test_pages_are_sound_in_the_middle_of_something(
+    visit: Visit, example: dict[str, str], whose: str, size: str, language: str
+) -> None:
+    watched = visit(whose, **SIZES[size], locale=language)
+    wrong: list[str] = []
+    for name, act in STATES[whose].items():
+        act(watched, example, size)
+        watched.page.wait_for_load_state("load" if name.startswith("chat") else "networkidle")
+        # What moves in is there; a colour that is still fading is no colour to judge.
+        watched.page.evaluate(
+            "Promise.all(document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations < 99).map((one) => one.finished.catch(() => 0)))"
+        )
+        wrong += [f"{name}: {fault}" for fault in faults(watched.page, language, size)]
+    # The browser notes each page that was refused, as it should be.
+    watched.troubles[:] = [one for one in watched.troubles if "the server responded with a status of 4" not in one]
+    wrong += watched.troubles
     assert not wrong, "\n".join(wrong)
 
 
