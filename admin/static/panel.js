@@ -36,6 +36,15 @@
     });
   }
 
+  // What lies over the page folds up with Escape, and the focus is where it was opened.
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || event.defaultPrevented || $('dialog[open]')) return;
+    const open = $$('details.filters[open], details.more-menu[open], details.bar-more[open]').pop();
+    if (!open) return;
+    open.open = false;
+    $('summary', open).focus();
+  });
+
   // ---------------------------------------------------------------- clocks count on by themselves
 
   const span = (seconds) => {

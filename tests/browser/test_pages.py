@@ -151,14 +151,18 @@ KEYS = re.compile(
 # What a thumb must hit on a telephone, and where: at least 44 px in both directions.
 THUMB_PX = 44
 MAIN_ACTIONS = (
-    ".btn:not(.btn-small), .btn-primary, .bottom a, .tab, .form-control, .form-select, .more-menu > summary, .door, .weui-btn, "
-    ".problem, label.choice > span, .tabs a, .bar a, button.send, .tile, .sheet-close"
+    ".btn:not(.btn-small), .btn-primary, .bottom a, .tab, .form-control, .form-select, .more-menu > summary, .door, "
+    ".weui-btn, .problem, label.choice > span, .tabs a, .bar a, button.send, .tile, .sheet-close"
 )
-SMALL = f"""() => [...document.querySelectorAll({MAIN_ACTIONS!r})].filter((one) => {{
+SMALL = """([which, least]) => [...document.querySelectorAll(which)].filter((one) => {
   const box = one.getBoundingClientRect();
-  return box.width && box.height && one.checkVisibility({{ visibilityProperty: true }}) && !one.closest('.leaflet-control')
-    && (box.height < {THUMB_PX - 0.5} || box.width < {THUMB_PX - 0.5});
-}}).map((one) => `${{one.className}} ${{one.textContent.trim().slice(0, 20)}} ${{one.getBoundingClientRect().width | 0}} x ${{one.getBoundingClientRect().height | 0}}`)"""
+  return one.checkVisibility({ visibilityProperty: true }) && !one.closest('.leaflet-control')
+    && box.width && box.height && (box.height < least || box.width < least);
+}).map((one) => `${one.className} ${one.textContent.trim().slice(0, 20)}`)"""
+# What moves in has arrived; a colour that is still fading is no colour to judge.
+STILL = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().iterations < 99)
+  .map((one) => one.finished.catch(() => 0)))"""
 
 
 def serious(page: Any, *rules: str) -> list[str]:
@@ -187,7 +191,7 @@ def faults(page: Any, language: str, size: str) -> list[str]:
         "speaks the other language": not str(page.get_attribute("html", "lang")).startswith(language[:2]),
         "is empty": len(words.strip()) < 20,
     }
-    small = page.evaluate(SMALL) if size == "phone" else []
+    small = page.evaluate(SMALL, [MAIN_ACTIONS, THUMB_PX - 0.5]) if size == "phone" else []
     return [fault for fault, is_so in found.items() if is_so] + [f"too small: {one}" for one in small] + serious(page)
 
 
@@ -220,10 +224,7 @@ def test_pages_are_sound_in_the_middle_of_something(
     for name, act in STATES[whose].items():
         act(watched, example, size)
         watched.page.wait_for_load_state("load" if name.startswith("chat") else "networkidle")
-        # What moves in is there; a colour that is still fading is no colour to judge.
-        watched.page.evaluate(
-            "Promise.all(document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations < 99).map((one) => one.finished.catch(() => 0)))"
-        )
+        watched.page.evaluate(STILL)
         wrong += [f"{name}: {fault}" for fault in faults(watched.page, language, size)]
     # The browser notes each page that was refused, as it should be.
     watched.troubles[:] = [one for one in watched.troubles if "the server responded with a status of 4" not in one]
