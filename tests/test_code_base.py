@@ -383,6 +383,31 @@ def test_no_sentence_stands_in_a_template() -> None:
     assert not wrong, "use {{ t('...') }}:\n" + "\n".join(wrong)
 
 
+LITERAL = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`((?:[^`\\]|\\.)*)`")
+# A sentence begins with a capital and goes on in small letters, or ends like one.
+SENTENCE = re.compile(r"^[A-Z][a-z']+,? [a-z']+|[a-z]{2,} [a-z]{2,}[.!?]$")
+SHOWN = re.compile(r"(?:textContent|innerText|\.title|ariaLabel|placeholder|\.alt)\s*\+?=\s*(['\"`])(.*?)\1")
+
+
+def test_no_sentence_stands_in_a_script() -> None:
+    """What a script shows comes from the page, where the catalogue wrote it."""
+    wrong, read = [], 0
+    for path in static_files("*.js"):
+        text = without(path.read_text(encoding="utf-8"), r"/\*.*?\*/", r"(?m)^\s*//[^\n]*", r"(?<=[;{}\s])//[^\n]*")
+        for found in LITERAL.finditer(text):
+            read += 1
+            said = without(next((one for one in found.groups() if one), ""), r"\$\{[^}]*\}")
+            if SENTENCE.search(said) and "sans-serif" not in said:
+                wrong.append(f"{line(path, line_at(text, found.start()))} says {said[:50]!r}")
+        # What is filled in holds quotation marks of its own.
+        plain = without(text, r"\$\{[^{}]*\}", r"\$\{[^{}]*\}")
+        for found in SHOWN.finditer(plain):
+            if re.search(r"[A-Za-z]{3,}", found[2]):
+                wrong.append(f"{line(path, line_at(plain, found.start()))} shows {found[2][:50]!r}")
+    assert read > 500
+    assert not wrong, "hand the text to the script in a data attribute or in #panel-texts:\n" + "\n".join(wrong)
+
+
 def test_pages_keep_to_the_content_policy() -> None:
     """No inline script, handler or style, and nothing from another host."""
     wrong = []
