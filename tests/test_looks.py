@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED, CITIZEN = ROOT / "static/shared/tokens.css", ROOT / "static/shared/citizen.css"
 PANEL, CHAT, MAP = ROOT / "admin/static/tokens.css", ROOT / "bot/static/chat.css", ROOT / "static/map/district-map.css"
 # Only these may name a colour, and only as the value of a variable.
-LISTS = {SHARED, CITIZEN, PANEL, CHAT}
+LISTS = {SHARED, CITIZEN, PANEL, CHAT, MAP}
 SHEETS = sorted(
     path
     for folder in ("static", "admin/static", "bot/static", "citizen/static")
@@ -75,10 +75,10 @@ def values_of(path: Path, *selectors: str, around: str = "") -> Values:
 
 
 DARK = "@media (prefers-color-scheme: dark)"
-RESIDENTS = values_of(SHARED, ":root") | values_of(CITIZEN, "body")
+RESIDENTS = values_of(SHARED, ":root") | values_of(MAP, ":root") | values_of(CITIZEN, "body")
 WORDS = ("--p-ink", "--p-muted", "--p-link", "--p-bad", "--p-brand-ink")
 GROUNDS = ("--p-ground", "--p-card", "--p-soft")
-_PANEL = values_of(SHARED, ":root") | values_of(PANEL, ":root")
+_PANEL = values_of(SHARED, ":root") | values_of(MAP, ":root") | values_of(PANEL, ":root")
 _NIGHT = _PANEL | values_of(SHARED, ":root", around=DARK) | values_of(PANEL, ":root[data-bs-theme=dark]")
 _STAFF_SHEETS = [path for path in SHEETS if path.parent == ROOT / "admin/static" and path.name != "print.css"]
 
@@ -222,11 +222,22 @@ def test_colours_stand_in_their_lists_only() -> None:
     assert not wrong, "name a variable of tokens.css instead:\n" + "\n".join(wrong)
 
 
-def test_every_variable_that_is_named_has_a_value() -> None:
-    known = {name for path in SHEETS for rule in rules(path) for name in rule.told if name.startswith("--")}
+# Which sheets are on a page together.
+TOGETHER = {
+    "panel": [SHARED, MAP, *(path for path in SHEETS if path.parent == PANEL.parent or path.name == "admin.css")],
+    "paper": [SHARED, PANEL, ROOT / "admin/static/print.css"],
+    "residents": [SHARED, MAP, CITIZEN],
+    "chat": [CHAT, MAP],
+}
+
+
+@pytest.mark.parametrize("page", TOGETHER)
+def test_every_variable_that_is_named_has_a_value_on_its_page(page: str) -> None:
+    sheets = TOGETHER[page]
+    known = {name for path in sheets for rule in rules(path) for name in rule.told if name.startswith("--")}
     wrong = [
         f"{path.relative_to(ROOT)}: {name}"
-        for path in SHEETS
+        for path in sheets
         for rule in rules(path)
         for value in rule.told.values()
         for name in re.findall(r"var\((--(?!tblr|weui)[\w-]+)", value)
