@@ -17,6 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import DateTime
 
+from admin.registry import AUDIT_SUBJECTS
 from district import jobs, messages
 from district.categories.models import Urgency
 from district.columns import UtcDateTime
@@ -386,6 +387,31 @@ def test_no_sentence_stands_in_a_template() -> None:
     assert not wrong, "use {{ t('...') }}:\n" + "\n".join(wrong)
 
 
+LITERAL = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`((?:[^`\\]|\\.)*)`")
+# A sentence begins with a capital and goes on in small letters, or ends like one.
+SENTENCE = re.compile(r"^[A-Z][a-z']+,? [a-z']+|[a-z]{2,} [a-z]{2,}[.!?]$")
+SHOWN = re.compile(r"(?:textContent|innerText|\.title|ariaLabel|placeholder|\.alt)\s*\+?=\s*(['\"`])(.*?)\1")
+
+
+def test_no_sentence_stands_in_a_script() -> None:
+    """What a script shows comes from the page, where the catalogue wrote it."""
+    wrong, read = [], 0
+    for path in static_files("*.js"):
+        text = without(path.read_text(encoding="utf-8"), r"/\*.*?\*/", r"(?m)^\s*//[^\n]*", r"(?<=[;{}\s])//[^\n]*")
+        for found in LITERAL.finditer(text):
+            read += 1
+            said = without(next((one for one in found.groups() if one), ""), r"\$\{[^}]*\}")
+            if SENTENCE.search(said) and "sans-serif" not in said:
+                wrong.append(f"{line(path, line_at(text, found.start()))} says {said[:50]!r}")
+        # What is filled in holds quotation marks of its own.
+        plain = without(text, r"\$\{[^{}]*\}", r"\$\{[^{}]*\}")
+        for found in SHOWN.finditer(plain):
+            if re.search(r"[A-Za-z]{3,}", found[2]):
+                wrong.append(f"{line(path, line_at(plain, found.start()))} shows {found[2][:50]!r}")
+    assert read > 500
+    assert not wrong, "hand the text to the script in a data attribute or in #panel-texts:\n" + "\n".join(wrong)
+
+
 def test_pages_keep_to_the_content_policy() -> None:
     """No inline script, handler or style, and nothing from another host."""
     wrong = []
@@ -566,6 +592,27 @@ def test_every_value_that_people_see_has_its_word(table: str, values: type[Statu
 
 
 # Times
+
+
+def test_every_act_of_the_audit_log_has_its_words() -> None:
+    """What is recorded with a plain name is read in the panel under `admin.did`, and narrowed to by its kind."""
+    acts: dict[str, str] = {}
+    for path in sources(*PRODUCT):
+        for node in ast.walk(tree_of(path)):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in ("audit.record", "audit_log.record")
+                and isinstance(node.args[1], ast.Constant)
+            ):
+                acts[str(node.args[1].value)] = line(path, node)
+    assert len(acts) > 40
+    wrong = [f"{where} writes {act}" for act, where in acts.items() if not messages.has(f"admin.did.{act}")]
+    wrong += [
+        f"{where}: no kind {act.partition('.')[0]}"
+        for act, where in acts.items()
+        if act.partition(".")[0] not in AUDIT_SUBJECTS
+    ]
+    assert not wrong, "write admin.did.* in both languages and name the kind in admin.registry:\n" + "\n".join(wrong)
 
 
 def test_no_time_is_naive() -> None:

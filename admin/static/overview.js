@@ -78,7 +78,7 @@
     for (const cell of cells) {
       bubbles.addLayer(bubble(cell));
       const weight = Math.min(1, 0.25 + 0.12 * (cell.open + 2 * cell.urgent + 4 * cell.critical));
-      heat.addLayer(L.circle([cell.latitude, cell.longitude], { pane: 'heat', radius: 170, stroke: false, fillColor: cell.critical ? '#ff4d3d' : cell.urgent ? '#ff9d2e' : '#ffd34d', fillOpacity: weight, interactive: false }));
+      heat.addLayer(L.circle([cell.latitude, cell.longitude], { pane: 'heat', radius: 170, stroke: false, className: `ov-heat-${cell.critical ? 'critical' : cell.urgent ? 'urgent' : 'normal'}`, fillOpacity: weight, interactive: false }));
     }
   }
 

@@ -22,6 +22,29 @@
   }
   for (const line of $$('[data-toast]')) setTimeout(() => line.remove(), 6000);
 
+  // ---------------------------------------------------------------- groups of doors stay as somebody left them
+
+  // The group of this page is open whatever was chosen: where one is must be in sight.
+  const DOORS = 'bihuan.doors';
+  const chosenDoors = (() => { try { return JSON.parse(localStorage.getItem(DOORS)) || {}; } catch { return {}; } })();
+  for (const group of $$('[data-door-group]')) {
+    const name = group.dataset.doorGroup;
+    if (name in chosenDoors && !$('.is-here', group)) group.open = chosenDoors[name];
+    $('summary', group).addEventListener('click', () => {
+      chosenDoors[name] = !group.open;
+      try { localStorage.setItem(DOORS, JSON.stringify(chosenDoors)); } catch { /* this browser keeps nothing: each page begins anew */ }
+    });
+  }
+
+  // What lies over the page folds up with Escape, and the focus is where it was opened.
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || event.defaultPrevented || $('dialog[open]')) return;
+    const open = $$('details.filters[open], details.more-menu[open], details.bar-more[open]').pop();
+    if (!open) return;
+    open.open = false;
+    $('summary', open).focus();
+  });
+
   // ---------------------------------------------------------------- clocks count on by themselves
 
   const span = (seconds) => {

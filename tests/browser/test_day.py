@@ -1,4 +1,4 @@
-"""A whole day at the panel: thirty mixed reports, three parts at once, at a desk and on a telephone."""
+"""A whole day at the panel: thirty mixed reports, three parts at once; and one with telephones only."""
 
 from __future__ import annotations
 
@@ -47,11 +47,13 @@ class Day:
         with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
             return connection.execute(question, values).fetchall()
 
-    def file(self, description: str, index: int, category: str = "", *, has_place: bool = True) -> str:
+    def file(
+        self, description: str, index: int, category: str = "", *, has_place: bool = True, longitude: float = 124.1262
+    ) -> str:
         body: dict[str, Any] = {"description": description, "contact": "13800138000"}
         if has_place:
             # Farther apart than one incident reaches.
-            body |= {"latitude": 50.3900 + index * 0.0040, "longitude": 124.1262}
+            body |= {"latitude": 50.3900 + index * 0.0040, "longitude": longitude}
         if category:
             body["category"] = category
         answer = requests.post(f"{self.address}/api/v1/reports", json=body, timeout=60)
@@ -245,3 +247,119 @@ def _agrees(day: Day, everything: list[str], lead: Watched) -> None:
         shown = int(lead.page.inner_text(f".tab-{tab} .tab-count"))
         held = day.ask(f"select count(*) from report where {condition}", *values)[0][0]
         assert shown == held, tab
+
+
+# ---------------------------------------------------------------- the same with thumbs
+
+
+def _tap(page: Page, action: str) -> None:
+    """The action from the bar under the report, or from what it has more of."""
+    button = page.locator(f".bar [data-sheet={action}], .bar form[action$='/do/{action}'] button")
+    if not button.locator("visible=true").count():
+        page.locator(".bar-more > summary").tap()
+    button.locator("visible=true").first.tap()
+    if action != "accept":
+        page.wait_for_selector(f"#sheet[open] form[data-action={action}]")
+
+
+def _tap_send(page: Page) -> None:
+    page.locator("#sheet button[type=submit]").tap()
+    page.wait_for_selector("[data-toast]")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 1
+
+
+def _tap_unit(page: Page, words: str, code: str) -> None:
+    page.fill("#sheet [data-picker-find]", words)
+    page.locator(f"#sheet .picker-item[data-find$='{code.lower()}']").tap()
+
+
+def test_a_day_with_telephones_only(visit: Visit, bihuan: Bihuan, address: str) -> None:
+    """Ten reports; everybody at 390 x 844, and everything tapped."""
+    day = Day(bihuan, address)
+    lamps = [day.file(words.replace("晚上", "夜里"), 3 + index, "01037", longitude=124.1350)
+             for index, words in enumerate(LAMPS[:2])]  # fmt: skip
+    vague = [day.file(f"{words}（手机）", 0, has_place=False) for words in VAGUE[:8]]
+    eventually(lambda: all(day.status(number) != "submitted" for number in [*lamps, *vague]), "all are routed")
+    assert {day.status(number) for number in vague} == {"triage"}
+    lead, unit, verifier = (visit(who, **PHONE) for who in ("shift1", handler_of("HW"), "verifier1"))
+
+    # Triage, from the list: four are given to a unit, one is nobody's, two are one thing, one is asked about.
+    page = lead.open("/admin/?tab=dispatch&order=newest")
+    page.locator(f".work-link[href$='{vague[0]}']").tap()
+    page.wait_for_url(f"**/{vague[0]}")
+    for number in vague[:4]:
+        lead.open(f"/admin/reports/{number}")
+        _tap(page, "assign")
+        _tap_unit(page, "环境卫生", "HW")
+        _tap_send(page)
+        assert day.unit(number) == "HW"
+    lead.open(f"/admin/reports/{vague[4]}")
+    _tap(page, "reject")
+    page.locator("#sheet [name=reason_code]").first.check()
+    _tap_send(page)
+    lead.open(f"/admin/reports/{vague[5]}")
+    page.locator("details.at-together summary").tap()
+    page.fill(".together-form [name=into]", vague[6])
+    page.locator(".together-form button").tap()
+    page.wait_for_selector("[data-toast]")
+    lead.open(f"/admin/reports/{vague[7]}")
+    _tap(page, "ask")
+    page.locator("#sheet .phrase").first.tap()
+    assert page.input_value("#f-text")
+    _tap_send(page)
+    assert [day.status(number) for number in vague[4:8]] == ["rejected", "merged", "triage", "triage"]
+    answer = requests.post(f"{address}/api/v1/reports/{vague[7]}/answer", params={"key": day.keys[vague[7]]},
+                           json={"text": "在南门公交站旁边"}, timeout=60)  # fmt: skip
+    assert answer.ok, answer.text
+    assert "在南门公交站旁边" in lead.open(f"/admin/reports/{vague[7]}").inner_text("#main")
+
+    # The unit: one back, one that takes longer, one mended.
+    street = unit.open(f"/admin/reports/{vague[0]}")
+    _tap(street, "hand_back")
+    street.locator("#sheet [name=reason_code]").first.check()
+    street.fill("#f-reason", "不是我们的")
+    _tap_send(street)
+    for number in vague[1:3]:
+        unit.open(f"/admin/reports/{number}")
+        _tap(street, "accept")
+        street.wait_for_selector("[data-toast]")
+    unit.open(f"/admin/reports/{vague[1]}")
+    _tap(street, "ask_extension")
+    street.locator("#sheet .phrase").first.tap()
+    street.fill("#f-more", "2")
+    _tap_send(street)
+    _mend(unit, vague[2], "清理过了")
+
+    # Two rulings by one, a check by the other, at the same time.
+    lead.open(f"/admin/reports/{vague[0]}")
+    _tap(page, "uphold_hand_back")
+    _tap_unit(page, "路灯", "SZ-LD")
+    _tap_send(page)
+    looks = verifier.open(f"/admin/reports/{vague[2]}")
+    _tap(looks, "refuse_verification")
+    looks.fill("#f-note", "还有一半没清")
+    _tap_send(looks)
+    due = "select handling_due_at from report where number = ?"
+    before = day.ask(due, vague[1])[0][0]
+    lead.open(f"/admin/reports/{vague[1]}")
+    _tap(page, "grant_extension")
+    _tap_send(page)
+    assert day.ask(due, vague[1])[0][0] > before
+    assert (day.unit(vague[0]), day.status(vague[0])) == ("SZ-LD", "assigned")
+    _mend(unit, vague[2], "全部清完了")
+    verifier.open(f"/admin/reports/{vague[2]}")
+    _tap(looks, "verify")
+    _tap_send(looks)
+    assert day.status(vague[2]) == "closed"
+    seen = [step for step in day.steps(vague[2]) if step in ("resolved", "verification_refused", "verified")]
+    assert seen == ["resolved", "verification_refused", "resolved", "verified"]
+    _escalates(day, vague[3], lead)
+
+
+def _mend(watched: Watched, number: str, note: str) -> None:
+    page = watched.open(f"/admin/reports/{number}")
+    _tap(page, "resolve")
+    page.set_input_files("#sheet input[type=file]", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg()})
+    watched.until("document.querySelectorAll('#sheet .photo-item').length === 1")
+    page.fill("#f-note", note)
+    _tap_send(page)

@@ -13,7 +13,9 @@ import requests
 from flask import Flask
 
 from tests.browser.conftest import Visit
+from tests.browser.states import STATES
 from tests.support.browser import DESKTOP, PHONE
+from tests.support.filled import filled_of
 from tests.support.pictures import jpeg
 from tests.support.running import Bihuan, eventually
 
@@ -93,7 +95,7 @@ LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "los
 
 @pytest.fixture(scope="module")
 def example(address: str, bihuan: Bihuan) -> dict[str, str]:
-    """A report with a picture, assigned, a facility, and an incident of three reports."""
+    """A report with a picture, assigned, a facility, an incident of three reports, and a district with work in it."""
     photo = requests.post(f"{address}/api/v1/photos", files={"photo": ("a.jpg", jpeg(size=(900, 700)))}, timeout=60)
     body = {"description": "路灯不亮了，晚上黑得看不见路，已经三天了" * 4, "latitude": 50.426, "longitude": 124.1262,
             "contact": "13800138000", "photos": [photo.json()["id"]]}  # fmt: skip
@@ -110,7 +112,7 @@ def example(address: str, bihuan: Bihuan) -> dict[str, str]:
         burst = {"description": "水管爆了", "category": "21002", "latitude": 50.421, "longitude": 124.131}
         assert requests.post(f"{address}/api/v1/reports", json=burst, timeout=60).status_code == 201
     eventually(lambda: bool(_incident(bihuan)), "the incident is there")
-    return {
+    return filled_of(address) | {
         "number": filed["number"], "key": filed["key"], "token": found[1] if found else token, "facility": code,
         "incident": _incident(bihuan), "errand": _errand(bihuan),
     }  # fmt: skip
@@ -165,6 +167,53 @@ KEYS = re.compile(
 )
 
 
+# What a thumb must hit on a telephone, and where: at least 44 px in both directions.
+THUMB_PX = 44
+MAIN_ACTIONS = (
+    ".btn:not(.btn-small), .btn-primary, .bottom a, .tab, .form-control, .form-select, .more-menu > summary, .door, "
+    ".weui-btn, .problem, label.choice > span, .tabs a, .bar a, button.send, .tile, .sheet-close"
+)
+SMALL = """([which, least]) => [...document.querySelectorAll(which)].filter((one) => {
+  const box = one.getBoundingClientRect();
+  return one.checkVisibility({ visibilityProperty: true }) && !one.closest('.leaflet-control')
+    && box.width && box.height && (box.height < least || box.width < least);
+}).map((one) => `${one.className} ${one.textContent.trim().slice(0, 20)}`)"""
+# What moves in has arrived; a colour that is still fading is no colour to judge.
+STILL = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().iterations < 99)
+  .map((one) => one.finished.catch(() => 0)))"""
+
+
+def serious(page: Any, *rules: str) -> list[str]:
+    """What axe finds serious or critical on the page as it is now; only by these rules, where any are named."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not reachable (make check)")
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
+    return [
+        f"{found['id']} at {node['html'][:120]}"
+        for found in axe.Axe().run(page, options=options).response["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"][:3]
+    ]
+
+
+def faults(page: Any, language: str, size: str) -> list[str]:
+    """What is wrong with the page as it is now, for the eye, the thumb and whoever hears it."""
+    words = page.inner_text("body")
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    found = {
+        f"scrolls sideways by {wide} px": wide > 1,
+        "shows a key": KEYS.search(words.replace("bihuan.example", "")),
+        "has no title": not page.title().strip(),
+        "has no heading": page.locator("h1").count() != 1,
+        "speaks the other language": not str(page.get_attribute("html", "lang")).startswith(language[:2]),
+        "is empty": len(words.strip()) < 20,
+    }
+    small = page.evaluate(SMALL, [MAIN_ACTIONS, THUMB_PX - 0.5]) if size == "phone" else []
+    return [fault for fault, is_so in found.items() if is_so] + [f"too small: {one}" for one in small] + serious(page)
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("language", ["zh-CN", "en"])
 @pytest.mark.parametrize("whose", WHOSE)
@@ -176,17 +225,7 @@ def test_every_page_is_sound(visit: Visit, example: dict[str, str], whose: str, 
         page = watched.open(path.format(**example))
         before = len(watched.troubles)
         page.wait_for_load_state("networkidle")
-        words = page.inner_text("body")
-        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        faults = {
-            "scrolls sideways": wide > 1,
-            "shows a key": KEYS.search(words.replace("bihuan.example", "")),
-            "has no title": not page.title().strip(),
-            "has no heading": page.locator("h1").count() != 1,
-            "speaks the other language": not str(page.get_attribute("html", "lang")).startswith(language[:2]),
-            "is empty": len(words.strip()) < 20,
-        }
-        wrong += [f"{name} ({path}) {fault}" for fault, is_so in faults.items() if is_so]
+        wrong += [f"{name} ({path}) {fault}" for fault in faults(page, language, size)]
         if name in LOST:
             # The browser itself notes the 404 of the page.
             del watched.troubles[:]
@@ -194,20 +233,34 @@ def test_every_page_is_sound(visit: Visit, example: dict[str, str], whose: str, 
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size, language", [("phone", "zh-CN"), ("desk", "en")])
+@pytest.mark.parametrize("whose", STATES)
+def test_pages_are_sound_in_the_middle_of_something(
+    visit: Visit, example: dict[str, str], whose: str, size: str, language: str
+) -> None:
+    watched = visit(whose, **SIZES[size], locale=language)
+    wrong: list[str] = []
+    for name, act in STATES[whose].items():
+        act(watched, example, size)
+        watched.page.wait_for_load_state("load" if name.startswith("chat") else "networkidle")
+        watched.page.evaluate(STILL)
+        wrong += [f"{name}: {fault}" for fault in faults(watched.page, language, size)]
+    # The browser notes each page that was refused, as it should be.
+    watched.troubles[:] = [one for one in watched.troubles if "the server responded with a status of 4" not in one]
+    wrong += watched.troubles
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("whose", WHOSE)
-def test_every_page_can_be_used_by_everybody(visit: Visit, example: dict[str, str], whose: str, size: str) -> None:
-    sync = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not reachable (make check)")
-    # The checker puts its own script into the page, which the content policy forbids, and rightly so.
+def test_every_page_reads_in_the_dark(visit: Visit, example: dict[str, str], whose: str) -> None:
+    """At night the system is dark and so are the pages; what reads on what is the question."""
     username, paths = WHOSE[whose]
-    watched = visit(username, **SIZES[size], bypass_csp=True)
+    watched = visit(username, **DESKTOP, color_scheme="dark")
     wrong: list[str] = []
     for name, path in paths.items():
         page = watched.open(path.format(**example))
         page.wait_for_load_state("networkidle")
-        for found in sync.Axe().run(page).response["violations"]:
-            if found["impact"] in ("serious", "critical"):
-                wrong.append(f"{name}: {found['id']} at {found['nodes'][0]['html'][:120]}")
+        wrong += [f"{name}: {fault}" for fault in serious(page, "color-contrast")]
     assert not wrong, "\n".join(wrong)
 
 
