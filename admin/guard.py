@@ -46,6 +46,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "live": _EVERYBODY,
     "save_list": _EVERYBODY,
     "drop_list": _EVERYBODY,
+    "save_columns": _EVERYBODY,
     "bulk": _ACTS,
     "do_bulk": _ACTS,
     "bulk_result": _ACTS,

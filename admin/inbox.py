@@ -6,16 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin import filters as narrowing
+from admin.columns import columns_of, offered
 from admin.guard import can, me, pages
 from admin.showing import category_name, place_words
 from district import clock
 from district.categories.models import Urgency
+from district.lists import columns as listing
+from district.lists.columns import USUAL
 from district.messages import t
 from district.people.models import Staff
 from district.people.roles import Role
@@ -43,6 +46,7 @@ _UNIT_TABS = (
 )  # fmt: skip
 MINE, ALL = "mine", "all"
 PRESSING, NEWEST = "pressing", "newest"
+MAP = "map"
 # Ended work is kept in "all" only; counting it would cost more with every year.
 _UNCOUNTED = frozenset({ALL})
 
@@ -60,13 +64,20 @@ class Tab:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the address asks for, checked: unknown values are left out rather than refused."""
+    """What the address asks for, checked: unknown values are left out rather than refused.
+
+    columns: the names of the list's columns. own_columns: the same as the address says it, "" where it says nothing.
+    view: MAP with the map beside the list, else "".
+    """
 
     tab: str
     order: str
     filters: Filters
     after: str
     given: dict[str, str]
+    columns: tuple[str, ...] = USUAL
+    own_columns: str = ""
+    view: str = ""
 
     @property
     def narrowed(self) -> int:
@@ -75,11 +86,17 @@ class Asked:
 
     def query(self, **changes: str | None) -> str:
         """This list as the query of an address, with these changes."""
-        values: dict[str, str | None] = {"tab": self.tab, "order": self.order, **self.given, **changes}
+        values: dict[str, str | None] = {
+            "tab": self.tab, "order": self.order, **self.given, "cols": self.own_columns, "view": self.view, **changes,
+        }  # fmt: skip
         return urlencode({name: value for name, value in values.items() if value})
 
     def address(self, **changes: str | None) -> str:
         return f"{url_for('admin.inbox')}?{self.query(**changes)}"
+
+    def kept(self, *but: str) -> list[tuple[str, str]]:
+        """What a form carries along so that this list stays as it is, without what the form itself says."""
+        return [pair for pair in parse_qsl(self.query()) if pair[0] not in but]
 
 
 @pages.get("/")
@@ -90,13 +107,16 @@ def inbox() -> ResponseReturnValue:
         return redirect(url_for("admin.report", number=number))
     asked = read(request.args, me())
     found, following = _page(asked)
+    beside = listing.beside(found, {*asked.columns, "joined"}, now=clock.now())
     shown: dict[str, Any] = {
         "asked": asked,
         "acts": bulk_actions(me()),
         "reports": found,
         "following": following,
-        "thumbs": queries.thumbs(found),
-        "joined": incidents.joined_counts([report.id for report in found if report.has_followers]),
+        "thumbs": queries.thumbs(found) if "photo" in asked.columns else {},
+        "joined": beside.joined,
+        "columns": [listing.BY_NAME[name] for name in asked.columns if name != "photo"],
+        "beside": beside,
     }
     if request.headers.get("HX-Target") == "more":
         return render_template("admin/_rows.html", **shown)
@@ -110,6 +130,7 @@ def inbox() -> ResponseReturnValue:
         fields=[field for field in narrowing.FIELDS if field.name != "status" or asked.tab == ALL],
         parts=narrowing.PARTS,
         saved_lists=saved.offered_to(me()),
+        offered=offered(asked.columns),
         may_drop=saved.may_drop,
         may_share=bool(me().roles & saved.MAY_SHARE),
         **shown,
@@ -198,7 +219,9 @@ def read(args: Mapping[str, str], staff: Staff) -> Asked:
     order = value("order")
     if tab == ALL or order not in (PRESSING, NEWEST):
         order = NEWEST if tab == ALL else PRESSING
-    return Asked(tab, order, filters, value("after", "")[:60], given)
+    columns, own_columns = columns_of(args, staff)
+    view = MAP if value("view") == MAP else ""
+    return Asked(tab, order, filters, value("after", "")[:60], given, columns, own_columns, view)
 
 
 def tabs(asked: Asked, staff: Staff) -> list[Tab]:

@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "reports": (
         "inbox", "report", "print_report", "chat", "show_contact", "act", "field", "field_act", "take_call",
         "file_call", "keep_unit", "settle", "bulk", "do_bulk", "save_list", "drop_list", "merge", "unmerge",
+        "save_columns",
         "incidents", "incident", "end_incident", "tell_incident",
         "overview", "wall", "numbers", "numbers_behind", "numbers_workbook",
     ),

@@ -173,6 +173,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "do_bulk": "/admin/bulk",
         "save_list": "/admin/lists",
         "drop_list": "/admin/lists/999/drop",
+        "save_columns": "/admin/columns",
         "show_contact": f"/admin/reports/{report.number}/contact",
         "block": f"/admin/reports/{report.number}/block",
         "unblock": "/admin/blocks/999/end",
