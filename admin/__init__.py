@@ -15,6 +15,7 @@ from admin import (  # noqa: F401  routes
     field,
     hand_backs,
     inbox,
+    list_map,
     login,
     merging,
     notices,

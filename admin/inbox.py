@@ -81,8 +81,8 @@ class Asked:
 
     @property
     def narrowed(self) -> int:
-        """How many filters beside the words are set."""
-        return len(self.given.keys() - {"q"})
+        """How many filters of the panel are set."""
+        return len(self.given.keys() - {"q", "box"})
 
     def query(self, **changes: str | None) -> str:
         """This list as the query of an address, with these changes."""

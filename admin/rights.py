@@ -45,7 +45,7 @@ UNSHOWN = frozenset(
     {
         "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
-        "preview_reply",
+        "preview_reply", "list_map",
     }
 )  # fmt: skip
 

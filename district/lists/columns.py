@@ -65,7 +65,7 @@ def beside(reports: Sequence[Report], wanted: Collection[str], *, now: datetime)
 
 
 def _moment(name: str) -> Column:
-    return Column(name, lambda report, _: getattr(report, f"{name}_at"), width=17)  # type: ignore[no-any-return]
+    return Column(name, lambda report, _: getattr(report, f"{name}_at"), width=17)
 
 
 def _count(name: str, attribute: str) -> Column:

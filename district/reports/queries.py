@@ -61,6 +61,16 @@ _REOPENED = text("report.reopen_count > 0")
 _LOW = text("report.stars <= 2")
 
 
+@dataclass(frozen=True)
+class Box:
+    """A part of the map, in degrees (WGS-84)."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Filters:
     """What a list is narrowed to; empty means everything.
@@ -73,6 +83,7 @@ class Filters:
     category_ids, unit_ids: any of these. staff_username: who has done something to it. since, until: when it came;
     closed_since, closed_until: when it was closed. due: one of DUE_STATES; `day` is less than a day left.
     rating: one of RATINGS; `none` is closed and not rated. handed_back: ever. waiting: for the resident's answer.
+    box: only what lies in it.
     """
 
     statuses: Collection[Status] = ()
@@ -107,6 +118,7 @@ class Filters:
     waiting: bool = False
     extension_pending: bool = False
     followed: bool = False
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -477,6 +489,9 @@ def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Report.extension_pending.is_(True)
     if filters.followed:
         yield Report.has_followers.is_(True)
+    if filters.box is not None:
+        yield Report.latitude.between(filters.box.south, filters.box.north)
+        yield Report.longitude.between(filters.box.west, filters.box.east)
 
 
 def _due(state: str) -> ColumnElement[bool]:
