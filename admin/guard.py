@@ -48,6 +48,8 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "save_list": _EVERYBODY,
     "drop_list": _EVERYBODY,
     "save_columns": _EVERYBODY,
+    "export_list": _EVERYBODY,
+    "do_export": _EVERYBODY,
     "bulk": _ACTS,
     "do_bulk": _ACTS,
     "bulk_result": _ACTS,

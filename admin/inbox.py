@@ -125,7 +125,7 @@ def inbox() -> ResponseReturnValue:
         tabs=tabs(asked, me()),
         loaded_at=clock.now().timestamp(),
         mine=_mine_in_words(me()),
-        chosen=_chosen(asked),
+        chosen=chosen(asked),
         incidents_now=incidents.count_going_on() if sight_of(me()).is_whole else 0,
         fields=[field for field in narrowing.FIELDS if field.name != "status" or asked.tab == ALL],
         parts=narrowing.PARTS,
@@ -290,6 +290,6 @@ def _mine_in_words(staff: Staff) -> dict[str, int] | None:
     return {"all": queries.count(filters), "overdue": queries.count(replace(filters, overdue=True))}
 
 
-def _chosen(asked: Asked) -> list[tuple[str, str]]:
+def chosen(asked: Asked) -> list[tuple[str, str]]:
     """Filters that are set, as (what it says, the address without it)."""
     return [(narrowing.says(name, value), asked.address(**{name: None})) for name, value in asked.given.items()]
