@@ -19,7 +19,6 @@ from district.lists import columns as listing
 from district.lists import export
 from district.messages import t
 from district.people.models import Staff
-from district.reports import queries
 from district.work import unit_of_work
 
 
@@ -61,8 +60,7 @@ def _page(asked: Asked, chosen: tuple[str, ...], rows: list[str], *, errors: dic
         asked=asked,
         chosen=inbox.chosen(asked),
         rows=list(dict.fromkeys(rows))[:MOST_ROWS],
-        # Ended work is not counted: that would take longer than the page is worth.
-        count=None if asked.tab == inbox.ALL else queries.count(asked.filters),
+        count=inbox.count_of(asked),
         offered=[(column, is_on) for column, is_on in offered(chosen) if not column.is_picture],
         may_ask_contact=export.may_ask_contact(me()),
         typed=request.form,

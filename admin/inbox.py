@@ -32,8 +32,8 @@ from district.saved import service as saved
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
-    Role.DISPATCHER: (Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
-    Role.SHIFT_LEAD: (Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
+    Role.DISPATCHER: (Queue.TRIAGE, Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
+    Role.SHIFT_LEAD: (Queue.TRIAGE, Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
     Role.UNIT_MANAGER: (Queue.ACCEPT, Queue.HANDLE),
     Role.HANDLER: (Queue.ACCEPT, Queue.HANDLE),
     Role.VERIFIER: (Queue.VERIFY,),
@@ -45,10 +45,15 @@ _UNIT_TABS = (
     Queue.OVERDUE,
 )  # fmt: skip
 MINE, ALL = "mine", "all"
+# Residents who are to be called after closing: the one pile of ended work.
+CALL_BACK = "call_back"
+_CALLS = BY_ACTION[Action.CALL_BACK].roles
 PRESSING, NEWEST = "pressing", "newest"
 MAP = "map"
 # Ended work is kept in "all" only; counting it would cost more with every year.
 _UNCOUNTED = frozenset({ALL})
+# Lists that have one order only.
+WITHOUT_ORDER = frozenset({ALL, CALL_BACK})
 
 # How far back an alarm may reach, and by how much two questions overlap.
 _ALARM_KEPT, _ALARM_OVERLAP = timedelta(minutes=10), timedelta(seconds=60)
@@ -131,6 +136,7 @@ def inbox() -> ResponseReturnValue:
         parts=narrowing.PARTS,
         saved_lists=saved.offered_to(me()),
         offered=offered(asked.columns),
+        has_order=asked.tab not in WITHOUT_ORDER,
         may_drop=saved.may_drop,
         may_share=bool(me().roles & saved.MAY_SHARE),
         **shown,
@@ -206,7 +212,8 @@ def tab_names(staff: Staff) -> list[str]:
     own = work_of(staff)
     unit_only = visible_units(staff) is not None
     rest: Iterable[str] = (*_UNIT_TABS, ALL) if unit_only else (*Queue, ALL)
-    return list(dict.fromkeys([*([MINE] if own else []), *own, *rest]))
+    calls = [CALL_BACK] if staff.roles & _CALLS else []
+    return list(dict.fromkeys([*([MINE] if own else []), *own, *calls, *rest]))
 
 
 def read(args: Mapping[str, str], staff: Staff) -> Asked:
@@ -217,7 +224,7 @@ def read(args: Mapping[str, str], staff: Staff) -> Asked:
     filters, given = narrowing.read(args, _of_tab(tab, staff))
     value = args.get
     order = value("order")
-    if tab == ALL or order not in (PRESSING, NEWEST):
+    if tab in WITHOUT_ORDER or order not in (PRESSING, NEWEST):
         order = NEWEST if tab == ALL else PRESSING
     columns, own_columns = columns_of(args, staff)
     view = MAP if value("view") == MAP else ""
@@ -231,10 +238,12 @@ def tabs(asked: Asked, staff: Staff) -> list[Tab]:
         # Words are looked for in the one list that is open: counting them in all would cost more than it tells.
         return [Tab(name, None, asked.address(tab=name, order=None, after=None), name == asked.tab) for name in names]
     queues = [Queue(name) for name in names if name in set(Queue)]
-    base = replace(asked.filters, queues=())
+    base = replace(asked.filters, queues=(), call_back=False)
     counts: dict[str, int] = {str(name): number for name, number in queries.queue_counts(base, queues).items()}
     if MINE in names:
         counts[MINE] = queries.count(replace(base, queues=work_of(staff)))
+    if CALL_BACK in names:
+        counts[CALL_BACK] = queries.count_to_call_back(base)
     return [
         Tab(
             name,
@@ -269,10 +278,20 @@ def _of_tab(tab: str, staff: Staff) -> Filters:
         return replace(filters, queues=work_of(staff))
     if tab in set(Queue):
         return replace(filters, queues=(Queue(tab),))
-    return filters
+    return replace(filters, call_back=tab == CALL_BACK)
+
+
+def count_of(asked: Asked) -> int | None:
+    """How many reports the list has; None where counting them would take longer than it is worth."""
+    if asked.tab in _UNCOUNTED:
+        return None
+    return queries.count_to_call_back(asked.filters) if asked.tab == CALL_BACK else queries.count(asked.filters)
 
 
 def _page(asked: Asked) -> tuple[list[Report], str]:
+    if asked.tab == CALL_BACK:
+        called = queries.to_call_back(asked.filters, after=asked.after)
+        return called.reports, called.next_after
     if asked.order == PRESSING:
         page = queries.pressing(asked.filters, after=asked.after)
         return page.reports, page.next_after

@@ -231,6 +231,8 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.proposed", unit=unit_name(data["proposed_unit_id"])))
     if data.get("source"):
         found.append(t(f"status.source.{data['source']}"))
+    if data.get("called"):
+        found.append(t("admin.call_back.no_answer"))
     if "solved" in data:
         found.append(t("admin.history.solved" if data["solved"] else "admin.history.not_solved"))
     if data.get("stars"):
