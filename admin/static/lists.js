@@ -63,3 +63,11 @@
     held.focus();
   });
 })();
+
+/* The open tab is in sight, however many there are before it. */
+(function () {
+  'use strict';
+  const tabs = document.getElementById('tabs');
+  const here = tabs && tabs.querySelector('[aria-current]');
+  if (here) tabs.scrollLeft = here.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;
+})();

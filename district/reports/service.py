@@ -65,9 +65,9 @@ DEFAULT_SUSPEND_DAYS = 365
 
 __all__ = [
     "SYSTEM", "Filed", "NewReport", "accept", "add_media", "assign", "comment", "correct", "file", "find", "hand_back",
-    "keep_in_triage", "keep_unit", "lock", "propose_unit", "rate", "rate_by_call", "refuse_hand_back", "refuse_verification", "reject",
-    "reopen", "resolve", "resume", "resume_due", "send_to_triage", "standing", "submit", "support", "suspend",
-    "uphold_hand_back", "verify", "withdraw",
+    "keep_in_triage", "keep_unit", "lock", "propose_unit", "rate", "rate_by_call", "refuse_hand_back",
+    "refuse_verification", "reject", "reopen", "resolve", "resume", "resume_due", "send_to_triage", "standing",
+    "submit", "support", "suspend", "uphold_hand_back", "verify", "withdraw",
 ]  # fmt: skip
 
 
