@@ -18,7 +18,7 @@ from district.facilities.models import Facility
 from district.geo.measure import metres_between
 from district.people.models import Resident, Staff
 from district.reference import reference
-from district.reports import numbers
+from district.reports import keys, numbers
 from district.reports.models import (
     EventKind,
     HandBack,
@@ -212,17 +212,12 @@ def count(filters: Filters) -> int:
 def to_call_back(filters: Filters, *, after: str = "", limit: int = PAGE_SIZE) -> PressingPage:
     """Closed reports whose resident is to be called, those first whose days for reopening end first; by keyset."""
     query = _narrowed(select(Report), replace(filters, call_back=True))
-    key = _read_key(after)
-    if key is not None:
-        _, moment, last = key
-        query = query.where(or_(Report.closed_at > moment, and_(Report.closed_at == moment, Report.id > last)))
-    rows = list(db.session.scalars(_with_parts(query).order_by(Report.closed_at, Report.id).limit(limit + 1)))
-    following = ""
-    if len(rows) > limit:
-        last_row = rows[limit - 1]
-        assert last_row.closed_at is not None
-        following = f"0.{(last_row.closed_at - _EPOCH) // timedelta(microseconds=1)}.{last_row.id}"
-    return PressingPage(rows[:limit], following)
+    behind = keys.behind(after, Report.closed_at, Report.id)
+    if behind is not None:
+        query = query.where(behind)
+    rows = db.session.scalars(_with_parts(query).order_by(Report.closed_at, Report.id).limit(limit + 1)).all()
+    shown, last = keys.page(rows, limit)
+    return PressingPage(shown, keys.spell(last.closed_at, last.id) if last and last.closed_at else "")
 
 
 def count_to_call_back(filters: Filters) -> int:
