@@ -13,7 +13,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from admin.guard import me, pages
-from admin.report_page import REJECT_REASONS, Opened, asked_action, show, visible
+from admin.report_page import CALL_ANSWERS, REJECT_REASONS, Opened, asked_action, show, visible
 from admin.showing import zone
 from district import clock
 from district.categories.models import LimitUnit
@@ -22,7 +22,18 @@ from district.extensions import db
 from district.messages import speaking, t
 from district.people.models import Staff
 from district.replies import service as replies
-from district.reports import extensions, guards, mentions, parts, photos, questions, sight, splitting, standards
+from district.reports import (
+    calling,
+    extensions,
+    guards,
+    mentions,
+    parts,
+    photos,
+    questions,
+    sight,
+    splitting,
+    standards,
+)
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.states import Action
@@ -191,6 +202,16 @@ def _split(report: Report, by: Staff, sent: Sent) -> None:
     )
 
 
+def _call_back(report: Report, by: Staff, sent: Sent) -> None:
+    said = sent.text("said")
+    if said not in CALL_ANSWERS:
+        raise BadInput(fields={"said": "admin.call_back.choose"})
+    calling.call_back(
+        report, by=by, is_reached=said != "no_answer", solved=said == "solved", stars=sent.number("stars"),
+        text=sent.text("text"),
+    )  # fmt: skip
+
+
 VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
     Action.ASSIGN: _assign,
     Action.ACCEPT: lambda report, by, _: reports.accept(report, by=by),
@@ -233,6 +254,7 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
         report, by=by, unit_id=_unit(sent), reason=sent.text("reason")
     ),
     Action.SPLIT: _split,
+    Action.CALL_BACK: _call_back,
 }
 
 

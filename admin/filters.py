@@ -13,7 +13,7 @@ from district.people import queries as people
 from district.people.service import unit_and_below
 from district.reference import CategoryRef, reference
 from district.reports.models import Source
-from district.reports.queries import DUE_STATES, RATINGS, Filters
+from district.reports.queries import DUE_STATES, RATINGS, Box, Filters
 from district.reports.states import Status
 
 
@@ -27,7 +27,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Field:
-    """One filter. kind: `choice`, `flag` or `day`. part: the part of the panel it stands in.
+    """One filter. kind: `choice`, `flag`, `day` or `box`. part: the part of the panel it stands in, "" for none.
 
     narrow: the filters with this value, which is known to be one of the choices. names_itself: its chip needs no label.
     """
@@ -48,11 +48,13 @@ class Field:
             return value == "1"
         if self.kind == "day":
             return _day(value) is not None
+        if self.kind == "box":
+            return read_box(value) is not None
         return any(value == one for group in self.groups() for one, _ in group.choices)
 
     def says(self, value: str) -> str:
         """The chip of this value."""
-        if self.kind == "flag":
+        if self.kind in ("flag", "box"):
             return self.label
         words = value
         if self.kind == "choice":
@@ -68,6 +70,17 @@ def _day(value: str) -> date | None:
         return date.fromisoformat(value)
     except ValueError:
         return None
+
+
+def read_box(value: str) -> Box | None:
+    """A part of the map as an address says it, `west,south,east,north` in degrees; None when it is not one."""
+    try:
+        west, south, east, north = (float(part) for part in value.split(","))
+    except ValueError:
+        return None
+    # Comparisons with what is not a number are false, too.
+    whole = -180 <= west < east <= 180 and -90 <= south < north <= 90
+    return Box(west, south, east, north) if whole else None
 
 
 def _begins(value: str, later: int = 0) -> datetime:
@@ -187,6 +200,8 @@ FIELDS: tuple[Field, ...] = (
     _flag("course", "asked", "waiting"),
     _flag("course", "extension", "extension_pending"),
     _flag("course", "followed", "followed"),
+    # Chosen on the map itself.
+    Field("box", "", "box", lambda filters, value: replace(filters, box=read_box(value))),
 )  # fmt: skip
 BY_NAME = {field.name: field for field in FIELDS}
 

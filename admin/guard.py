@@ -44,8 +44,12 @@ _GOES_OUT = frozenset({Role.HANDLER, Role.UNIT_MANAGER, Role.VERIFIER, Role.INSP
 RIGHTS: dict[str, frozenset[Role]] = {
     "inbox": _EVERYBODY,
     "live": _EVERYBODY,
+    "list_map": _EVERYBODY,
     "save_list": _EVERYBODY,
     "drop_list": _EVERYBODY,
+    "save_columns": _EVERYBODY,
+    "export_list": _EVERYBODY,
+    "do_export": _EVERYBODY,
     "bulk": _ACTS,
     "do_bulk": _ACTS,
     "bulk_result": _ACTS,

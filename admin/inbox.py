@@ -6,16 +6,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin import filters as narrowing
+from admin.columns import columns_of, offered
 from admin.guard import can, me, pages
 from admin.showing import category_name, place_words
 from district import clock
 from district.categories.models import Urgency
+from district.lists import columns as listing
+from district.lists.columns import USUAL
 from district.messages import t
 from district.people.models import Staff
 from district.people.roles import Role
@@ -29,8 +32,8 @@ from district.saved import service as saved
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
-    Role.DISPATCHER: (Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
-    Role.SHIFT_LEAD: (Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
+    Role.DISPATCHER: (Queue.TRIAGE, Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
+    Role.SHIFT_LEAD: (Queue.TRIAGE, Queue.DISPATCH, Queue.HAND_BACKS, Queue.EXTENSIONS),
     Role.UNIT_MANAGER: (Queue.ACCEPT, Queue.HANDLE),
     Role.HANDLER: (Queue.ACCEPT, Queue.HANDLE),
     Role.VERIFIER: (Queue.VERIFY,),
@@ -42,9 +45,15 @@ _UNIT_TABS = (
     Queue.OVERDUE,
 )  # fmt: skip
 MINE, ALL = "mine", "all"
+# Residents who are to be called after closing: the one pile of ended work.
+CALL_BACK = "call_back"
+_CALLS = BY_ACTION[Action.CALL_BACK].roles
 PRESSING, NEWEST = "pressing", "newest"
+MAP = "map"
 # Ended work is kept in "all" only; counting it would cost more with every year.
 _UNCOUNTED = frozenset({ALL})
+# Lists that have one order only.
+WITHOUT_ORDER = frozenset({ALL, CALL_BACK})
 
 # How far back an alarm may reach, and by how much two questions overlap.
 _ALARM_KEPT, _ALARM_OVERLAP = timedelta(minutes=10), timedelta(seconds=60)
@@ -60,26 +69,39 @@ class Tab:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the address asks for, checked: unknown values are left out rather than refused."""
+    """What the address asks for, checked: unknown values are left out rather than refused.
+
+    columns: the names of the list's columns. own_columns: the same as the address says it, "" where it says nothing.
+    view: MAP with the map beside the list, else "".
+    """
 
     tab: str
     order: str
     filters: Filters
     after: str
     given: dict[str, str]
+    columns: tuple[str, ...] = USUAL
+    own_columns: str = ""
+    view: str = ""
 
     @property
     def narrowed(self) -> int:
-        """How many filters beside the words are set."""
-        return len(self.given.keys() - {"q"})
+        """How many filters of the panel are set."""
+        return len(self.given.keys() - {"q", "box"})
 
     def query(self, **changes: str | None) -> str:
         """This list as the query of an address, with these changes."""
-        values: dict[str, str | None] = {"tab": self.tab, "order": self.order, **self.given, **changes}
+        values: dict[str, str | None] = {
+            "tab": self.tab, "order": self.order, **self.given, "cols": self.own_columns, "view": self.view, **changes,
+        }  # fmt: skip
         return urlencode({name: value for name, value in values.items() if value})
 
     def address(self, **changes: str | None) -> str:
         return f"{url_for('admin.inbox')}?{self.query(**changes)}"
+
+    def kept(self, *but: str) -> list[tuple[str, str]]:
+        """What a form carries along so that this list stays as it is, without what the form itself says."""
+        return [pair for pair in parse_qsl(self.query()) if pair[0] not in but]
 
 
 @pages.get("/")
@@ -90,13 +112,16 @@ def inbox() -> ResponseReturnValue:
         return redirect(url_for("admin.report", number=number))
     asked = read(request.args, me())
     found, following = _page(asked)
+    beside = listing.beside(found, {*asked.columns, "joined"}, now=clock.now())
     shown: dict[str, Any] = {
         "asked": asked,
         "acts": bulk_actions(me()),
         "reports": found,
         "following": following,
-        "thumbs": queries.thumbs(found),
-        "joined": incidents.joined_counts([report.id for report in found if report.has_followers]),
+        "thumbs": queries.thumbs(found) if "photo" in asked.columns else {},
+        "joined": beside.joined,
+        "columns": [listing.BY_NAME[name] for name in asked.columns if name != "photo"],
+        "beside": beside,
     }
     if request.headers.get("HX-Target") == "more":
         return render_template("admin/_rows.html", **shown)
@@ -105,11 +130,13 @@ def inbox() -> ResponseReturnValue:
         tabs=tabs(asked, me()),
         loaded_at=clock.now().timestamp(),
         mine=_mine_in_words(me()),
-        chosen=_chosen(asked),
+        chosen=chosen(asked),
         incidents_now=incidents.count_going_on() if sight_of(me()).is_whole else 0,
         fields=[field for field in narrowing.FIELDS if field.name != "status" or asked.tab == ALL],
         parts=narrowing.PARTS,
         saved_lists=saved.offered_to(me()),
+        offered=offered(asked.columns),
+        has_order=asked.tab not in WITHOUT_ORDER,
         may_drop=saved.may_drop,
         may_share=bool(me().roles & saved.MAY_SHARE),
         **shown,
@@ -185,7 +212,8 @@ def tab_names(staff: Staff) -> list[str]:
     own = work_of(staff)
     unit_only = visible_units(staff) is not None
     rest: Iterable[str] = (*_UNIT_TABS, ALL) if unit_only else (*Queue, ALL)
-    return list(dict.fromkeys([*([MINE] if own else []), *own, *rest]))
+    calls = [CALL_BACK] if staff.roles & _CALLS else []
+    return list(dict.fromkeys([*([MINE] if own else []), *own, *calls, *rest]))
 
 
 def read(args: Mapping[str, str], staff: Staff) -> Asked:
@@ -196,9 +224,11 @@ def read(args: Mapping[str, str], staff: Staff) -> Asked:
     filters, given = narrowing.read(args, _of_tab(tab, staff))
     value = args.get
     order = value("order")
-    if tab == ALL or order not in (PRESSING, NEWEST):
+    if tab in WITHOUT_ORDER or order not in (PRESSING, NEWEST):
         order = NEWEST if tab == ALL else PRESSING
-    return Asked(tab, order, filters, value("after", "")[:60], given)
+    columns, own_columns = columns_of(args, staff)
+    view = MAP if value("view") == MAP else ""
+    return Asked(tab, order, filters, value("after", "")[:60], given, columns, own_columns, view)
 
 
 def tabs(asked: Asked, staff: Staff) -> list[Tab]:
@@ -208,10 +238,12 @@ def tabs(asked: Asked, staff: Staff) -> list[Tab]:
         # Words are looked for in the one list that is open: counting them in all would cost more than it tells.
         return [Tab(name, None, asked.address(tab=name, order=None, after=None), name == asked.tab) for name in names]
     queues = [Queue(name) for name in names if name in set(Queue)]
-    base = replace(asked.filters, queues=())
+    base = replace(asked.filters, queues=(), call_back=False)
     counts: dict[str, int] = {str(name): number for name, number in queries.queue_counts(base, queues).items()}
     if MINE in names:
         counts[MINE] = queries.count(replace(base, queues=work_of(staff)))
+    if CALL_BACK in names:
+        counts[CALL_BACK] = queries.count_to_call_back(base)
     return [
         Tab(
             name,
@@ -246,10 +278,20 @@ def _of_tab(tab: str, staff: Staff) -> Filters:
         return replace(filters, queues=work_of(staff))
     if tab in set(Queue):
         return replace(filters, queues=(Queue(tab),))
-    return filters
+    return replace(filters, call_back=tab == CALL_BACK)
+
+
+def count_of(asked: Asked) -> int | None:
+    """How many reports the list has; None where counting them would take longer than it is worth."""
+    if asked.tab in _UNCOUNTED:
+        return None
+    return queries.count_to_call_back(asked.filters) if asked.tab == CALL_BACK else queries.count(asked.filters)
 
 
 def _page(asked: Asked) -> tuple[list[Report], str]:
+    if asked.tab == CALL_BACK:
+        called = queries.to_call_back(asked.filters, after=asked.after)
+        return called.reports, called.next_after
     if asked.order == PRESSING:
         page = queries.pressing(asked.filters, after=asked.after)
         return page.reports, page.next_after
@@ -267,6 +309,6 @@ def _mine_in_words(staff: Staff) -> dict[str, int] | None:
     return {"all": queries.count(filters), "overdue": queries.count(replace(filters, overdue=True))}
 
 
-def _chosen(asked: Asked) -> list[tuple[str, str]]:
+def chosen(asked: Asked) -> list[tuple[str, str]]:
     """Filters that are set, as (what it says, the address without it)."""
     return [(narrowing.says(name, value), asked.address(**{name: None})) for name, value in asked.given.items()]

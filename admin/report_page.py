@@ -38,7 +38,7 @@ from district.work import unit_of_work
 _BUTTONS = (
     Action.UPHOLD_HAND_BACK, Action.REFUSE_HAND_BACK, Action.VERIFY, Action.REFUSE_VERIFICATION, Action.ACCEPT,
     Action.RESOLVE, Action.FINISH_PART, Action.GRANT_EXTENSION, Action.REFUSE_EXTENSION, Action.RESUME, Action.ASSIGN,
-    Action.REOPEN, Action.REPLY,
+    Action.CALL_BACK, Action.REOPEN, Action.REPLY,
     Action.ASK, Action.COMMENT, Action.CHOOSE_STANDARD, Action.ASK_EXTENSION, Action.HAND_BACK, Action.SUSPEND,
     Action.ADD_CO, Action.REMOVE_CO, Action.SPLIT,
     Action.CORRECT, Action.REJECT, Action.WITHDRAW_QUESTION,
@@ -47,13 +47,15 @@ _BUTTONS = (
 _FORWARD = frozenset(
     {
         Action.UPHOLD_HAND_BACK, Action.VERIFY, Action.ACCEPT, Action.RESOLVE, Action.ASSIGN, Action.REFUSE_HAND_BACK,
-        Action.GRANT_EXTENSION, Action.RESUME,
+        Action.GRANT_EXTENSION, Action.RESUME, Action.CALL_BACK,
     }
 )  # fmt: skip
 # These need no words: one tap does them.
 ONE_TAP = frozenset({Action.ACCEPT, Action.WITHDRAW_QUESTION})
 # Reasons to choose from; the sentences are in the catalogue under `admin.reject`.
 REJECT_REASONS = ("not_ours", "nothing_wrong", "unclear", "twice", "legal", "private")
+# What a resident who is called back says.
+CALL_ANSWERS = ("solved", "not_solved", "no_answer")
 DELAY_PHRASES = ("parts", "weather", "approval", "frozen")
 ASK_PHRASES = ("where", "photo", "when", "still")
 
@@ -212,6 +214,7 @@ def _for_form(found: Report, opened: Opened, hand_back: HandBack | None = None) 
         "opened": opened,
         "proposed_id": str(proposed.id) if proposed else "",
         "others": others,
+        "call_answers": CALL_ANSWERS,
         "reject_reasons": REJECT_REASONS,
         "majors": choices()["majors"] if opened.action in (Action.CORRECT, Action.SPLIT) else {},
         "report": found,

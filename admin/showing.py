@@ -18,10 +18,14 @@ from district import clock, sealed
 from district.categories.models import LimitUnit
 from district.messages import CHINESE, has, language, t
 from district.notifications.models import Delivery, Notification
-from district.reference import CategoryRef, reference
+from district.reference import reference
 from district.reports import hand_backs
 from district.reports.clocks import Tone, deadline_state
 from district.reports.models import Report, ReportEvent
+from district.reports.naming import area_name as area_name
+from district.reports.naming import category_name as category_name
+from district.reports.naming import place_words as place_words
+from district.reports.naming import unit_name as unit_name
 from district.routing import story
 from district.routing.models import RoutingDecision
 
@@ -101,15 +105,6 @@ def ago(value: datetime | None) -> str:
     return f"{value.astimezone(zone()):%Y-%m-%d}"
 
 
-def category_name(category: CategoryRef | Any | None) -> str:
-    """The category in the reader's language."""
-    if category is None:
-        return t("admin.report.no_category")
-    if language() != CHINESE and category.name_en:
-        return str(category.name_en).replace("_", " ").capitalize()
-    return str(category.name)
-
-
 def local(text: Any) -> str:
     """A text of district.toml in the reader's language; it may also be written in one language only."""
     if isinstance(text, dict):
@@ -117,29 +112,9 @@ def local(text: Any) -> str:
     return str(text or "")
 
 
-def area_name(code: str) -> str:
-    area = reference().areas_by_code.get(code)
-    return area.name if area else ""
-
-
-def unit_name(unit_id: int | None) -> str:
-    unit = reference().units_by_id.get(unit_id) if unit_id else None
-    return unit.name if unit else ""
-
-
 def unit_of_code(code: str | None) -> str:
     unit = reference().units_by_code.get(code or "")
     return unit.name if unit else (code or "")
-
-
-def place_words(report: Report) -> str:
-    """Where it is, in one line: the address, else the facility's, else the community and street."""
-    if report.address:
-        return report.address
-    if report.facility is not None:
-        return report.facility.address or report.facility.name
-    names = [area_name(report.area_code), area_name(report.community_code)]
-    return " ".join(name for name in names if name)
 
 
 def sentence(reason: dict[str, Any] | None) -> str:
@@ -256,6 +231,8 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.proposed", unit=unit_name(data["proposed_unit_id"])))
     if data.get("source"):
         found.append(t(f"status.source.{data['source']}"))
+    if data.get("called"):
+        found.append(t("admin.call_back.no_answer"))
     if "solved" in data:
         found.append(t("admin.history.solved" if data["solved"] else "admin.history.not_solved"))
     if data.get("stars"):

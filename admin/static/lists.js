@@ -32,3 +32,42 @@
   window.addEventListener('pageshow', count);
   count();
 })();
+
+/* The order of the columns: each goes up and down by its buttons, or with Alt and the arrows from its tick. */
+(function () {
+  'use strict';
+  const list = document.querySelector('[data-columns]');
+  if (!list) return;
+  const said = list.parentElement.querySelector('[data-columns-said]');
+
+  function move(item, by) {
+    const other = by < 0 ? item.previousElementSibling : item.nextElementSibling;
+    if (!other) return;
+    if (by < 0) other.before(item); else other.after(item);
+    item.scrollIntoView({ block: 'nearest' });
+    const items = [...list.children];
+    said.textContent = list.dataset.moved.replace('{name}', item.querySelector('span').textContent).replace('{n}', items.indexOf(item) + 1).replace('{all}', items.length);
+  }
+
+  list.addEventListener('click', (event) => {
+    const button = event.target.closest('[data-move]');
+    if (!button) return;
+    move(button.closest('li'), Number(button.dataset.move));
+    button.focus();
+  });
+  list.addEventListener('keydown', (event) => {
+    if (!event.altKey || !['ArrowUp', 'ArrowDown'].includes(event.key)) return;
+    event.preventDefault();
+    const held = document.activeElement;
+    move(event.target.closest('li'), event.key === 'ArrowUp' ? -1 : 1);
+    held.focus();
+  });
+})();
+
+/* The open tab is in sight, however many there are before it. */
+(function () {
+  'use strict';
+  const tabs = document.getElementById('tabs');
+  const here = tabs && tabs.querySelector('[aria-current]');
+  if (here) tabs.scrollLeft = here.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - here.offsetWidth) / 2;
+})();

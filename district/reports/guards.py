@@ -132,6 +132,8 @@ def _blocked(action: Action, report: Report) -> bool:
         return not report.extension_pending
     if action in (Action.ASK_EXTENSION, Action.SUSPEND):
         return report.hand_back_pending or report.extension_pending
+    if action is Action.CALL_BACK:
+        return report.rated_at is not None
     if action is Action.REMOVE_CO:
         return not any(part.role == "co" and part.done_at is None for part in report.other_units)
     return False

@@ -17,6 +17,7 @@ from district.deadlines import service as deadlines
 from district.extensions import db
 from district.messages import CHINESE, language, t
 from district.reference import reference
+from district.reports import keys
 from district.reports.models import EventKind, HandBack, Report, ReportEvent
 
 # Where the district says nothing: setting `hand_backs.reasons`, and words for each under `handback.reason_code`.
@@ -131,9 +132,12 @@ def rates(
 
 
 def waiting(
-    *, units: Collection[int] | None = None, areas: Collection[str] | None = None, limit: int = 100
+    *, units: Collection[int] | None = None, areas: Collection[str] | None = None, after: str = "", limit: int = 100
 ) -> list[tuple[HandBack, Report]]:
-    """Hand-backs to rule on, longest waiting first, each with its report. units, areas: whose, where; None for all."""
+    """Hand-backs to rule on, longest waiting first, each with its report. units, areas: whose, where; None for all.
+
+    after: the key (`district.reports.keys`) of the last one that was shown.
+    """
     query = (
         select(HandBack, Report)
         .join(Report, Report.id == HandBack.report_id)
@@ -145,6 +149,9 @@ def waiting(
         .order_by(HandBack.asked_at, HandBack.id)
         .limit(limit)
     )  # fmt: skip
+    behind = keys.behind(after, HandBack.asked_at, HandBack.id)
+    if behind is not None:
+        query = query.where(behind)
     if units is not None:
         query = query.where(HandBack.unit_id.in_(list(units)))
     if areas is not None:
@@ -152,14 +159,15 @@ def waiting(
     return [(row, report) for row, report in db.session.execute(query)]
 
 
-def proposals(*, areas: Collection[str] | None = None, limit: int = 100) -> list[Report]:
+def proposals(*, areas: Collection[str] | None = None, after: int = 0, limit: int = 100) -> list[Report]:
     """Reports whose corrected facts make them another unit's while one is at work: the dispatcher decides.
 
-    areas: codes of streets, None for all.
+    areas: codes of streets, None for all. after: the id of the last one that was shown.
     """
     query = select(Report).where(Report.proposed_unit_id.is_not(None), Report.status.in_(("assigned", "in_progress")))
     if areas is not None:
         query = query.where(Report.area_code.in_(list(areas)))
+    query = query.where(Report.id > after)
     parts = (joinedload(Report.category), joinedload(Report.unit), joinedload(Report.proposed_unit))
     return list(db.session.scalars(query.options(*parts).order_by(Report.id).limit(limit)))
 

@@ -24,6 +24,7 @@ from district.people.models import Staff
 from district.people.roles import Role
 from district.people.service import unit_and_below
 from district.reference import reference
+from district.reports import keys
 from district.reports.guards import SYSTEM
 from district.reports.history import record
 from district.reports.models import EventKind, Report
@@ -105,14 +106,19 @@ def tell_unseen(limit: int = 200) -> int:
     return len(late)
 
 
-def unseen(units: Collection[int] | None, *, areas: Collection[str] | None = None, limit: int = 100) -> list[Report]:
+def unseen(
+    units: Collection[int] | None, *, areas: Collection[str] | None = None, after: str = "", limit: int = 100
+) -> list[Report]:
     """Reports that nobody of their unit has looked at in time, longest with it first.
 
-    units, areas: whose and where; None for all.
+    units, areas: whose and where; None for all. after: the key of the last one that was shown.
     """
     query = _unseen(select(Report), units)
     if areas is not None:
         query = query.where(Report.area_code.in_(list(areas)))
+    behind = keys.behind(after, Report.assigned_at, Report.id)
+    if behind is not None:
+        query = query.where(behind)
     parts = (joinedload(Report.category), joinedload(Report.unit), joinedload(Report.facility))
     return list(db.session.scalars(query.options(*parts).order_by(Report.assigned_at, Report.id).limit(limit)))
 
@@ -153,12 +159,15 @@ def stuck() -> Stuck:
     return Stuck(unseen_count, unrouted_count, sending_count)
 
 
-def unrouted(*, areas: Collection[str] | None = None, limit: int = 100) -> list[Report]:
+def unrouted(*, areas: Collection[str] | None = None, after: str = "", limit: int = 100) -> list[Report]:
     """Reports that have waited too long for the router, longest first (`limits.unrouted_minutes`).
 
-    areas: codes of streets, None for all.
+    areas: codes of streets, None for all. after: the key of the last one that was shown.
     """
     query = _unrouted(select(Report)).options(joinedload(Report.category))
+    behind = keys.behind(after, Report.submitted_at, Report.id)
+    if behind is not None:
+        query = query.where(behind)
     if areas is not None:
         query = query.where(Report.area_code.in_(list(areas)))
     return list(db.session.scalars(query.order_by(Report.submitted_at, Report.id).limit(limit)))

@@ -16,8 +16,9 @@ from district.categories.models import Urgency
 from district.extensions import db
 from district.facilities.models import Facility
 from district.geo.measure import metres_between
-from district.people.models import Staff
-from district.reports import numbers
+from district.people.models import Resident, Staff
+from district.reference import reference
+from district.reports import keys, numbers
 from district.reports.models import (
     EventKind,
     HandBack,
@@ -28,7 +29,7 @@ from district.reports.models import (
     ReportFollower,
     ReportUnit,
 )
-from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
+from district.reports.states import DEFAULT_REOPEN_DAYS, WAITING_FOR_DISPATCH, WITH_UNIT, Status
 from district.search import service as search
 
 PAGE_SIZE = 25
@@ -40,7 +41,8 @@ _IS_OPEN = text("report.status in ('submitted','triage','assigned','in_progress'
 class Queue(StrEnum):
     """A pile of open work, by what is to be done next."""
 
-    DISPATCH = "dispatch"  # waits for its unit
+    TRIAGE = "triage"  # no rule could decide: somebody has to look at it
+    DISPATCH = "dispatch"  # waits for its unit, what is in TRIAGE too
     HAND_BACKS = "hand_backs"  # a unit says it is not theirs: to be ruled on
     EXTENSIONS = "extensions"  # a unit asks for more time: to be ruled on
     ACCEPT = "accept"  # given to a unit that has not begun
@@ -56,9 +58,22 @@ class Queue(StrEnum):
 DUE_STATES = ("overdue", "day", "paused")
 RATINGS = ("solved", "not_solved", "low", "none")
 _DUE_SOON = timedelta(days=1)
+# How the history tells a call that nobody answered, and for how long nobody is called again.
+NO_ANSWER = "no_answer"
+_CALLED_AGAIN_AFTER = timedelta(hours=20)
 # Written out for the same reason as _IS_OPEN.
 _REOPENED = text("report.reopen_count > 0")
 _LOW = text("report.stars <= 2")
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of the map, in degrees (WGS-84)."""
+
+    west: float
+    south: float
+    east: float
+    north: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +88,7 @@ class Filters:
     category_ids, unit_ids: any of these. staff_username: who has done something to it. since, until: when it came;
     closed_since, closed_until: when it was closed. due: one of DUE_STATES; `day` is less than a day left.
     rating: one of RATINGS; `none` is closed and not rated. handed_back: ever. waiting: for the resident's answer.
+    box: only what lies in it. call_back: only those whose resident is to be called.
     """
 
     statuses: Collection[Status] = ()
@@ -107,6 +123,8 @@ class Filters:
     waiting: bool = False
     extension_pending: bool = False
     followed: bool = False
+    box: Box | None = None
+    call_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,6 +206,23 @@ def queue_counts(filters: Filters, queues: Collection[Queue]) -> dict[Queue, int
 def count(filters: Filters) -> int:
     """How many open reports there are under these filters."""
     query = _narrowed(select(func.count()).select_from(Report).where(_IS_OPEN), filters)
+    return db.session.scalar(query) or 0
+
+
+def to_call_back(filters: Filters, *, after: str = "", limit: int = PAGE_SIZE) -> PressingPage:
+    """Closed reports whose resident is to be called, those first whose days for reopening end first; by keyset."""
+    query = _narrowed(select(Report), replace(filters, call_back=True))
+    behind = keys.behind(after, Report.closed_at, Report.id)
+    if behind is not None:
+        query = query.where(behind)
+    rows = db.session.scalars(_with_parts(query).order_by(Report.closed_at, Report.id).limit(limit + 1)).all()
+    shown, last = keys.page(rows, limit)
+    return PressingPage(shown, keys.spell(last.closed_at, last.id) if last and last.closed_at else "")
+
+
+def count_to_call_back(filters: Filters) -> int:
+    """How many residents are to be called back, under these filters."""
+    query = _narrowed(select(func.count()).select_from(Report), replace(filters, call_back=True))
     return db.session.scalar(query) or 0
 
 
@@ -372,6 +407,8 @@ def _overdue() -> ColumnElement[bool]:
 
 
 def _in_queue(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool] | TextClause:
+    if queue is Queue.TRIAGE:
+        return Report.status == Status.TRIAGE
     if queue is Queue.DISPATCH:
         return Report.status.in_(WAITING_FOR_DISPATCH)
     if queue is Queue.HAND_BACKS:
@@ -477,6 +514,29 @@ def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Report.extension_pending.is_(True)
     if filters.followed:
         yield Report.has_followers.is_(True)
+    if filters.call_back:
+        yield _to_be_called(clock.now())
+    if filters.box is not None:
+        yield Report.latitude.between(filters.box.south, filters.box.north)
+        yield Report.longitude.between(filters.box.west, filters.box.east)
+
+
+def _to_be_called(now: datetime) -> ColumnElement[bool]:
+    """Closed and not rated, by somebody who left a number and cannot be asked in WeChat; not just called in vain."""
+    days = timedelta(days=int(reference().setting("limits.reopen_days", DEFAULT_REOPEN_DAYS)))
+    in_wechat = select(Resident.id).where(Resident.id == Report.resident_id, Resident.is_follower.is_(True)).exists()
+    tried = (
+        select(ReportEvent.id)
+        .where(
+            ReportEvent.report_id == Report.id, ReportEvent.kind == EventKind.COMMENTED,
+            ReportEvent.at > now - _CALLED_AGAIN_AFTER, ReportEvent.data["called"].as_string() == NO_ANSWER,
+        )
+        .exists()
+    )  # fmt: skip
+    return and_(
+        Report.closed_at > now - days, Report.status == Status.CLOSED, Report.rated_at.is_(None),
+        Report.contact_sealed != "", ~in_wechat, ~tried,
+    )  # fmt: skip
 
 
 def _due(state: str) -> ColumnElement[bool]:

@@ -50,7 +50,7 @@ from district.reports.models import (
     Source,
 )
 from district.reports.photos import MOST_PHOTOS, expect_media
-from district.reports.states import ENDED, WITH_UNIT, Action, Status
+from district.reports.states import DEFAULT_REOPEN_DAYS, ENDED, WITH_UNIT, Action, Status
 from district.rows import insert_values, put, send
 from district.words import clean
 from district.work import hurry
@@ -61,14 +61,13 @@ LONGEST_ADDRESS = 200
 # Bytes, because the sealed text must fit its column: 66 Chinese characters or 200 letters.
 LONGEST_CONTACT_BYTES = 200
 LONGEST_REASON = 500
-DEFAULT_REOPEN_DAYS = 15
 DEFAULT_SUSPEND_DAYS = 365
 
 __all__ = [
     "SYSTEM", "Filed", "NewReport", "accept", "add_media", "assign", "comment", "correct", "file", "find", "hand_back",
-    "keep_in_triage", "keep_unit", "lock", "propose_unit", "rate", "refuse_hand_back", "refuse_verification", "reject",
-    "reopen", "resolve", "resume", "resume_due", "send_to_triage", "standing", "submit", "support", "suspend",
-    "uphold_hand_back", "verify", "withdraw",
+    "keep_in_triage", "keep_unit", "lock", "propose_unit", "rate", "rate_by_call", "refuse_hand_back",
+    "refuse_verification", "reject", "reopen", "resolve", "resume", "resume_due", "send_to_triage", "standing",
+    "submit", "support", "suspend", "uphold_hand_back", "verify", "withdraw",
 ]  # fmt: skip
 
 
@@ -587,6 +586,18 @@ def rate(
     Raises WrongState when it was rated before or the days for reopening are over, BadInput for odd stars.
     """
     require(by, Action.RATE, report)
+    return _rated(report, by, solved, stars, reasons, text)
+
+
+def rate_by_call(report: Report, *, by: Staff, solved: bool, stars: int | None = None, text: str = "") -> Report:
+    """The same, said on the telephone and written down by staff. Raises NotAllowed besides."""
+    require(by, Action.CALL_BACK, report)
+    return _rated(report, by, solved, stars, (), text)
+
+
+def _rated(
+    report: Report, by: Resident | KeyHolder | Staff, solved: bool, stars: int | None, reasons: Sequence[str], text: str
+) -> Report:
     if report.rated_at is not None:
         raise WrongState("errors.rated_already")
     if stars is not None and not 1 <= stars <= 5:

@@ -29,6 +29,8 @@ WAITING_FOR_DISPATCH = frozenset({Status.SUBMITTED, Status.TRIAGE})
 WITH_UNIT = frozenset({Status.ASSIGNED, Status.IN_PROGRESS})
 OPEN = WAITING_FOR_DISPATCH | WITH_UNIT | {Status.RESOLVED, Status.SUSPENDED}
 ENDED = frozenset({Status.CLOSED, Status.REJECTED, Status.MERGED, Status.WITHDRAWN})
+# A closed report may be reopened for so long, where the district does not say otherwise.
+DEFAULT_REOPEN_DAYS = 15
 # A unit is set exactly in these.
 HAS_UNIT = frozenset({Status.ASSIGNED, Status.IN_PROGRESS, Status.RESOLVED, Status.CLOSED, Status.SUSPENDED})
 
@@ -91,6 +93,7 @@ class Action(StrEnum):
     ADD_CO = "add_co"
     REMOVE_CO = "remove_co"
     SPLIT = "split"
+    CALL_BACK = "call_back"
 
 
 class Who(StrEnum):
@@ -158,6 +161,8 @@ TRANSITIONS: tuple[Transition, ...] = (
         frozenset({Who.RESIDENT}),
     ),
     Transition(Action.RATE, frozenset({Status.CLOSED}), None, who=frozenset({Who.RESIDENT})),
+    # What the resident says on the telephone counts as a rating; "not solved" reopens it.
+    Transition(Action.CALL_BACK, frozenset({Status.CLOSED}), None, frozenset({Role.ACCEPTOR, Role.SHIFT_LEAD})),
     Transition(
         Action.WITHDRAW,
         WAITING_FOR_DISPATCH | {Status.ASSIGNED},

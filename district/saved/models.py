@@ -26,3 +26,15 @@ class SavedList(Model):
     created_at: Mapped[Moment]
 
     staff: Mapped[Staff] = relationship()
+
+
+class ListColumns(Model):
+    """The columns somebody wants their lists to have, where a list says nothing else: names joined by `.`, in order.
+
+    Which names there are: `district.lists.columns`.
+    """
+
+    __tablename__ = "list_columns"
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True, autoincrement=False)
+    names: Mapped[str] = mapped_column(String(600))

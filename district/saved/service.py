@@ -1,6 +1,8 @@
-"""Saving lists, sharing them, and taking them away."""
+"""Saving lists, sharing them, and taking them away; the columns somebody is used to."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from sqlalchemy import func, or_, select
 
@@ -9,7 +11,7 @@ from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import db
 from district.people.models import Staff
 from district.people.roles import Role
-from district.saved.models import SavedList
+from district.saved.models import ListColumns, SavedList
 from district.words import clean
 
 MAY_SHARE = frozenset({Role.SHIFT_LEAD, Role.ADMINISTRATOR})
@@ -58,3 +60,23 @@ def offered_to(staff: Staff) -> list[SavedList]:
     """One's own lists and the shared ones, by name."""
     query = select(SavedList).where(or_(SavedList.staff_id == staff.id, SavedList.is_shared.is_(True)))
     return list(db.session.scalars(query.order_by(SavedList.name, SavedList.id).limit(100)))
+
+
+def columns_of(staff: Staff) -> tuple[str, ...] | None:
+    """The columns this person wants by themselves, in order; None while they have not said."""
+    kept = db.session.scalar(select(ListColumns.names).where(ListColumns.staff_id == staff.id))
+    return None if kept is None else tuple(name for name in kept.split(".") if name)
+
+
+def keep_columns(names: Sequence[str] | None, *, by: Staff) -> None:
+    """From now on this person's lists have these columns, in this order; None: those that everybody starts with."""
+    kept = db.session.get(ListColumns, by.id)
+    if names is None:
+        if kept is not None:
+            db.session.delete(kept)
+    elif kept is None:
+        db.session.add(ListColumns(staff_id=by.id, names=".".join(names)))
+    else:
+        kept.names = ".".join(names)
+    audit.record(by, "list.columns", f"staff:{by.id}", columns=list(names or ()))
+    db.session.flush()

@@ -58,6 +58,7 @@ def fields_for(district: SmallDistrict, action: Action) -> dict[str, str]:
         Action.REPLY: {"text": "明天来修"},
         Action.ADD_CO: {"unit": str(district.street.id)},
         Action.REMOVE_CO: {"unit": str(district.street.id), "reason": "不用了"},
+        Action.CALL_BACK: {"said": "solved", "stars": "5"},
         Action.SPLIT: {"description": "还有一个井盖坏了"},
         Action.SUSPEND: {"reason": "等开春", "until": f"{clock.now() + timedelta(days=30):%Y-%m-%d}"},
     }.get(action, {})

@@ -395,6 +395,80 @@ def test_the_twin_leads_from_the_map_to_the_oldest_report(visit: Visit, backstag
     assert "/admin/reports/BH" in page.url
 
 
+def test_columns_are_chosen_and_ordered_by_keyboard(visit: Visit, backstage: Flask) -> None:
+    new_report(backstage, assigned=True)
+    watched = visit("shift1")
+    page = watched.open("/admin/?tab=open")
+    page.focus(".columns summary")
+    page.keyboard.press("Enter")
+    page.focus(".columns-list [value=number]")
+    page.keyboard.press("Space")
+    for _ in range(30):
+        page.keyboard.press("Alt+ArrowUp")
+    assert page.evaluate("document.activeElement.value") == "number"
+    assert page.locator(".columns-list [value]").first.get_attribute("value") == "number"
+    page.focus(".columns-list [value=unit]")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert "责任单位" in page.inner_text("[data-columns-said]")
+    page.focus(".columns-box button[value=show]")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**cols=number.**")
+    heads = page.locator(".work th").all_inner_texts()
+    assert heads.index("编号") < heads.index("责任单位") < heads.index("地点")
+
+
+def test_a_row_and_its_dot_know_each_other_and_the_map_narrows_the_list(visit: Visit, backstage: Flask) -> None:
+    number = new_report(backstage, assigned=True, latitude=50.4301, longitude=124.1402)
+    far = new_report(backstage, assigned=True, latitude=50.4105, longitude=124.0901)
+    watched = visit("shift1")
+    page = watched.open("/admin/?tab=open&order=newest&view=map")
+    page.wait_for_selector(".dm-dot")
+    page.focus(f".work-link[href$='{number}']")
+    page.wait_for_selector(".dm-dot.is-on")
+    assert page.locator(".dm-dot.is-on").count() == 1
+    page.locator(".dm-dot.is-on").dispatch_event("click")
+    page.wait_for_selector(f".dm-popup a[href$='{number}']")
+    page.keyboard.press("Escape")
+    page.locator(".dm-dot").nth(1).focus()
+    page.wait_for_selector(".work-row.is-on")
+    there = "[50.4301, 124.1402], 16, {animate: false}"
+    page.evaluate(f"() => {{ document.querySelector('#list-map').districtMap.map.setView({there}); }}")
+    page.click("[data-box-address]")
+    page.wait_for_url("**box=**")
+    page.wait_for_selector(".dm-dot")
+    links = [link.get_attribute("href") or "" for link in page.locator(".work-link").all()]
+    assert any(link.endswith(number) for link in links)
+    assert not any(link.endswith(far) for link in links)
+
+
+def test_on_a_telephone_rows_are_ticked_and_the_map_is_a_switch(visit: Visit, backstage: Flask) -> None:
+    numbers = [new_report(backstage), new_report(backstage)]
+    watched = visit("shift1", **PHONE)
+    page = watched.open("/admin/?tab=dispatch&order=newest")
+    for number in numbers:
+        page.locator(f"input.pick[value='{number}']").check()
+    bar = page.locator("#bulk")
+    assert "已选 2 件" in bar.inner_text()
+    box, nav = bar.bounding_box(), page.locator(".bottom").bounding_box()
+    assert box is not None
+    assert nav is not None
+    assert box["y"] + box["height"] <= nav["y"]
+    bar.locator("select").select_option("comment")
+    bar.locator("button[type=submit]").first.click()
+    page.wait_for_selector(".bulk-row")
+    assert page.locator(".bulk-row").count() == 2
+    page.fill("[name=text]", "已经看到，马上派人")
+    page.click(".bulk-do button[type=submit]")
+    page.wait_for_selector(".bulk-mark")
+    assert page.locator(".bulk-mark.bad").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 1
+    page = watched.open("/admin/?tab=open")
+    page.click(".view a >> nth=1")
+    page.wait_for_selector(".dm-dot")
+    assert not page.locator("#rows").is_visible()
+
+
 def test_the_telephone_number_is_shown_in_its_place(visit: Visit, backstage: Flask) -> None:
     number = new_report(backstage)
     page = visit("dispatcher1").open(f"/admin/reports/{number}")
@@ -474,7 +548,9 @@ def test_pages_pass_the_accessibility_checker(
     facility = ask(database, "select code17 from facility limit 1")[0][0]
     pages = {
         "shift1": [
-            "/admin/", "/admin/?tab=open", "/admin/?tab=open&urgency=critical&q=没有的", "/admin/reports/new",
+            "/admin/", "/admin/?tab=open", "/admin/?tab=open&view=map", "/admin/export?tab=open",
+            "/admin/?tab=open&cols=photo.number.due.co_units.facility.stars",
+            "/admin/?tab=open&urgency=critical&q=没有的", "/admin/reports/new",
             f"/admin/reports/{waiting}", f"/admin/reports/{waiting}/do/assign", f"/admin/reports/{waiting}/do/correct",
             f"/admin/reports/{waiting}/do/reject", f"/admin/reports/{waiting}/do/comment",
             f"/admin/reports/{waiting}/print", "/admin/messages", "/admin/no-such-page",

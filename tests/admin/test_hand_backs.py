@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
+from admin import hand_backs
 from district import clock, jobs
 from district.duty.models import DutyShift, UnitAbsence
 from district.extensions import db
@@ -183,3 +185,49 @@ def test_a_proposal_after_a_correction_is_decided_on_the_page(district: SmallDis
     assert [db.session.get_one(Report, row.id).unit_id for row in (stays, moves)] == [
         district.lamps.id, district.street.id,
     ]  # fmt: skip
+
+
+def test_long_lists_of_what_waits_go_on_page_by_page(
+    district: SmallDistrict, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hand-backs, what nobody looked at, what waits for the router: every row once, oldest first."""
+    monkeypatch.setattr(hand_backs, "_A_PAGE", 2)
+    lead, now = log_in("dispatcher"), clock.now()
+    back = [make_report(district, Status.ASSIGNED) for _ in range(5)]
+    with unit_of_work():
+        for report in back:
+            reports.hand_back(reports.lock(report.id), by=district.staff["handler"], reason="不归我们")
+    late = [make_report(district, Status.ASSIGNED) for _ in range(5)]
+    waiting = [make_report(district, Status.SUBMITTED) for _ in range(3)]
+    with unit_of_work():
+        for report in late:
+            db.session.get_one(Report, report.id).look_level = 1
+        for report in waiting:
+            found = db.session.get_one(Report, report.id)
+            found.submitted_at = now - HOUR * 5
+        for report in back[:3]:
+            db.session.get_one(Report, report.id).proposed_unit_id = district.street.id
+    numbers = {name: [report.number for report in rows] for name, rows in
+               (("back", back), ("late", late), ("waiting", waiting), ("proposed", back[:3]))}  # fmt: skip
+
+    def walk(address: str, name: str) -> list[str]:
+        """Every number of these reports on the pages that `name` leads on to, page by page."""
+        seen: list[str] = []
+        for _ in range(9):
+            page = lead.get(address).text
+            seen += re.findall(r'/admin/reports/(BH[\w-]+)"', page)
+            more = re.search(rf'btn-more" href="([^"]+[?&;]{name}=[^"]+)"', page)
+            if more is None:
+                return seen
+            address = more[1].replace("&amp;", "&")
+        raise AssertionError("it never ends")
+
+    def only(seen: list[str], wanted: list[str]) -> list[str]:
+        return [number for number in seen if number in wanted]
+
+    assert only(walk("/admin/unseen", "after"), numbers["late"]) == numbers["late"]
+    assert only(walk("/admin/unseen", "behind"), numbers["waiting"]) == numbers["waiting"]
+    assert list(dict.fromkeys(only(walk("/admin/hand-backs", "after"), numbers["back"]))) == numbers["back"]
+    proposed = [n for n in walk("/admin/hand-backs", "behind") if n in numbers["proposed"]]
+    assert set(proposed) == set(numbers["proposed"])
+    assert lead.get("/admin/unseen?after=x.y&behind=1").status_code == 200

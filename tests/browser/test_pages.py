@@ -33,6 +33,7 @@ STAFF = {
     "admin.inbox": ("desk", "/admin/?tab=all"),
     "admin.errands": ("desk", "/admin/tasks"),
     "admin.errand": ("desk", "/admin/tasks/{errand}"),
+    "admin.export_list": ("desk", "/admin/export?tab=open"),
     "admin.bulk": ("desk", "/admin/bulk?do=comment&row={number}"),
     "admin.report": ("desk", "/admin/reports/{number}"),
     "admin.form": ("desk", "/admin/reports/{number}/do/comment"),
@@ -88,6 +89,7 @@ NO_PAGES = {
     "admin.errand_file",
     "admin.overview_data",
     "admin.field_ready",
+    "admin.list_map",
     "admin.numbers_workbook",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}

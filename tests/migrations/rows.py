@@ -497,3 +497,16 @@ class Migration0017(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report") == 1
+
+
+class Migration0019(Rows):
+    """A new table beside the staff, who stay as they were."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+
+    def upgraded(self, connection: Connection) -> None:
+        insert(connection, "list_columns", staff_id=1, names="number.place")
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "staff") == 2

@@ -24,7 +24,7 @@ from district.extensions import db
 from district.people.models import Resident, Staff
 from district.people.roles import Role
 from district.replies import service as replies
-from district.reports import extensions, guards, merging, parts, questions, splitting, standards
+from district.reports import calling, extensions, guards, merging, parts, questions, splitting, standards
 from district.reports import service as reports
 from district.reports.models import HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import ENDED, OPEN, PLAIN, TRANSITIONS, Action, Status
@@ -68,6 +68,7 @@ WHO = {
     "add_co": "dispatcher shift_lead",
     "remove_co": "dispatcher shift_lead",
     "split": "dispatcher shift_lead",
+    "call_back": "acceptor shift_lead",
 }  # fmt: skip
 
 # Who may do it only where it is with their unit, and so not before it has one.
@@ -162,6 +163,7 @@ FROM = {
         "assigned": "assigned", "in_progress": "in_progress", "assigned+": "assigned", "in_progress+": "in_progress",
         "assigned?": "assigned", "in_progress?": "in_progress", "assigned!": "assigned",
     },
+    "call_back": {"closed": "closed"},
 }  # fmt: skip
 
 EVERYBODY = [
@@ -211,6 +213,7 @@ def call(machine: Stands, action: str) -> Callable[[Report, Any], object]:
         "remove_co": lambda report, by: parts.remove(
             report, by=by, unit_id=machine.people["co_handler"].unit_id, reason="不用了"
         ),
+        "call_back": lambda report, by: calling.call_back(report, by=by, is_reached=True),
         "split": lambda report, by: splitting.split(report, by=by, description="还有一个井盖坏了"),
     }
     return calls[action]
