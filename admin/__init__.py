@@ -20,6 +20,7 @@ from admin import (  # noqa: F401  routes
     notices,
     numbers,
     overview,
+    phone,
     registry,
     replies,
     report_page,

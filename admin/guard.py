@@ -26,7 +26,13 @@ pages = Blueprint(
 )  # fmt: skip
 
 # The only endpoints that answer to somebody who has not logged in.
-OPEN = frozenset({"log_in", "log_in_code", "set_password", "static", "wechat_start", "wechat_done"})
+OPEN = frozenset(
+    {
+        "log_in", "log_in_code", "set_password", "static", "wechat_start", "wechat_done",
+        # Nobody's data is in them: the panel on a phone's home screen, and a wall display with its own link.
+        "manifest", "worker", "offline", "wall_by_link", "wall_by_link_data",
+    }
+)  # fmt: skip
 
 _EVERYBODY = frozenset(Role)
 _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}

@@ -165,6 +165,12 @@ def pressing(filters: Filters, *, after: str = "", limit: int = PAGE_SIZE) -> Pr
     return PressingPage([row[0] for row in rows], following)
 
 
+def pressing_order(report: Report) -> tuple[int, datetime, int]:
+    """Sorts reports at hand as `pressing` does."""
+    due = report.handling_due_at or report.dispatch_due_at
+    return _WEIGHTS.get(report.urgency, _LIGHTEST), due, report.id
+
+
 def _read_key(text: str) -> tuple[int, datetime, int] | None:
     parts = text.split(".")
     if len(parts) != 3 or not all(part.isdecimal() and len(part) < 19 for part in parts):

@@ -25,6 +25,7 @@ ANYBODY = {
     "citizen.privacy": "/privacy", "citizen.look_up": "/r?number={number}", "report_page.show": "/r/{number}?key={key}",
     "notices_page.show": "/notices",
     "facility_page.show": "/F/{token}", "chat.show": "/chat", "admin.log_in": "/admin/login",
+    "admin.offline": "/admin/offline",
 }  # fmt: skip
 # Who may open it, and where.
 STAFF = {
@@ -81,7 +82,7 @@ NO_PAGES = {
     # What came of a form that was sent.
     "admin.bulk_result",
     "admin.overview_data",
-    "admin.field_ready",
+    "admin.field_ready", "admin.manifest", "admin.worker",
     "admin.numbers_workbook",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
