@@ -32,11 +32,27 @@
     return (await own(request.url)) || fetch(request);
   }
 
-  /** The page from the network; without one, or for the list outside with a very slow one, the offline page. */
+  /** Whether the phone holds a list to show (phone.js keeps it); makes no store where there is none. */
+  const hasList = () => new Promise((resolve) => {
+    const request = indexedDB.open('bihuan-field');
+    request.onupgradeneeded = () => request.transaction.abort();
+    request.onerror = (event) => { event.preventDefault(); resolve(false); };
+    request.onsuccess = () => {
+      const opened = request.result;
+      const asked = opened.transaction('lists').objectStore('lists').count();
+      asked.onsuccess = () => { opened.close(); resolve(asked.result > 0); };
+      asked.onerror = () => { opened.close(); resolve(false); };
+    };
+  });
+
+  /** The page from the network; without one, or for a list that is kept with a very slow one, the offline page. */
   async function page(request) {
     const isField = new URL(request.url).pathname === field;
     let timer;
-    const patience = new Promise((_, give_up) => { if (isField) timer = setTimeout(() => give_up(new Error('slow')), PATIENCE_MS); });
+    const patience = new Promise((_, giveUp) => {
+      const tired = async () => { if (await hasList().catch(() => false)) giveUp(new Error('slow')); };
+      if (isField) timer = setTimeout(tired, PATIENCE_MS);
+    });
     try {
       return await Promise.race([fetch(request), patience]);
     } catch (error) {
