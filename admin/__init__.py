@@ -33,6 +33,7 @@ from admin import (  # noqa: F401  routes
     staff_wechat,
     telephone,
     together,
+    wall_links,
     where,
 )
 from admin.guard import pages

@@ -14,6 +14,7 @@ from district import clock
 from district.errors import NotAllowed
 from district.frame import oauth
 from district.learning.versions import MAY_CHOOSE
+from district.overview.links import MAY_SHARE
 from district.people import logins
 from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
@@ -135,6 +136,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "overview": _EVERYBODY,
     "overview_data": _EVERYBODY,
     "wall": _COMMAND | _OVERSIGHT,
+    "wall_links": MAY_SHARE,
+    "make_wall_link": MAY_SHARE,
+    "end_wall_link": MAY_SHARE,
     "field": _GOES_OUT,
     "field_ready": _GOES_OUT,
     "field_act": _GOES_OUT,

@@ -26,7 +26,7 @@ _SHARED = (
     "vendor/tabler-core-1.6.1/tabler.min.css", "shared/tokens.css", "shared/admin.css", "shared/icons.svg",
     "shared/photo-upload.js",
 )  # fmt: skip
-_OURS = ("theme.js", "panel.css", "live.css", "field.css", "panel.js", "phone.js", "field.js", "mark.svg")
+_SHEETS, _SCRIPTS = ("panel", "live", "field"), ("theme", "panel", "phone", "field")
 
 
 @pages.get("/manifest/<wanted>.webmanifest")
@@ -66,7 +66,8 @@ def manifest(wanted: str) -> ResponseReturnValue:
 def worker() -> ResponseReturnValue:
     """The service worker. Its bytes change with any file it keeps: the browser then takes the new ones."""
     _speak(request.args.get("language", language()))
-    files = [*(asset(name) for name in _SHARED), *(asset(name, "admin.static") for name in _OURS)]
+    ours = [f"{name}.css" for name in _SHEETS] + [f"{name}.js" for name in _SCRIPTS] + ["mark.svg"]
+    files = [*(asset(name) for name in _SHARED), *(asset(name, "admin.static") for name in ours)]
     source = _WORKER.read_text(encoding="utf-8")
     seal = hashlib.sha256("\n".join([*files, _offline_page(), source]).encode()).hexdigest()[:16]
     told = {

@@ -22,6 +22,7 @@ from district.facilities import service as facilities
 from district.facilities.models import FACILITY_STATES, Facility
 from district.messages import CHINESE, catalogue, has, language, speaking, t
 from district.notifications import service as notifications
+from district.overview import links as wall
 from district.people import queries as people_lists
 from district.people import service as people
 from district.people.models import Staff
@@ -35,7 +36,7 @@ from district.work import unit_of_work
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
     "report", "incident", "resident", "staff", "facility", "notification", "rules", "model", "unit", "calendar",
-    "audit",
+    "audit", "wall",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
 
@@ -430,6 +431,8 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
         found = db.session.get(Facility, facility_id)
         if found is not None:
             named[f"facility:{facility_id}"] = (found.name, url_for("admin.facility", code=found.code17))
+    for link_id, name in wall.names_of(wanted.get("wall_link", set())).items():
+        named[f"wall_link:{link_id}"] = (name, url_for("admin.wall_links"))
     return named
 
 

@@ -18,7 +18,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "inbox", "report", "print_report", "chat", "show_contact", "act", "field", "field_act", "take_call",
         "file_call", "keep_unit", "settle", "bulk", "do_bulk", "save_list", "drop_list", "merge", "unmerge",
         "incidents", "incident", "end_incident", "tell_incident",
-        "overview", "wall", "numbers", "numbers_behind", "numbers_workbook",
+        "overview", "wall", "wall_links", "make_wall_link", "end_wall_link",
+        "numbers", "numbers_behind", "numbers_workbook",
     ),
     "residents": (
         "reply_templates", "reply_template", "add_reply_template", "save_reply_template", "end_reply_template",

@@ -154,6 +154,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "overview": "/admin/district",
         "overview_data": "/admin/district/data.json",
         "wall": "/admin/wall",
+        "wall_links": "/admin/wall-links",
         "field": "/admin/field",
         "field_ready": "/admin/field/ready",
     }
@@ -220,6 +221,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "preview_reply": f"/admin/reports/{report.number}/reply-preview",
         "save_reply_template": "/admin/reply-templates/save",
         "end_reply_template": "/admin/reply-templates/999/end",
+        "make_wall_link": "/admin/wall-links",
+        "end_wall_link": "/admin/wall-links/999/end",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending

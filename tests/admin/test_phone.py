@@ -1,5 +1,7 @@
 """The panel on a phone: its manifest, its worker, what stays in the phone without a network and after a log-out."""
 
+# ruff: noqa: F811  fixtures of another module
+
 from __future__ import annotations
 
 import json
@@ -113,7 +115,7 @@ class TestWorker:
     ) -> None:
         before = self.kept(nobody)["version"]
         assert self.kept(nobody)["version"] == before
-        monkeypatch.setattr("admin.phone._OURS", ("theme.js",))
+        monkeypatch.setattr("admin.phone._SCRIPTS", ("theme",))
         assert self.kept(nobody)["version"] != before
 
 
@@ -121,7 +123,7 @@ class TestWorker:
 
 
 @pytest.fixture
-def outside(visit: Visit, backstage: Flask, database: Path) -> Iterator[tuple[Watched, str]]:  # noqa: F811
+def outside(visit: Visit, backstage: Flask, database: Path) -> Iterator[tuple[Watched, str]]:
     """A handler's phone with the list on it and the worker in charge, and the number of the first report on it."""
     number = new_report(backstage, assigned=True)
     watched = visit("sz-ld", **PHONE, geolocation=HERE, permissions=["geolocation"])
@@ -158,7 +160,7 @@ def do(watched: Watched, number: str) -> None:
     watched.until("document.querySelector('#field-queue').textContent.includes('1 张照片、1 件待上传')")
 
 
-def pictures_of(database: Path, number: str) -> int:  # noqa: F811
+def pictures_of(database: Path, number: str) -> int:
     return int(ask(database, "select count(*) from photo join report on report.id = report_id "
                              f"where number = '{number}' and purpose = 'after'")[0][0])  # fmt: skip
 
@@ -166,7 +168,7 @@ def pictures_of(database: Path, number: str) -> int:  # noqa: F811
 @pytest.mark.browser
 def test_opened_without_a_network_done_and_sent_once_when_it_is_back(
     outside: tuple[Watched, str],
-    database: Path,  # noqa: F811
+    database: Path,
 ) -> None:
     watched, number = outside
     page = watched.page
@@ -233,7 +235,7 @@ def log_out(watched: Watched) -> None:
 @pytest.mark.browser
 def test_a_login_that_was_ended_leaves_the_work_for_its_person_only(
     outside: tuple[Watched, str],
-    database: Path,  # noqa: F811
+    database: Path,
 ) -> None:
     watched, number = outside
     page = watched.page
@@ -287,7 +289,7 @@ def test_a_list_of_a_login_that_has_run_out_is_not_shown(outside: tuple[Watched,
 @pytest.mark.browser
 def test_the_nearest_comes_first_and_without_leave_the_most_urgent(
     visit: Visit,
-    backstage: Flask,  # noqa: F811
+    backstage: Flask,
 ) -> None:
     far = new_report(backstage, assigned=True, latitude=HERE["latitude"] + 0.02, longitude=HERE["longitude"])
     near = new_report(backstage, assigned=True, latitude=HERE["latitude"] + 0.0005, longitude=HERE["longitude"])
@@ -310,7 +312,7 @@ def test_the_nearest_comes_first_and_without_leave_the_most_urgent(
 
 
 @pytest.mark.browser
-def test_the_hint_to_install_goes_away_for_good_and_is_not_in_wechat(visit: Visit) -> None:  # noqa: F811
+def test_the_hint_to_install_goes_away_for_good_and_is_not_in_wechat(visit: Visit) -> None:
     iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
     watched = visit("sz-ld", **PHONE, user_agent=iphone)
     page = watched.open("/admin/field")

@@ -67,6 +67,7 @@ STAFF = {
     "admin.accuracy": ("admin", "/admin/accuracy"),
     "admin.overview": ("desk", "/admin/district"),
     "admin.wall": ("admin", "/admin/wall"),
+    "admin.wall_links": ("admin", "/admin/wall-links"),
     "admin.field": ("verifier1", "/admin/field"),
     "admin.numbers": ("admin", "/admin/numbers"),
     "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
@@ -83,6 +84,8 @@ NO_PAGES = {
     "admin.bulk_result",
     "admin.overview_data",
     "admin.field_ready", "admin.manifest", "admin.worker",
+    # By a token of their own: tests/admin/test_wall_links.py opens them.
+    "admin.wall_by_link", "admin.wall_by_link_data",
     "admin.numbers_workbook",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}

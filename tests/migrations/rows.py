@@ -481,3 +481,17 @@ class Migration0016(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report") == 1
+
+
+class Migration0021(Rows):
+    """A table beside the others; going down, screens lose their links."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+
+    def upgraded(self, connection: Connection) -> None:
+        insert(connection, "wall_link", name="大厅", token_hash="x" * 64, made_by_id=1, made_at=NOW,
+               expires_at="2027-11-22 01:00:00+00:00")  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "staff") == 2
