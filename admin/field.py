@@ -74,11 +74,11 @@ def field_ready() -> ResponseReturnValue:
 @pages.post("/field/<number>/<action>")
 def field_act(number: str, action: str) -> ResponseReturnValue:
     """Fix or check with pictures, at once or when the network is back; a repeat changes nothing and is thanked for."""
+    wanted = next((one for one in PHRASES if one == action), None)
+    found = visible(number)
     if request.form.get("staff") != str(me().id):
         # Another person's work, done on the same phone before this login: theirs to send.
         return _of_somebody_else()
-    wanted = next((one for one in PHRASES if one == action), None)
-    found = visible(number)
     client_id = request.form.get("client_id", "")
     report_id, number = found.id, found.number
     try:
