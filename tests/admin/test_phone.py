@@ -181,12 +181,12 @@ def test_opened_without_a_network_done_and_sent_once_when_it_is_back(
     # Also when it is put away and taken out again.
     page.goto(watched.address + "/admin/field", wait_until="load")
     watched.until("document.querySelector('#field-queue').textContent.includes('1 件待上传')")
-    page.context.set_offline(False)
-    watched.until("!document.querySelector('#field').hasAttribute('data-offline')")
+    with page.expect_navigation(wait_until="load"):
+        page.context.set_offline(False)
+    assert page.locator("#field[data-offline]").count() == 0
     watched.until("document.querySelector('#field-queue').hidden")
     assert (status_of(database, number), pictures_of(database, number)) == ("resolved", 1)
     assert in_store(watched, "acts") == []
-    page.wait_for_load_state("load")
     assert page.locator(f'[data-number="{number}"]').count() == 0
 
 
@@ -210,19 +210,18 @@ def test_who_logs_out_takes_everything_along(outside: tuple[Watched, str]) -> No
     page = watched.page
     page.context.set_offline(True)
     do(watched, number)
-    page.context.set_offline(False)
-    # The server does not take it while this lasts.
+    # The server does not get it while this lasts.
     page.route("**/admin/field/**", lambda route: route.abort())
+    page.context.set_offline(False)
     page.goto(watched.address + "/admin/account", wait_until="load")
-    asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
-    log_out(watched)
-    watched.until("true")
-    assert asked
-    assert "退出登录就没了" in asked[0]
+    with page.expect_event("dialog") as asked:
+        log_out(watched)
+    assert "退出登录就没了" in asked.value.message
+    asked.value.dismiss()
     assert len(in_store(watched, "acts")) == 1
-    page.once("dialog", lambda dialog: dialog.accept())
-    log_out(watched)
+    with page.expect_event("dialog") as asked:
+        log_out(watched)
+    asked.value.accept()
     page.wait_for_selector("[name=username]")
     assert (in_store(watched, "acts"), in_store(watched, "lists")) == ([], [])
     watched.troubles[:] = [line for line in watched.troubles if "ERR_FAILED" not in line]
@@ -323,3 +322,15 @@ def test_the_hint_to_install_goes_away_for_good_and_is_not_in_wechat(visit: Visi
     assert page.locator("#install-hint").is_hidden()
     wechat = visit("sz-ld", **PHONE, user_agent=f"{iphone} MicroMessenger/8.0.50")
     assert wechat.open("/admin/field").locator("#install-hint").is_hidden()
+
+
+@pytest.mark.browser
+def test_chrome_itself_finds_nothing_that_stands_in_the_way_of_installing(outside: tuple[Watched, str]) -> None:
+    watched, _ = outside
+    session = watched.page.context.new_cdp_session(watched.page)
+    told = session.send("Page.getAppManifest")
+    assert told["errors"] == []
+    assert told["url"].endswith("/admin/manifest/zh-Hans.webmanifest?start=field")
+    found = {error["errorId"] for error in session.send("Page.getInstallabilityErrors")["installabilityErrors"]}
+    # A browser of a test is a private one, and those install nothing.
+    assert found - {"in-incognito"} == set()
