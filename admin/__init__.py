@@ -23,6 +23,7 @@ from admin import (  # noqa: F401  routes
     notices,
     numbers,
     overview,
+    phone,
     registry,
     replies,
     report_page,
@@ -35,6 +36,7 @@ from admin import (  # noqa: F401  routes
     staff_wechat,
     telephone,
     together,
+    wall_links,
     where,
 )
 from admin.guard import pages

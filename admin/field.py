@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import flash, jsonify, redirect, render_template, request, url_for
+from flask import current_app, flash, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
@@ -54,6 +54,7 @@ def field() -> ResponseReturnValue:
     return render_template(
         "admin/field.html",
         errands=found,
+        login_ends_at=int(session["since"] + current_app.permanent_session_lifetime.total_seconds()),
         map_links=map_links,
         new_id=lambda: secrets.token_urlsafe(18),
         phrases=PHRASES,
@@ -75,6 +76,9 @@ def field_act(number: str, action: str) -> ResponseReturnValue:
     """Fix or check with pictures, at once or when the network is back; a repeat changes nothing and is thanked for."""
     wanted = next((one for one in PHRASES if one == action), None)
     found = visible(number)
+    if request.form.get("staff") != str(me().id):
+        # Another person's work, done on the same phone before this login: theirs to send.
+        return _of_somebody_else()
     client_id = request.form.get("client_id", "")
     report_id, number = found.id, found.number
     try:
@@ -154,6 +158,13 @@ def _refused(error: DistrictError) -> ResponseReturnValue:
     if _wants_json():
         return jsonify(problem=t(key, **error.params)), status_of(error)
     flash(key)
+    return redirect(url_for("admin.field"))
+
+
+def _of_somebody_else() -> ResponseReturnValue:
+    if _wants_json():
+        return jsonify(problem=t("field.somebody_else")), 401
+    flash("field.somebody_else")
     return redirect(url_for("admin.field"))
 
 

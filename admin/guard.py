@@ -14,6 +14,7 @@ from district import clock
 from district.errors import NotAllowed
 from district.frame import oauth
 from district.learning.versions import MAY_CHOOSE
+from district.overview.links import MAY_SHARE
 from district.people import logins
 from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
@@ -26,7 +27,13 @@ pages = Blueprint(
 )  # fmt: skip
 
 # The only endpoints that answer to somebody who has not logged in.
-OPEN = frozenset({"log_in", "log_in_code", "set_password", "static", "wechat_start", "wechat_done"})
+OPEN = frozenset(
+    {
+        "log_in", "log_in_code", "set_password", "static", "wechat_start", "wechat_done",
+        # Nobody's data is in them: the panel on a phone's home screen, and a wall display with its own link.
+        "manifest", "worker", "offline", "wall_by_link", "wall_by_link_data",
+    }
+)  # fmt: skip
 
 _EVERYBODY = frozenset(Role)
 _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
@@ -138,6 +145,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "overview": _EVERYBODY,
     "overview_data": _EVERYBODY,
     "wall": _COMMAND | _OVERSIGHT,
+    "wall_links": MAY_SHARE,
+    "make_wall_link": MAY_SHARE,
+    "end_wall_link": MAY_SHARE,
     "field": _GOES_OUT,
     "field_ready": _GOES_OUT,
     "field_act": _GOES_OUT,

@@ -10,8 +10,10 @@ from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin.guard import me, pages
+from admin.seeing import seen_within
 from district.extensions import db
 from district.notices import service as notices_of
+from district.notices.models import StaffNotice
 from district.people.models import Staff
 from district.reports import queries
 from district.work import unit_of_work
@@ -25,7 +27,11 @@ def notices() -> ResponseReturnValue:
     read = request.args.get("read") == "1"
     before = request.args.get("before", "")
     rows = notices_of.listed(
-        me().id, read=read, before=int(before) if before.isdecimal() and len(before) < 19 else None, limit=_A_PAGE
+        me().id,
+        read=read,
+        shown=seen_within(StaffNotice.report_id, of=StaffNotice),
+        before=int(before) if before.isdecimal() and len(before) < 19 else None,
+        limit=_A_PAGE,
     )
     return render_template(
         "admin/notices.html",
@@ -55,7 +61,7 @@ def unread_notices() -> int:
     if not current_user.is_authenticated:
         return 0
     try:
-        return notices_of.unread(me().id)
+        return notices_of.unread(me().id, shown=seen_within(StaffNotice.report_id, of=StaffNotice))
     except SQLAlchemyError:
         # The page that says what went wrong has a bell, too.
         db.session.rollback()

@@ -36,7 +36,7 @@ def wall() -> ResponseReturnValue:
     """The display for a screen of 1920 x 1080; `?interactive=1` is the twin."""
     if request.args.get("interactive") == "1":
         return overview()
-    return wall_page(url_for("admin.overview_data", view=WALL))
+    return wall_page(url_for("admin.overview_data", view=WALL), sight_of(me()))
 
 
 @pages.get("/district")
@@ -52,9 +52,9 @@ def overview_data() -> ResponseReturnValue:
     return answer(sight_of(me()), wall=request.args.get("view") == WALL)
 
 
-def wall_page(source: str) -> str:
-    """The wall display that renews itself from `source`. Names nobody who is logged in."""
-    return render_template("admin/wall.html", source=source, **_shown(Sight(), links=False))
+def wall_page(source: str, sight: Sight) -> str:
+    """The wall display that renews itself from `source`. Names nobody, logged in or not."""
+    return render_template("admin/wall.html", source=source, **_shown(sight, links=False))
 
 
 def answer(sight: Sight, *, wall: bool) -> Response:
@@ -74,7 +74,7 @@ def answer(sight: Sight, *, wall: bool) -> Response:
 def _shown(sight: Sight, *, links: bool) -> dict[str, Any]:
     seen = figures.look(sight)
     # Somebody of a unit has no pile of everything: a number leads on only where its list is.
-    tabs = frozenset(tab_names(me())) if links else frozenset()
+    tabs = frozenset(tab_names(me())) if links else frozenset[str]()
 
     def to(tab: str, **filters: str) -> str:
         return f"{url_for('admin.inbox')}?{urlencode({'tab': tab, **filters})}" if tab in tabs else ""

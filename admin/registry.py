@@ -9,9 +9,11 @@ from typing import Any
 
 from flask import Response, flash, redirect, render_template, request, session, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import ColumnElement
 
 from admin.guard import me, pages
 from admin.report_page import square_code
+from admin.seeing import require_seen, seen_filters, seen_within
 from admin.showing import unit_name, zone
 from district import audit as audit_log
 from district import clock, links, sheets
@@ -22,9 +24,11 @@ from district.facilities import service as facilities
 from district.facilities.models import FACILITY_STATES, Facility
 from district.messages import CHINESE, catalogue, has, language, speaking, t
 from district.notifications import service as notifications
+from district.notifications.models import Notification
+from district.overview import links as wall
 from district.people import queries as people_lists
 from district.people import service as people
-from district.people.models import Staff
+from district.people.models import AuditEntry, Staff
 from district.people.roles import Role
 from district.reference import reference
 from district.reports import queries, sight
@@ -35,7 +39,7 @@ from district.work import unit_of_work
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
     "report", "incident", "resident", "list", "reply_template", "staff", "facility", "notification", "rules", "model",
-    "unit", "calendar", "figures", "audit",
+    "unit", "calendar", "figures", "wall", "errand", "audit",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
 
@@ -210,7 +214,11 @@ def units() -> ResponseReturnValue:
     if words:
         rows = [unit for unit in rows if words.lower() in f"{unit.name} {unit.code}".lower()]
     return render_template(
-        "admin/units.html", units=rows, words=words, open_work=queries.open_by_unit(), staff=unit_lists.staff_counts()
+        "admin/units.html",
+        units=rows,
+        words=words,
+        open_work=queries.open_by_unit(seen_filters()),
+        staff=unit_lists.staff_counts(),
     )
 
 
@@ -280,20 +288,23 @@ def _people(ids: set[int]) -> list[Staff]:
 def messages() -> ResponseReturnValue:
     """The truth about what residents were told: counts of every state, and each message that was given up."""
     before = request.args.get("before", "")
+    shown = seen_within(Notification.report_id, of=Notification)
     rows = notifications.undelivered(
+        shown=shown,
         before=int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None,
         limit=_MESSAGES_A_PAGE,
     )
     return render_template(
         "admin/messages.html",
         rows=rows,
-        counts=notifications.counts(),
+        counts=notifications.counts(shown),
         following=rows[-1][0].id if len(rows) == _MESSAGES_A_PAGE else None,
     )
 
 
 @pages.post("/messages/<int:notification_id>/retry")
 def retry_message(notification_id: int) -> ResponseReturnValue:
+    require_seen(notifications.report_of(notification_id))
     with unit_of_work():
         notifications.try_again(notification_id, by=db.session.get_one(Staff, me().id))
     flash("admin.messages.retried")
@@ -307,6 +318,7 @@ def audit() -> ResponseReturnValue:
     before = request.args.get("before", "")
     page = people_lists.audit_page(
         **_audit_filters(given),
+        shown=seen_within(people_lists.report_in_entry(), of=AuditEntry),
         before=int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None,
     )
     return render_template(
@@ -331,20 +343,22 @@ def export_audit() -> ResponseReturnValue:
         audit_log.record(by, "audit.export", f"staff:{by.id}", narrowed=kept)
     day = f"{clock.now().astimezone(zone()):%Y%m%d}"
     return Response(
-        stream_with_context(_audit_lines(filters, language())),
+        stream_with_context(
+            _audit_lines(filters, seen_within(people_lists.report_in_entry(), of=AuditEntry), language())
+        ),
         mimetype="text/csv",
         headers={"Content-Disposition": f"attachment; filename=audit-{day}.csv"},
     )
 
 
-def _audit_lines(filters: Mapping[str, Any], tag: str) -> Iterator[str]:
+def _audit_lines(filters: Mapping[str, Any], shown: ColumnElement[bool] | None, tag: str) -> Iterator[str]:
     with speaking(tag):
         heads = ("admin.audit.when", "admin.audit.who", "admin.staff.unit", "admin.audit.what", "admin.audit.on")
         # The mark by which spreadsheets know UTF-8.
         yield "\ufeff" + sheets.line([*(t(key) for key in heads), t("accounts.audit.detail")])
         before: int | None = None
         while True:
-            page = people_lists.audit_page(**filters, before=before, limit=500)
+            page = people_lists.audit_page(**filters, shown=shown, before=before, limit=500)
             named = _subjects(page)
             for entry, who in page.entries:
                 key = f"admin.did.{entry.action}"
@@ -430,6 +444,8 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
         found = db.session.get(Facility, facility_id)
         if found is not None:
             named[f"facility:{facility_id}"] = (found.name, url_for("admin.facility", code=found.code17))
+    for link_id, name in wall.names_of(wanted.get("wall_link", set())).items():
+        named[f"wall_link:{link_id}"] = (name, url_for("admin.wall_links"))
     return named
 
 

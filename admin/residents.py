@@ -7,11 +7,12 @@ from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
 from admin.report_page import show, visible
+from admin.seeing import require_seen, seen_within
 from district.errors import BadInput, NotFound
 from district.extensions import db
 from district.messages import t
 from district.people import blocks as resident_blocks
-from district.people.models import Staff
+from district.people.models import ResidentBlock, Staff
 from district.reports import chat as chats
 from district.reports import queries
 from district.reports import service as reports
@@ -63,6 +64,7 @@ def blocks() -> ResponseReturnValue:
     over = request.args.get("over") == "1"
     rows = resident_blocks.blocks_list(
         over=over,
+        shown=seen_within(ResidentBlock.report_id, of=ResidentBlock),
         before=int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None,
         limit=_BLOCKS_A_PAGE,
     )
@@ -77,6 +79,7 @@ def blocks() -> ResponseReturnValue:
 
 @pages.post("/blocks/<int:block_id>/end")
 def unblock(block_id: int) -> ResponseReturnValue:
+    require_seen(resident_blocks.report_of(block_id))
     with unit_of_work():
         resident_blocks.lift(block_id, by=db.session.get_one(Staff, me().id))
     flash("admin.block.ended")

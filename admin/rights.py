@@ -20,7 +20,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "save_columns", "export_list", "do_export",
         "errands", "cancel_errand",
         "incidents", "incident", "end_incident", "tell_incident",
-        "overview", "wall", "numbers", "numbers_behind", "numbers_workbook",
+        "overview", "wall", "wall_links", "make_wall_link", "end_wall_link",
+        "numbers", "numbers_behind", "numbers_workbook",
     ),
     "residents": (
         "reply_templates", "reply_template", "add_reply_template", "save_reply_template", "end_reply_template",

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from admin.guard import me, pages, safe_next
 from admin.login import go_on
+from admin.seeing import seen_within
 from district.extensions import db, limiter
 from district.frame import oauth
 from district.people.models import Staff
@@ -47,7 +48,7 @@ def unbind_wechat() -> ResponseReturnValue:
 
 
 def _page(code: str = "") -> str:
-    rows: list[StaffMessage] = outbox.listed(me().id)
+    rows: list[StaffMessage] = outbox.listed(me().id, shown=seen_within(StaffMessage.report_id, of=StaffMessage))
     return render_template(
         "admin/my_wechat.html",
         code=code,

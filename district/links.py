@@ -46,5 +46,9 @@ def password_page(token: str) -> str:
     return f"{base_url()}/admin/password/{token}"
 
 
+def wall_page(token: str) -> str:
+    return f"{base_url()}/admin/wall/{token}"
+
+
 def staff_report_page(number: str) -> str:
     return f"{base_url()}/admin/reports/{number}"

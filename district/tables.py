@@ -14,6 +14,7 @@ import district.learning.models
 import district.notices.models
 import district.notifications.models
 import district.numbers.models
+import district.overview.models
 import district.people.models
 import district.replies.models
 import district.reports.models

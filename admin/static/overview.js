@@ -117,9 +117,21 @@
 
   const stale = document.getElementById('overview-stale');
   const shown = {};
-  let lastAt = Date.now(), running = false, ended = false;
+  let lastAt = Date.now(), running = false, ended = false, over = false;
+
+  /** The link of this screen was turned off or has run out: nothing stays on it. */
+  function finish() {
+    over = true;
+    const words = document.createElement('p');
+    words.className = 'wall-over';
+    words.setAttribute('role', 'status');
+    words.textContent = texts.over;
+    root.replaceChildren(words);
+    root.classList.add('is-over');
+  }
 
   function tellAge() {
+    if (over) return;
     const late = ended || Date.now() - lastAt > STALE_MS || !navigator.onLine;
     document.body.classList.toggle('ov-is-stale', late);
     stale.hidden = !late;
@@ -127,12 +139,13 @@
   }
 
   async function renew() {
-    if (running) return;
+    if (running || over) return;
     running = true;
     const stop = new AbortController();
     const limit = setTimeout(() => stop.abort(), GIVE_UP_MS);
     try {
       const answer = await fetch(root.dataset.source, { credentials: 'same-origin', cache: 'no-cache', redirect: 'manual', signal: stop.signal, headers: { Accept: 'application/json' } });
+      if (answer.status === 410) { finish(); return; }
       ended = answer.type === 'opaqueredirect' || answer.status === 401 || answer.status === 403 || answer.status === 404;
       if (answer.ok) {
         const { parts, cells } = await answer.json();

@@ -67,6 +67,7 @@
     }
   }
   if (words.left) setInterval(tickClocks, 30000);
+  document.addEventListener('panel:clocks', tickClocks);
 
   // ---------------------------------------------------------------- the list asks what is new
 

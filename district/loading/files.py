@@ -66,6 +66,10 @@ class Row:
             self.wrong(column, "unknown_value", value=value, allowed=listed(allowed))
         return value
 
+    def has(self, column: str) -> bool:
+        """Whether the file has this column at all."""
+        return column in self._cells
+
     def items(self, column: str, *, any_mark: bool = False, required: bool = False) -> list[str]:
         """A `;` list without empty entries. any_mark: a lone `*` is allowed."""
         value = self.text(column, longest=20_000, required=required)

@@ -251,8 +251,19 @@ class _Reader:
                 "roles": roles,
                 "phone": row.phone("phone"),
                 "demo_password": password,
+                "unit_scope": self._scope(row, "unit_scope", self.unit_codes, UNITS),
+                "area_scope": self._scope(row, "area_scope", self.area_codes, GRIDS),
             }
             self._keep(self.folder.staff, username, record, row, "username")
+
+    def _scope(self, row: Row, column: str, codes: Collection[str] | None, where: str) -> list[str] | None:
+        """What somebody is limited to; [] for nothing, None where the file has no such column: as it was."""
+        if not row.has(column):
+            return None
+        found = row.items(column)
+        for code in found:
+            row.known(column, code, codes, where)
+        return list(dict.fromkeys(found))
 
     def read_categories(self) -> None:
         for row in self._sheet(CATEGORIES):

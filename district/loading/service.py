@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -229,8 +230,21 @@ class _Loader:
 
     def load_staff(self) -> None:
         table = _table(Staff)
+        limits = {
+            row.username: (row.unit_scope, row.area_scope)
+            for row in db.session.execute(select(table.c.username, table.c.unit_scope, table.c.area_scope))
+        }
+
+        def limited_to(username: str, record: Mapping[str, Any]) -> dict[str, list[Any]]:
+            """As the folder says, else as it was set in the panel."""
+            units, areas = limits.get(username, ([], []))
+            if record["unit_scope"] is not None:
+                units = sorted(self.unit_ids[code] for code in record["unit_scope"])
+            return {"unit_scope": units, "area_scope": areas if record["area_scope"] is None else record["area_scope"]}
+
         wanted = {
             username: {
+                **limited_to(username, record),
                 "username": username,
                 "name": record["name"],
                 "unit_id": self.unit_ids[record["unit_code"]],
@@ -238,7 +252,7 @@ class _Loader:
             }
             for username, record in self.folder.staff.items()
         }
-        new = {"session_epoch": 0, "created_at": self.now, "unit_scope": [], "area_scope": [],
+        new = {"session_epoch": 0, "created_at": self.now,
                "failed_logins": 0, "totp_sealed": "", "totp_step": 0}  # fmt: skip
         outcome = self._bring(Staff, "staff", wanted, key=("username",), ended="left_at", on_insert=new)
         if outcome.ended:

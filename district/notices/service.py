@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 
 from district import clock
 from district.extensions import db
@@ -16,6 +16,7 @@ from district.people.roles import Role
 from district.reference import reference
 from district.rows import put
 
+_Query = TypeVar("_Query", bound=Select[Any])
 KEPT = timedelta(days=90)
 _OF_A_UNIT = (Role.HANDLER, Role.UNIT_MANAGER)
 # Whoever asks the table for a loop of parents must come to an end.
@@ -67,21 +68,37 @@ def _staff(roles: Iterable[Role], unit_id: int | None = None) -> list[int]:
     return list(db.session.scalars(query.distinct().order_by(Staff.id)))
 
 
-def unread(staff_id: int) -> int:
-    """How many notices this person has not read, at most 100."""
-    rows = select(StaffNotice.id).where(StaffNotice.staff_id == staff_id, StaffNotice.read_at.is_(None)).limit(100)
+def unread(staff_id: int, *, shown: ColumnElement[bool] | None = None) -> int:
+    """How many notices this person has not read, at most 100. shown: what `listed` is narrowed to."""
+    rows = select(StaffNotice.id).where(StaffNotice.staff_id == staff_id, StaffNotice.read_at.is_(None))
+    rows = _shown(rows, shown).limit(100)
     return db.session.scalar(select(func.count()).select_from(rows.subquery())) or 0
 
 
-def listed(staff_id: int, *, read: bool = False, before: int | None = None, limit: int = 50) -> list[StaffNotice]:
-    """A person's notices, newest first: unread ones, or those already read. before: the id to go on from."""
+def listed(
+    staff_id: int,
+    *,
+    read: bool = False,
+    shown: ColumnElement[bool] | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[StaffNotice]:
+    """A person's notices, newest first: unread ones, or those already read. before: the id to go on from.
+
+    shown: of the notices about reports only these. What somebody was told before they were limited is not shown.
+    """
     query = select(StaffNotice).where(
         StaffNotice.staff_id == staff_id,
         StaffNotice.read_at.is_not(None) if read else StaffNotice.read_at.is_(None),
     )
+    query = _shown(query, shown)
     if before is not None:
         query = query.where(StaffNotice.id < before)
     return list(db.session.scalars(query.order_by(StaffNotice.id.desc()).limit(limit)))
+
+
+def _shown(query: _Query, shown: ColumnElement[bool] | None) -> _Query:
+    return query if shown is None else query.where(or_(StaffNotice.report_id.is_(None), shown))
 
 
 def mark_read(by: Staff, *, up_to: int, only: int | None = None) -> None:

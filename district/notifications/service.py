@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 
 from district import audit, clock, links
 from district.categories.models import Urgency
@@ -499,21 +499,34 @@ def say_unheard(resident_id: int) -> list[str]:
     return said
 
 
-def counts() -> dict[str, int]:
-    """How many messages are in each delivery state, for the panel and the metrics."""
-    rows = db.session.execute(select(Notification.delivery, func.count()).group_by(Notification.delivery))
+def counts(shown: ColumnElement[bool] | None = None) -> dict[str, int]:
+    """How many messages are in each delivery state, for the panel and the metrics. shown: which ones count."""
+    query = select(Notification.delivery, func.count()).group_by(Notification.delivery)
+    rows = db.session.execute(query if shown is None else query.where(shown))
     return {str(Delivery(name)): count for name, count in rows}
 
 
-def undelivered(*, before: int | None = None, limit: int = 50) -> list[tuple[Notification, str]]:
-    """Messages that were given up, newest first, each with its report's number; by keyset."""
+def undelivered(
+    *, shown: ColumnElement[bool] | None = None, before: int | None = None, limit: int = 50
+) -> list[tuple[Notification, str]]:
+    """Messages that were given up, newest first, each with its report's number; by keyset. shown: only these."""
     from district.reports.models import Report  # models of a later subject, read only
 
     query = select(Notification, Report.number).join(Report, Report.id == Notification.report_id)
     query = query.where(Notification.delivery == Delivery.FAILED)
+    if shown is not None:
+        query = query.where(shown)
     if before is not None:
         query = query.where(Notification.id < before)
     return [(row, number) for row, number in db.session.execute(query.order_by(Notification.id.desc()).limit(limit))]
+
+
+def report_of(notification_id: int) -> int:
+    """Which report a message is about. Raises NotFound."""
+    row = db.session.get(Notification, notification_id)
+    if row is None:
+        raise NotFound()
+    return row.report_id
 
 
 def try_again(notification_id: int, *, by: Staff) -> None:

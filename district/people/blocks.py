@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import joinedload
 
 from district import audit, clock
@@ -71,15 +71,27 @@ def lift(block_id: int, *, by: Staff) -> ResidentBlock:
     return row
 
 
-def blocks_list(*, over: bool = False, before: int | None = None, limit: int = 50) -> list[ResidentBlock]:
-    """Blocks that hold now, or with `over` those that ended, newest first; by keyset."""
+def blocks_list(
+    *, over: bool = False, shown: ColumnElement[bool] | None = None, before: int | None = None, limit: int = 50
+) -> list[ResidentBlock]:
+    """Blocks that hold now, or with `over` those that ended, newest first; by keyset. shown: only these."""
     now = clock.now()
     holds = ResidentBlock.lifted_at.is_(None) & (ResidentBlock.until > now)
     query = select(ResidentBlock).where(~holds if over else holds)
+    if shown is not None:
+        query = query.where(shown)
     if before is not None:
         query = query.where(ResidentBlock.id < before)
     query = query.options(joinedload(ResidentBlock.blocked_by), joinedload(ResidentBlock.lifted_by))
     return list(db.session.scalars(query.order_by(ResidentBlock.id.desc()).limit(limit)))
+
+
+def report_of(block_id: int) -> int | None:
+    """The report that shows why. Raises NotFound."""
+    row = db.session.get(ResidentBlock, block_id)
+    if row is None:
+        raise NotFound()
+    return row.report_id
 
 
 def blocked_until(resident_id: int) -> datetime | None:

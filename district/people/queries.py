@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from district.extensions import db
@@ -51,6 +52,12 @@ class AuditPage:
     next_before: int | None
 
 
+def report_in_entry() -> ColumnElement[Any]:
+    """The id of the report that an entry is about; null for an entry about something else."""
+    about = AuditEntry.subject.startswith("report:")
+    return case((about, cast(func.substr(AuditEntry.subject, len("report:") + 1), BigInteger)))
+
+
 def audit_page(
     *,
     staff_id: int | None = None,
@@ -58,10 +65,14 @@ def audit_page(
     subject: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
+    shown: ColumnElement[bool] | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> AuditPage:
-    """The audit log, by keyset. action: a whole name such as `report.assign`, or its first part, `report`."""
+    """The audit log, by keyset. action: a whole name such as `report.assign`, or its first part, `report`.
+
+    shown: of the entries about reports only these (`report_in_entry`).
+    """
     query = select(AuditEntry, Staff).outerjoin(Staff, Staff.id == AuditEntry.staff_id).options(joinedload(Staff.unit))
     if staff_id is not None:
         query = query.where(AuditEntry.staff_id == staff_id)
@@ -75,6 +86,8 @@ def audit_page(
         query = query.where(AuditEntry.at >= since)
     if until is not None:
         query = query.where(AuditEntry.at < until)
+    if shown is not None:
+        query = query.where(or_(~AuditEntry.subject.startswith("report:"), shown))
     if before is not None:
         query = query.where(AuditEntry.id < before)
     rows = db.session.execute(query.order_by(AuditEntry.id.desc()).limit(limit + 1)).all()

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from district.extensions import db
 from district.people.models import Staff
 from district.people.roles import Role
+from district.reports import queries
 from district.reports.guards import may
 from district.reports.models import EventKind, Report, ReportEvent, ReportUnit
 from district.reports.queries import Filters, Queue, events_since, pressing
@@ -46,6 +47,8 @@ def errands_of(staff: Staff, *, limit: int = MOST) -> list[Errand]:
         found += [
             (report, Action.VERIFY) for report in checks if report.id not in own and report.resolved_by_id != staff.id
         ]
+    # Somebody may fix and check: one list, as urgent as it is.
+    found.sort(key=lambda errand: queries.pressing_order(errand[0]))
     seen = _newest_lines([report.id for report, _ in found])
     return [Errand(report, action, seen.get(report.id, 0)) for report, action in found]
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, TextClause, and_, case, func, or_, select, text
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import ColumnElement, SQLColumnExpression, TextClause, and_, case, func, or_, select, text
+from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from district import clock
 from district.categories.models import Urgency
@@ -183,6 +183,12 @@ def pressing(filters: Filters, *, after: str = "", limit: int = PAGE_SIZE) -> Pr
     return PressingPage([row[0] for row in rows], following)
 
 
+def pressing_order(report: Report) -> tuple[int, datetime, int]:
+    """Sorts reports at hand as `pressing` does."""
+    due = report.handling_due_at or report.dispatch_due_at
+    return _WEIGHTS.get(report.urgency, _LIGHTEST), due, report.id
+
+
 def _read_key(text: str) -> tuple[int, datetime, int] | None:
     parts = text.split(".")
     if len(parts) != 3 or not all(part.isdecimal() and len(part) < 19 for part in parts):
@@ -232,13 +238,26 @@ def numbers_of(ids: Collection[int]) -> dict[int, str]:
     return dict(rows.all())
 
 
-def open_by_unit() -> dict[int, tuple[int, int]]:
+def within(filters: Filters, report_id: SQLColumnExpression[Any], *, of: type[Any]) -> ColumnElement[bool] | None:
+    """The condition that a row of the table `of` is about a report that the filters let somebody see.
+
+    report_id: which report the row is about. A merged one counts where the report it is part of does. None when the
+    filters narrow nothing: for lists of other subjects, which know nothing of who sees what.
+    """
+    if filters.units is None and filters.areas is None:
+        return None
+    joined = aliased(Report)
+    parent = select(joined.parent_id).where(joined.id == report_id).correlate(of).scalar_subquery()
+    own = Filters(units=filters.units, areas=filters.areas)
+    seen = _narrowed(select(Report.id).where(Report.id.in_([report_id, parent])), own)
+    return cast(ColumnElement[bool], seen.correlate(of).exists())
+
+
+def open_by_unit(filters: Filters) -> dict[int, tuple[int, int]]:
     """How many open reports each unit has, and how many of them are overdue, by the unit's id."""
-    rows = db.session.execute(
-        select(Report.unit_id, func.count(), func.count().filter(_overdue()))
-        .where(_IS_OPEN, Report.unit_id.is_not(None))
-        .group_by(Report.unit_id)
-    )
+    counted = select(Report.unit_id, func.count(), func.count().filter(_overdue()))
+    counted = _narrowed(counted.where(_IS_OPEN, Report.unit_id.is_not(None)), filters)
+    rows = db.session.execute(counted.group_by(Report.unit_id))
     return {unit_id: (number, late) for unit_id, number, late in rows if unit_id is not None}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import joinedload
 
 from district import clock, links
@@ -332,13 +332,12 @@ def is_waiting() -> bool:
     ) is not None  # fmt: skip
 
 
-def listed(staff_id: int, limit: int = 20) -> list[StaffMessage]:
-    """The newest messages to one person, with the truth of each delivery."""
-    return list(
-        db.session.scalars(
-            select(StaffMessage).where(StaffMessage.staff_id == staff_id).order_by(StaffMessage.id.desc()).limit(limit)
-        )
-    )
+def listed(staff_id: int, *, shown: ColumnElement[bool] | None = None, limit: int = 20) -> list[StaffMessage]:
+    """The newest messages to one person, with the truth of each delivery. shown: only these."""
+    query = select(StaffMessage).where(StaffMessage.staff_id == staff_id)
+    if shown is not None:
+        query = query.where(shown)
+    return list(db.session.scalars(query.order_by(StaffMessage.id.desc()).limit(limit)))
 
 
 def forget_old() -> None:

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import io
 import re
-import sqlite3
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from district import clock
 from district.extensions import db
 from district.geo.datum import wgs84_to_gcj02
+from district.people.roles import Role
 from district.reports import service as reports
 from district.reports.models import Photo, Report
 from district.reports.states import Status
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person
-from tests.admin.test_browser import (  # noqa: F401  fixtures
-    Visit,
-    address,
-    backstage,
-    browser,
-    database,
-    new_report,
-    visit,
-)
 from tests.conftest import both_databases
-from tests.factories import MIDDLE, SmallDistrict, make_report
-from tests.support.browser import PHONE
+from tests.factories import MIDDLE, SmallDistrict, make_report, make_staff
 from tests.support.pictures import jpeg
 
 ID = "phone-made-this-0001"
@@ -37,8 +29,11 @@ JSON = {"Accept": "application/json"}
 
 def send(person: Person, report: Report, action: str = "resolve", *, seen: int | None = None, **fields: Any) -> int:
     db.session.refresh(report)
+    with person.client.session_transaction() as session:
+        staff_id = session["_user_id"].partition(":")[0]
     data = {
-        "client_id": ID, "seen": str(report.events[-1].id if seen is None else seen), "phrase": "fixed",
+        "staff": staff_id, "client_id": ID,
+        "seen": str(report.events[-1].id if seen is None else seen), "phrase": "fixed",
         "photos": (io.BytesIO(jpeg()), "a.jpg"),
     } | fields  # fmt: skip
     answer = person._ask(person.client.post, f"/admin/field/{report.number}/{action}", data=data, headers=JSON)
@@ -96,28 +91,36 @@ def test_a_check_may_send_it_back(district: SmallDistrict, log_in: LogIn) -> Non
     assert (report.status, report.rework_count) == (Status.IN_PROGRESS, 1)
 
 
-@pytest.mark.browser
-def test_done_without_a_network_is_sent_when_it_is_back(visit: Visit, backstage: object, database: Path) -> None:  # noqa: F811
-    number = new_report(backstage, assigned=True)  # type: ignore[arg-type]
-    with sqlite3.connect(database) as connection:
-        (username,) = connection.execute(
-            "select username from staff join unit on unit.id = unit_id where unit.code = 'SZ-LD' limit 1"
-        ).fetchone()
-    watched = visit(username, **PHONE)
-    page = watched.open("/admin/field")
-    page.context.set_offline(True)
-    card = page.locator(f'[data-number="{number}"]')
-    card.locator("summary").click()
-    card.locator("[name=photos]").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg()})
-    card.locator(".photo-item").wait_for()
-    card.locator("[type=submit]").click()
-    watched.until("document.querySelector('#field-queue').textContent.includes('1 张照片、1 件待上传')")
-    page.context.set_offline(False)
-    watched.until("document.querySelector('#field-queue').hidden")
-    with sqlite3.connect(database) as connection:
-        found = connection.execute(
-            "select status, (select count(*) from photo where report_id = report.id and purpose = 'after')"
-            " from report where number = ?", (number,),
-        ).fetchone()  # fmt: skip
-    assert found == ("resolved", 1)
-    del watched.troubles[:]
+def test_work_of_somebody_else_is_not_taken_under_this_name(district: SmallDistrict, log_in: LogIn) -> None:
+    """Done by a colleague on the same phone, sent after another login."""
+    report = make_report(district, Status.ASSIGNED)
+    assert send(log_in("handler"), report, staff=str(district.staff["verifier"].id)) == 401
+    assert report.status == Status.ASSIGNED
+    assert send(log_in("handler"), report) == 200
+
+
+def test_without_a_position_the_most_urgent_comes_first(app: Flask, district: SmallDistrict, log_in: LogIn) -> None:
+    """The phone sorts the list by distance, and only when it may know where it is."""
+    calm, late, pressing = (make_report(district, Status.ASSIGNED) for _ in range(3))
+    with unit_of_work():
+        db.session.get_one(Report, late.id).handling_due_at = clock.now() - timedelta(hours=2)
+        db.session.get_one(Report, pressing.id).urgency = "critical"
+    assert listed(log_in("handler")) == [pressing.number, late.number, calm.number]
+
+
+def test_who_fixes_and_checks_has_one_list(app: Flask, district: SmallDistrict) -> None:
+    to_check, to_fix, also_to_check = (
+        make_report(district, Status.RESOLVED),
+        make_report(district),
+        make_report(district, Status.RESOLVED),
+    )
+    with unit_of_work():
+        reports.assign(reports.lock(to_fix.id), district.command.id, by=reports.SYSTEM)
+        for report, urgency in ((to_check, "critical"), (to_fix, "urgent")):
+            db.session.get_one(Report, report.id).urgency = urgency
+        both = make_staff("both", district.command, Role.INSPECTOR, Role.HANDLER)
+    assert listed(Person(app).sit_down(both)) == [to_check.number, to_fix.number, also_to_check.number]
+
+
+def listed(person: Person) -> list[str]:
+    return re.findall(r'data-number="([^"]+)"', person.get("/admin/field").text)

@@ -27,6 +27,7 @@ ANYBODY = {
     "citizen.privacy": "/privacy", "citizen.look_up": "/r?number={number}", "report_page.show": "/r/{number}?key={key}",
     "notices_page.show": "/notices",
     "facility_page.show": "/F/{token}", "chat.show": "/chat", "admin.log_in": "/admin/login",
+    "admin.offline": "/admin/offline",
 }  # fmt: skip
 # Who may open it, and where.
 STAFF = {
@@ -71,6 +72,7 @@ STAFF = {
     "admin.accuracy": ("admin", "/admin/accuracy"),
     "admin.overview": ("desk", "/admin/district"),
     "admin.wall": ("admin", "/admin/wall"),
+    "admin.wall_links": ("admin", "/admin/wall-links"),
     "admin.field": ("verifier1", "/admin/field"),
     "admin.numbers": ("admin", "/admin/numbers"),
     "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
@@ -90,6 +92,9 @@ NO_PAGES = {
     "admin.overview_data",
     "admin.field_ready",
     "admin.list_map",
+    "admin.field_ready", "admin.manifest", "admin.worker",
+    # By a token of their own: tests/admin/test_wall_links.py opens them.
+    "admin.wall_by_link", "admin.wall_by_link_data",
     "admin.numbers_workbook",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}

@@ -501,12 +501,16 @@ class Migration0017(Rows):
 
 class Migration0019(Rows):
     """A new table beside the staff, who stay as they were."""
+class Migration0021(Rows):
+    """A table beside the others; going down, screens lose their links."""
 
     def load(self, connection: Connection) -> None:
         one_unit_with_staff(connection)
 
     def upgraded(self, connection: Connection) -> None:
         insert(connection, "list_columns", staff_id=1, names="number.place")
+        insert(connection, "wall_link", name="大厅", token_hash="x" * 64, made_by_id=1, made_at=NOW,
+               expires_at="2027-11-22 01:00:00+00:00")  # fmt: skip
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "staff") == 2

@@ -25,11 +25,11 @@ DESKTOP: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
 
 @contextmanager
-def live_server(url: str, folder: Path, **env: str) -> Iterator[str]:
-    """The application on a free port of this machine; gives its address."""
+def live_server(url: str, folder: Path, port: int = 0, **env: str) -> Iterator[str]:
+    """The application on a port of this machine, a free one unless it is given; gives its address."""
     from wsgi import create_app
 
-    server = make_server("127.0.0.1", 0, create_app(services.config_for(url, folder, **env)), threaded=True)
+    server = make_server("127.0.0.1", port, create_app(services.config_for(url, folder, **env)), threaded=True)
     # It looks so often, in seconds, whether it is to end.
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

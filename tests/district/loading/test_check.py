@@ -58,6 +58,8 @@ CELLS = [
     ("staff.csv", 3, "unit_code", "XX", "units.csv has no 'XX'"),
     ("staff.csv", 3, "roles", "leader;king", "'king'"),
     ("staff.csv", 3, "roles", "", "empty"),
+    ("staff.csv", 3, "unit_scope", "SZ;XX", "units.csv has no 'XX'"),
+    ("staff.csv", 3, "area_scope", "232761001;232761099", "grids.geojson has no '232761099'"),
     ("staff.csv", 3, "username", "Leader One", "sz-ld"),
     ("staff.csv", 3, "username", "admin", "more than once"),
     ("staff.csv", 3, "demo_password", "short", "10"),

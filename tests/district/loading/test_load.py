@@ -119,6 +119,31 @@ def test_rows_gone_from_the_folder_are_retired_and_come_back(app: Flask, folder:
 
 
 @both_databases
+def test_the_folder_says_what_somebody_is_limited_to_and_leaves_it_where_it_says_nothing(
+    app: Flask, folder: SpoiltFolder
+) -> None:
+    def limits() -> tuple[list[int], list[str]]:
+        db.session.expire_all()
+        found = db.session.scalars(select(Staff).where(Staff.username == "leader")).one()
+        return found.unit_scope, found.area_scope
+
+    line = next(number for number, row in enumerate(folder.rows("staff.csv"), 1) if row[0] == "leader")
+    folder.put("staff.csv", line, "unit_scope", "SZ-LD;GOV")
+    folder.put("staff.csv", line, "area_scope", "232761006；232761001")
+    folder.load()
+    units = dict(db.session.execute(select(Unit.code, Unit.id)).all())
+    assert limits() == (sorted([units["SZ-LD"], units["GOV"]]), ["232761006", "232761001"])
+    assert not folder.load().changed
+    folder.put("staff.csv", line, "unit_scope", "")
+    folder.load()
+    assert limits() == ([], ["232761006", "232761001"])
+    # An older folder without the columns: what was set in the panel stays.
+    folder.write("staff.csv", [row[:-2] for row in folder.rows("staff.csv")])
+    assert not folder.load().changed
+    assert limits() == ([], ["232761006", "232761001"])
+
+
+@both_databases
 def test_staff_gone_from_the_folder_have_left_and_are_logged_out(app: Flask, folder: SpoiltFolder) -> None:
     folder.load()
     folder.drop("staff.csv", "verifier2")

@@ -23,6 +23,7 @@ from district.geo.models import Area
 from district.learning.models import ModelVersion, UnitHabit
 from district.notifications.models import Notification, SubscriptionGrant
 from district.numbers.models import NumberCell, NumberFact, NumberState
+from district.overview.models import WallLink
 from district.people.models import ResidentBlock, Staff, StaffRole
 from district.replies.models import ReplyTemplate
 from district.reports.models import (
@@ -116,6 +117,8 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (Incident, "place_on_earth", {"latitude": 91.0}),
     (ResidentBlock, "lifting_whole", {"lifted_at": NOW}),
     (ResidentBlock, "ends_after_it_began", {"until": NOW}),
+    (WallLink, "ends_after_it_began", {"expires_at": NOW - timedelta(days=900)}),
+    (WallLink, "ended_by_somebody", {"ended_at": NOW}),
     (Area, "level_known", {"level": "village"}),
     (CalendarDay, "kind_known", {"kind": "birthday"}),
     (Category, "kind_known", {"kind": "thing"}),
@@ -243,6 +246,10 @@ class Stage:
                     ),
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),
+                    WallLink(
+                        name="大厅", token_hash="x", made_by_id=staff_id, made_at=NOW,
+                        expires_at=NOW + timedelta(days=1),
+                    ),
                     ResidentBlock(
                         resident_id=district.resident.id,
                         report_id=1,

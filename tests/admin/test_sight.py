@@ -1,0 +1,258 @@
+"""Somebody limited to a street or to units: no page, list, count, map, search or file of the panel shows them more.
+
+The pages are found by themselves, so that a new one is walked as well. What a person without limits finds on them shows
+that the walk would see a leak.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from admin.guard import OPEN, RIGHTS
+from district import clock
+from district.extensions import db
+from district.notices import service as notices
+from district.notifications.models import Delivery, Notification
+from district.overview import figures
+from district.people import blocks
+from district.people.models import Staff
+from district.people.roles import Role
+from district.reports import service as reports
+from district.reports.models import Incident, Report
+from district.reports.states import Status
+from district.staff_wechat.models import StaffMessage
+from district.work import unit_of_work
+from tests.admin.conftest import LogIn, Person, words_of
+from tests.admin.test_guard import name_of, rules_of_the_panel
+from tests.conftest import both_databases
+from tests.factories import SmallDistrict, forget_reference, make_area, make_report, make_staff
+
+HERE, THERE = "990000001", "990000002"
+FAR = {"latitude": 50.60, "longitude": 124.40}
+WORDS, PLACE = "暗号甲乙丙", "远方路九十九号"
+# One after the other on each page, so that lists that are behind a choice are walked too.
+QUERIES = (
+    "",
+    "?tab=all",
+    f"?tab=all&q={WORDS}",
+    "?tab=overdue",
+    "?over=1",
+    "?read=1",
+    "?what=report",
+    "?days=365",
+    "?since=1",
+    "?view=wall",
+    f"?latitude={FAR['latitude']}&longitude={FAR['longitude']}",
+    "?interactive=1",
+)
+# Leaves files of another format, or the panel itself.
+NOT_WALKED = {"numbers_workbook", "wechat_start", "wechat_done"}
+
+
+@dataclass
+class Scene:
+    """What there is in the two streets, and everybody who may be told of it."""
+
+    here: Report
+    there: list[Report]
+    people: dict[str, Staff]
+
+    def secrets(self) -> list[str]:
+        return [WORDS, PLACE, *(report.number for report in self.there)]
+
+
+def stage(district: SmallDistrict, **limits: list[Any]) -> Scene:
+    """A report in this street, and one of each sort in the other; a person of each role limited to `limits`."""
+    with unit_of_work():
+        make_area(THERE, middle=(FAR["latitude"], FAR["longitude"]), name="远方街道")
+    forget_reference()
+    here = make_report(district, Status.ASSIGNED, description="近处的灯")
+    far: dict[str, Any] = {"description": WORDS, "address": PLACE, "contact": "13800138000", **FAR}
+    wanted = (Status.ASSIGNED, Status.IN_PROGRESS, Status.RESOLVED, Status.CLOSED, Status.TRIAGE, Status.ASSIGNED)
+    there = [make_report(district, status, **far) for status in wanted]
+    handler, dispatcher, lead = (district.staff[name] for name in ("handler", "dispatcher", "shift_lead"))
+    now = clock.now()
+    with unit_of_work():
+        people = {}
+        for role in Role:
+            unit = district.lamps if role in (Role.HANDLER, Role.UNIT_MANAGER) else district.command
+            person = people[str(role)] = make_staff(f"limited-{role}", unit, role)
+            for name, value in limits.items():
+                setattr(person, name, value)
+        everybody = [person.id for person in people.values()] + [one.id for one in district.staff.values()]
+        reports.hand_back(reports.lock(there[1].id), by=handler, reason="不归我们管", suggested_unit_id=None)
+        reports.comment(reports.lock(there[0].id), by=dispatcher, text="看一下")
+        reports.lock(there[5].id).urgency = "critical"
+        reports.lock(there[0].id).handling_due_at = now - timedelta(hours=3)
+        notices.tell("overdue", everybody, report_id=there[0].id, number=there[0].number)
+        db.session.add(
+            Notification(
+                resident_id=district.resident.id,
+                report_id=there[0].id,
+                kind="assigned",
+                params={},
+                created_at=now,
+                delivery=Delivery.FAILED,
+                tries=5,
+                last_error="48002",
+            )
+        )
+        for ended_at in (None, now):
+            db.session.add(
+                Incident(
+                    report_id=there[0].id,
+                    category_id=district.category.id,
+                    latitude=FAR["latitude"],
+                    longitude=FAR["longitude"],
+                    radius_m=150,
+                    members=3,
+                    since=now,
+                    opened_at=now,
+                    last_at=now,
+                    ended_at=ended_at,
+                    ended_by_id=dispatcher.id if ended_at else None,
+                )
+            )
+        blocks.block(district.resident.id, by=lead, report_id=there[0].id, days=7, reason=f"{WORDS}骚扰")
+        for person_id in everybody:
+            db.session.add(
+                StaffMessage(
+                    staff_id=person_id,
+                    report_id=there[0].id,
+                    kind="assigned",
+                    params={},
+                    about_at=now,
+                    created_at=now,
+                    delivery="not_possible",
+                    tries=0,
+                    last_error="",
+                )
+            )
+    figures.forget()
+    return Scene(here, there, people)
+
+
+def pages_of(app: Flask, role: Role, scene: Scene) -> Iterator[tuple[str, str]]:
+    """Every address that this role may ask for, with its name; those of one report with the one of this street."""
+    for rule in rules_of_the_panel(app):
+        name = name_of(rule)
+        if "GET" not in (rule.methods or ()) or name in OPEN | NOT_WALKED or role not in RIGHTS[name]:
+            continue
+        if not rule.arguments:
+            for query in QUERIES:
+                yield name, rule.rule + query
+        elif rule.arguments == {"number"} and "<number>" in rule.rule:
+            yield name, rule.rule.replace("<number>", scene.here.number)
+
+
+def leaks(app: Flask, person: Person, role: Role, scene: Scene) -> set[str]:
+    """The names of pages on which something of the other street is."""
+    found = set()
+    for name, address in pages_of(app, role, scene):
+        answer = person.get(address)
+        text = answer.text if answer.mimetype != "application/json" else json.dumps(answer.json, ensure_ascii=False)
+        # What was asked for stands in the search field.
+        text = text.replace(f'value="{WORDS}"', "").replace(f"“{WORDS}”", "")
+        text = re.sub(rf'(?:href|data-next|hx-get|name|value|content)="[^"]*(?:{WORDS}|%E6)[^"]*"', "", text)
+        if any(secret in text for secret in scene.secrets()):
+            found.add(name)
+    return found
+
+
+LIMITS = ["area_scope", "unit_scope"]
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+@pytest.mark.parametrize("role", list(Role))
+def test_no_page_shows_more_than_the_limit(app: Flask, district: SmallDistrict, role: Role, limit: str) -> None:
+    scene = stage(district, **{limit: [HERE] if limit == "area_scope" else [district.street.id]})
+    person = Person(app).sit_down(scene.people[role])
+    assert leaks(app, person, role, scene) == set()
+    for report in scene.there:
+        for address in ("", "/print", "/chat", "/do/comment", "/around/reports.json"):
+            assert person.get(f"/admin/reports/{report.number}{address}").status_code in (403, 404)
+    if Role(role) in RIGHTS["export_audit"]:
+        text = person.post("/admin/audit/export").text
+        assert not any(secret in text for secret in scene.secrets())
+        # It is the report that is left out, not the log.
+        assert "导出操作记录" in text
+
+
+def test_the_walk_would_see_a_leak(app: Flask, district: SmallDistrict, log_in: LogIn) -> None:
+    scene = stage(district)
+    seen: dict[str, set[str]] = {}
+    for role in (Role.SHIFT_LEAD, Role.ADMINISTRATOR, Role.HANDLER):
+        seen[role] = leaks(app, Person(app).sit_down(scene.people[role]), role, scene)
+    lists = {"inbox", "notices", "incidents", "overview", "overview_data", "my_wechat", "alarm"}
+    assert lists | {"messages", "blocks", "hand_backs", "wall"} <= seen[Role.SHIFT_LEAD]
+    assert lists | {"messages", "blocks", "hand_backs", "wall", "audit"} <= seen[Role.ADMINISTRATOR]
+    assert {"inbox", "notices", "overview", "my_wechat", "field", "incidents"} <= seen[Role.HANDLER]
+
+
+@both_databases
+def test_counts_are_those_of_the_street(app: Flask, district: SmallDistrict) -> None:
+    scene = stage(district, area_scope=[HERE])
+    lead = Person(app).sit_down(scene.people["shift_lead"])
+    messages = words_of(lead.get("/admin/messages"))
+    whole = Person(app).sit_down(district.staff["shift_lead"])
+    assert messages != words_of(whole.get("/admin/messages"))
+
+    def of_lamps(person: Person) -> str:
+        row = next(row for row in person.get("/admin/units").text.split("<tr>") if "SZ-LD" in row)
+        return re.findall(r'class="right number[^"]*">(?:<a[^>]*>)?(\d+)', row)[0]
+
+    assert (of_lamps(lead), of_lamps(whole)) == ("1", "5")
+    bell = 'class="door-count number"'
+    assert bell in whole.get("/admin/units").text
+    assert bell not in lead.get("/admin/units").text
+
+
+@both_databases
+def test_nothing_of_another_street_is_changed_by_its_id(app: Flask, district: SmallDistrict) -> None:
+    scene = stage(district, area_scope=[HERE])
+    lead = Person(app).sit_down(scene.people["shift_lead"])
+    message = db.session.query(Notification).filter_by(delivery=Delivery.FAILED).one()
+    assert lead.post(f"/admin/messages/{message.id}/retry").status_code == 404
+    assert lead.post("/admin/messages/999/retry").status_code == 404
+    block = blocks.held(district.resident.id)
+    assert block is not None
+    assert lead.post(f"/admin/blocks/{block.id}/end").status_code == 404
+    db.session.expire_all()
+    assert message.delivery == Delivery.FAILED
+    assert blocks.held(district.resident.id) is not None
+    whole = Person(app).sit_down(district.staff["shift_lead"])
+    assert whole.post(f"/admin/messages/{message.id}/retry").status_code == 302
+    assert whole.post(f"/admin/blocks/{block.id}/end").status_code == 302
+
+
+def test_a_part_of_what_one_sees_counts_as_seen(app: Flask, district: SmallDistrict) -> None:
+    """A report merged into one of this street: its message is looked after here."""
+    from district.reports import merging
+
+    scene = stage(district, area_scope=[HERE])
+    child = make_report(district, Status.SUBMITTED, **FAR)
+    with unit_of_work():
+        merging.merge(child.id, scene.here.id, by=district.staff["dispatcher"])
+        db.session.add(
+            Notification(
+                resident_id=district.resident.id,
+                report_id=child.id,
+                kind="assigned",
+                params={},
+                created_at=clock.now(),
+                delivery=Delivery.FAILED,
+                tries=5,
+                last_error="48002",
+            )
+        )
+    page = Person(app).sit_down(scene.people["shift_lead"]).get("/admin/messages").text
+    assert child.number in page
+    assert scene.there[0].number not in page
