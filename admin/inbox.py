@@ -26,6 +26,7 @@ from district.reports.queries import Filters, Queue
 from district.reports.sight import sight_of, visible_units
 from district.reports.states import BY_ACTION, Action, Status
 from district.saved import service as saved
+from district.tags import service as tags
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
@@ -96,6 +97,7 @@ def inbox() -> ResponseReturnValue:
         "reports": found,
         "following": following,
         "thumbs": queries.thumbs(found),
+        "tagged": tags.of_reports([report.id for report in found]),
         "joined": incidents.joined_counts([report.id for report in found if report.has_followers]),
     }
     if request.headers.get("HX-Target") == "more":

@@ -15,6 +15,7 @@ from admin.report_page import square_code
 from admin.showing import unit_name, zone
 from district import audit as audit_log
 from district import clock, links, sheets
+from district.changes import service as changes
 from district.errors import BadInput, NotFound
 from district.extensions import db
 from district.facilities import queries as facility_lists
@@ -35,7 +36,7 @@ from district.work import unit_of_work
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
     "report", "incident", "resident", "staff", "facility", "notification", "rules", "model", "unit", "calendar",
-    "audit",
+    "settings", "audit",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
 
@@ -424,6 +425,8 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
     for version in wanted.get("rules", set()):
         said = t("rules.versions.number", number=version)
         named[f"rules:{version}"] = (said, url_for("admin.rules_version", number=version))
+    for change in changes.by_ids(wanted.get("change", set())):
+        named[f"change:{change.id}"] = (change.subject, url_for("admin.settings_changes") + f"#change-{change.id}")
     for unit_id in wanted.get("unit", set()):
         named[f"unit:{unit_id}"] = (unit_name(unit_id), url_for("admin.roster"))
     for facility_id in wanted.get("facility", set()):

@@ -49,7 +49,7 @@ def record(
     db.session.flush()
     if undoes is not None:
         undoes.undone_by_id = change.id
-    audit.record(by, f"settings.{act}", f"change:{change.id}", kind=kind, subject=subject)
+    audit.record(by, f"settings.{act}", f"change:{change.id}", what=kind, code=subject)
     return change
 
 

@@ -51,7 +51,7 @@ def read_unit(row: Row, known: KnownToUnits) -> tuple[str, dict[str, Any]]:
 def check_parents(code: str, row: Row, parents: Mapping[str, str | None]) -> None:
     """Note it when the unit ends up above itself. parents: every unit's parent, this one's too."""
     above, seen = parents[code], {code}
-    while above in parents and above not in seen:
+    while above is not None and above in parents and above not in seen:
         seen.add(above)
         above = parents[above]
     if above == code:

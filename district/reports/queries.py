@@ -30,6 +30,7 @@ from district.reports.models import (
 )
 from district.reports.states import WAITING_FOR_DISPATCH, WITH_UNIT, Status
 from district.search import service as search
+from district.tags.models import ReportTag
 
 PAGE_SIZE = 25
 # Written out as the partial index over open work is: with bound values SQLite cannot see that the index applies,
@@ -73,6 +74,7 @@ class Filters:
     category_ids, unit_ids: any of these. staff_username: who has done something to it. since, until: when it came;
     closed_since, closed_until: when it was closed. due: one of DUE_STATES; `day` is less than a day left.
     rating: one of RATINGS; `none` is closed and not rated. handed_back: ever. waiting: for the resident's answer.
+    tag_id: those with this tag.
     """
 
     statuses: Collection[Status] = ()
@@ -107,6 +109,7 @@ class Filters:
     waiting: bool = False
     extension_pending: bool = False
     followed: bool = False
+    tag_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -477,6 +480,8 @@ def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Report.extension_pending.is_(True)
     if filters.followed:
         yield Report.has_followers.is_(True)
+    if filters.tag_id is not None:
+        yield Report.id.in_(select(ReportTag.report_id).where(ReportTag.tag_id == filters.tag_id))
 
 
 def _due(state: str) -> ColumnElement[bool]:
