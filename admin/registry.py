@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
 from admin.report_page import square_code
+from admin.settings import change_address
 from admin.showing import unit_name, zone
 from district import audit as audit_log
 from district import clock, links, sheets
@@ -426,7 +427,7 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
         said = t("rules.versions.number", number=version)
         named[f"rules:{version}"] = (said, url_for("admin.rules_version", number=version))
     for change in changes.by_ids(wanted.get("change", set())):
-        named[f"change:{change.id}"] = (change.subject, url_for("admin.settings_changes") + f"#change-{change.id}")
+        named[f"change:{change.id}"] = (change.subject, change_address(change))
     for unit_id in wanted.get("unit", set()):
         named[f"unit:{unit_id}"] = (unit_name(unit_id), url_for("admin.roster"))
     for facility_id in wanted.get("facility", set()):

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from admin.filters import Group
-from admin.showing import category_name, limit_words
+from admin.guard import RIGHTS
+from admin.showing import category_name, limit_words, local
 from district.categories.models import LimitUnit, Urgency
 from district.geo.overlap import square_metres
 from district.loading.category_rows import GEOMETRIES
@@ -83,7 +84,7 @@ def _above() -> list[Group]:
     areas = sorted(ref.areas_by_code.values(), key=lambda area: area.code)
     district = str(ref.setting("district.code", ""))
     return [
-        Group(t("upkeep.list.district"), [(district, district)]),
+        Group(t("upkeep.list.district"), [(district, local(ref.setting("district.name", "")) or district)]),
         *(
             Group(t(f"upkeep.level.{level}"), [(area.code, area.name) for area in areas if area.level == level])
             for level in ("area", "community")
@@ -179,7 +180,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     "tag": (
         Field("name", required=True, longest=20),
         Field("colour", "choice", required=True, groups=_said("upkeep.colour", COLOURS)),
-        Field("roles", "many", groups=_said("status.role", tuple(role for role in Role if role is not Role.LEADER))),
+        Field("roles", "many", groups=_said("status.role", tuple(role for role in Role if role in RIGHTS["set_tags"]))),
     ),
 }  # fmt: skip
 

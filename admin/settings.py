@@ -214,11 +214,11 @@ def restore_setting(slug: str, code: str) -> ResponseReturnValue:
 def area_outlines() -> ResponseReturnValue:
     """The outlines of one level, for the map on which another is drawn: JSON."""
     level, but = request.args.get("level", ""), request.args.get("but", "")
-    query = select(Area.code, Area.name, Area.geometry).where(Area.retired_at.is_(None))
+    query = select(Area.code, Area.geometry).where(Area.retired_at.is_(None))
     if level not in LEVELS:
         raise NotFound()
     rows = db.session.execute(query.where(Area.level == level, Area.code != but).order_by(Area.code))
-    return jsonify(areas=[{"code": row.code, "name": row.name, "outline": row.geometry} for row in rows])
+    return jsonify(areas=[{"code": row.code, "outline": row.geometry} for row in rows])
 
 
 # ---------------------------------------------------------------- before and after
@@ -294,7 +294,9 @@ def _lines(rows: list[Change]) -> list[ChangeLine]:
 
 
 def change_address(change: Change) -> str:
-    """The page of the thing that was changed."""
+    """The page of the thing that was changed, where it has one here."""
+    if change.kind not in SLUG_OF:
+        return url_for("admin.settings_changes")
     return url_for("admin.setting", slug=SLUG_OF[change.kind], code=change.subject)
 
 

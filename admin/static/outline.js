@@ -11,6 +11,8 @@
 
   // More corners than this at once is a hedge that nobody can tap: the map must be closer first.
   const MOST_CORNERS = 160;
+  // Corners closer to each other than this, in pixels, cannot be told apart: they show when the map is closer.
+  const APART = 18;
   const STEPS_KEPT = 50;
   const METRES = 111320;
   const round = (value) => Math.round(value * 1e6) / 1e6;
@@ -32,6 +34,7 @@
     let locked = false;
     let chosen = -1;
     let steps = [];
+    let ready = false; // before its first view the map has no place for handles
 
     const say = (words) => { part('say').textContent = words; };
 
@@ -113,10 +116,18 @@
       if (readonly) { say(''); return; }
       if (locked) { say(texts.parts); return; }
       if (!quiet) say(drawing ? texts.drawing : texts.editing);
-      const seen = map._loaded ? map.getBounds().pad(0.1) : null;
-      const near = ring.map((at, i) => i).filter((i) => seen && seen.contains(ring[i]));
+      if (!ready) return;
+      const seen = map.getBounds().pad(0.1);
+      const near = ring.map((at, i) => i).filter((i) => seen.contains(ring[i]));
       if (near.length > MOST_CORNERS) { if (!quiet) say(texts.closer); return; }
-      for (const i of near) {
+      let last = null;
+      const shown = near.filter((i) => {
+        const at = map.latLngToContainerPoint(ring[i]);
+        const stands = i === chosen || !last || at.distanceTo(last) >= APART;
+        if (stands) last = at;
+        return stands;
+      });
+      for (const i of shown) {
         const name = texts.corner.replace('{n}', i + 1);
         handle(ring[i], `outline-corner${i === chosen ? ' is-chosen' : ''}${drawing && i === 0 ? ' is-first' : ''}`, name, {
           tap: () => {
@@ -209,8 +220,7 @@
         const answer = await fetch(`${box.dataset.neighbours}?${query}`, { credentials: 'same-origin', headers: { Accept: 'application/json' } });
         if (!answer.ok) return;
         for (const area of (await answer.json()).areas) {
-          const drawn = L.geoJSON(area.outline, { interactive: false, style: () => ({ className: 'outline-neighbour' }) }).addTo(neighbours);
-          if (level === 'area') drawn.eachLayer((one) => one.bindTooltip(area.name, { permanent: true, direction: 'center', className: 'outline-name' }));
+          L.geoJSON(area.outline, { interactive: false, style: () => ({ className: 'outline-neighbour' }) }).addTo(neighbours);
         }
       } catch (error) {
         // The neighbours are a help only: the outline can be drawn without them.
@@ -264,7 +274,7 @@
       if (bounds.isValid()) map.fitBounds(bounds, { padding: [30, 30], maxZoom: 17, animate: false });
     }
 
-    view.ready.then(() => { frame(); show(); }).catch(() => {});
+    view.ready.then(() => { ready = true; frame(); show(); }).catch(() => {});
     read();
     fetchNeighbours();
     box.dataset.ready = '';
