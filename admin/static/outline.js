@@ -12,7 +12,7 @@
   // More corners than this at once is a hedge that nobody can tap: the map must be closer first.
   const MOST_CORNERS = 160;
   // Corners closer to each other than this, in pixels, cannot be told apart: they show when the map is closer.
-  const APART = 18;
+  const APART = 28;
   const STEPS_KEPT = 50;
   const METRES = 111320;
   const round = (value) => Math.round(value * 1e6) / 1e6;
@@ -89,7 +89,7 @@
 
     function handle(at, className, title, actions) {
       const marker = L.marker(at, {
-        icon: L.divIcon({ className, iconSize: [32, 32] }), draggable: Boolean(actions.drag), title, alt: title, keyboard: true, autoPan: true,
+        icon: L.divIcon({ className, iconSize: [32, 32] }), draggable: Boolean(actions.drag), title, alt: title, keyboard: true, autoPan: true, zIndexOffset: className.includes('is-chosen') ? 1000 : 0,
       });
       marker.on('click', (event) => { L.DomEvent.stopPropagation(event); actions.tap(); });
       if (actions.drag) {
@@ -227,10 +227,9 @@
       }
     }
 
-    neighbours.addTo(map);
-    shape.addTo(map);
-    handles.addTo(map);
     part('tools').hidden = readonly;
+    // Corners are tapped one soon after the other: two taps are two corners.
+    if (!readonly) map.doubleClickZoom.disable();
     part('close').addEventListener('click', close);
     part('delete').addEventListener('click', remove);
     part('clear').addEventListener('click', () => { keep(); ring = []; drawing = true; chosen = -1; write(); show(); });
@@ -274,7 +273,13 @@
       if (bounds.isValid()) map.fitBounds(bounds, { padding: [30, 30], maxZoom: 17, animate: false });
     }
 
-    view.ready.then(() => { ready = true; frame(); show(); }).catch(() => {});
+    view.ready.then(() => {
+      // Not before its first view: Leaflet cannot place what is added to a map without one.
+      for (const layer of [neighbours, shape, handles]) layer.addTo(map);
+      ready = true;
+      frame();
+      show();
+    }, () => {});
     read();
     fetchNeighbours();
     box.dataset.ready = '';
