@@ -15,6 +15,7 @@ from district.reference import CategoryRef, reference
 from district.reports.models import Source
 from district.reports.queries import DUE_STATES, RATINGS, Box, Filters
 from district.reports.states import Status
+from district.tags import service as tags
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,14 @@ def _facility_types() -> list[Group]:
     return [Group(major, rows) for major, rows in found.items()]
 
 
+def _tags() -> list[Group]:
+    return [Group("", [(tag.code, tag.name) for tag in tags.offered()])]
+
+
+def _tagged(filters: Filters, code: str) -> Filters:
+    return replace(filters, tag_id=next(tag.id for tag in tags.offered() if tag.code == code))
+
+
 def _staff() -> list[Group]:
     found: dict[str, list[tuple[str, str]]] = {}
     for unit, name, username in people.names_by_unit():
@@ -175,6 +184,7 @@ FIELDS: tuple[Field, ...] = (
     Field("type", "what", "choice",
           lambda filters, value: replace(filters, facility_type_id=reference().facility_types_by_code[value].id),
           _facility_types),
+    Field("tag", "what", "choice", _tagged, _tags),
     Field("area", "where", "choice", _in_area, _areas, names_itself=True),
     Field("pinned", "where", "choice", lambda filters, value: replace(filters, has_point=value == "yes"),
           _words("lists.yes_no", _YES_NO)),

@@ -166,6 +166,22 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "reply_template": _KEEPS_REPLIES,
     "save_reply_template": _KEEPS_REPLIES,
     "end_reply_template": _KEEPS_REPLIES,
+    "settings": _OVERSIGHT,
+    "settings_units": _OVERSIGHT,
+    "settings_categories": _OVERSIGHT,
+    "settings_standards": _OVERSIGHT,
+    "settings_types": _OVERSIGHT,
+    "settings_areas": _OVERSIGHT,
+    "settings_tags": _OVERSIGHT,
+    "settings_changes": _OVERSIGHT,
+    "area_outlines": _OVERSIGHT,
+    "setting": _OVERSIGHT,
+    "new_setting": _KEEPS,
+    "save_setting": _KEEPS,
+    "retire_setting": _KEEPS,
+    "restore_setting": _KEEPS,
+    "undo_setting": _KEEPS,
+    "set_tags": _ACTS,
 }
 # Somebody without any role can still leave.
 _ALWAYS = frozenset({"log_out"})

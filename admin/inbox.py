@@ -29,6 +29,7 @@ from district.reports.queries import Filters, Queue
 from district.reports.sight import sight_of, visible_units
 from district.reports.states import BY_ACTION, Action, Status
 from district.saved import service as saved
+from district.tags import service as tags
 
 # What each role is to do now, and the piles it looks into besides.
 _WORK: dict[Role, tuple[Queue, ...]] = {
@@ -122,6 +123,7 @@ def inbox() -> ResponseReturnValue:
         "joined": beside.joined,
         "columns": [listing.BY_NAME[name] for name in asked.columns if name != "photo"],
         "beside": beside,
+        "tagged": tags.of_reports([report.id for report in found]),
     }
     if request.headers.get("HX-Target") == "more":
         return render_template("admin/_rows.html", **shown)

@@ -14,9 +14,11 @@ from sqlalchemy import ColumnElement
 from admin.guard import me, pages
 from admin.report_page import square_code
 from admin.seeing import require_seen, seen_filters, seen_within
+from admin.settings import change_address
 from admin.showing import unit_name, zone
 from district import audit as audit_log
 from district import clock, links, sheets
+from district.changes import service as changes
 from district.errors import BadInput, NotFound
 from district.extensions import db
 from district.facilities import queries as facility_lists
@@ -39,7 +41,7 @@ from district.work import unit_of_work
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
     "report", "incident", "resident", "list", "reply_template", "staff", "facility", "notification", "rules", "model",
-    "unit", "calendar", "figures", "wall", "errand", "audit",
+    "unit", "calendar", "figures", "wall", "errand", "settings", "audit",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
 
@@ -438,6 +440,8 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
     for version in wanted.get("rules", set()):
         said = t("rules.versions.number", number=version)
         named[f"rules:{version}"] = (said, url_for("admin.rules_version", number=version))
+    for change in changes.by_ids(wanted.get("change", set())):
+        named[f"change:{change.id}"] = (change.subject, change_address(change))
     for unit_id in wanted.get("unit", set()):
         named[f"unit:{unit_id}"] = (unit_name(unit_id), url_for("admin.roster"))
     for facility_id in wanted.get("facility", set()):

@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "incidents", "incident", "end_incident", "tell_incident",
         "overview", "wall", "wall_links", "make_wall_link", "end_wall_link",
         "numbers", "numbers_behind", "numbers_workbook",
+        "overview", "wall", "numbers", "numbers_behind", "numbers_workbook", "set_tags",
     ),
     "residents": (
         "reply_templates", "reply_template", "add_reply_template", "save_reply_template", "end_reply_template",
@@ -33,6 +34,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "facilities", "facility", "revoke_token", "units", "calendar", "add_day", "remove_day", "import_days", "rules",
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "accuracy", "use_model",
+        "settings", "settings_units", "settings_categories", "settings_standards", "settings_types", "settings_areas",
+        "settings_tags", "setting", "new_setting", "save_setting", "retire_setting", "restore_setting",
+        "settings_changes", "undo_setting",
     ),
     "accounts": (
         "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",
@@ -48,6 +52,7 @@ UNSHOWN = frozenset(
         "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
         "preview_reply", "list_map", "errand", "errand_state", "errand_file",
+        "area_outlines",
     }
 )  # fmt: skip
 

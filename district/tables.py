@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import district.bulk.models
 import district.categories.models
+import district.changes.models
 import district.chats.models
 import district.deadlines.models
 import district.duty.models
@@ -24,4 +25,5 @@ import district.saved.models
 import district.search.models
 import district.settings
 import district.staff_wechat.models
+import district.tags.models
 import district.units.models  # noqa: F401

@@ -82,6 +82,12 @@ def base_map(basemap: Json, grids: Json | None = None, compounds: Json | None = 
     }
 
 
+def with_areas(base: Json, grids: Json) -> Json:
+    """A finished base map with the borders and names of other areas; the ground stays as it was drawn."""
+    origin = (base["origin"][0], base["origin"][1])
+    return base | {"borders": _borders(grids, origin), "areas": _area_labels(grids, origin)}
+
+
 def buildings(basemap: Json) -> Json:
     """The footprints alone, a layer a class."""
     features = [f for f in basemap["features"] if f["properties"].get("kind") == "building"]

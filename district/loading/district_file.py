@@ -306,7 +306,11 @@ def check(
 
 def bounds_of(settings: Settings | None) -> Bounds | None:
     """The district's rectangle, when district.toml states it properly."""
-    table = settings.tables.get("map") if settings else None
+    return bounds_in(settings.tables.get("map") if settings else None)
+
+
+def bounds_in(table: Any) -> Bounds | None:
+    """The same from the settings' table `map`."""
     bounds = table.get("bounds") if isinstance(table, dict) else None
     names = ("west", "south", "east", "north")
     if _degrees(names)(bounds) is not None or not isinstance(bounds, dict):

@@ -10,18 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from district import messages
-from district.categories.models import LimitUnit, Urgency
+from district.categories.models import Urgency
 from district.facilities.models import FACILITY_STATES
 from district.geo.basemap import DRAWING_ORDER
-from district.geo.models import LEVELS
 from district.loading import district_file
+from district.loading.area_rows import POLYGONS, KnownToAreas, Properties, read_area
+from district.loading.category_rows import KnownToCategories, read_category, read_facility_type, read_standard
 from district.loading.files import Layer, Row, Sheet, read_layer, read_settings, read_sheet
 from district.loading.geometry import fault_of
 from district.loading.problems import Problem, Report, did_you_mean, listed
 from district.loading.replies import read_replies
 from district.loading.roster import RosterRow, read_roster
 from district.loading.rule_rows import KnownToRules, read_rule
+from district.loading.unit_rows import KnownToUnits, check_parents, read_unit
 from district.people.roles import Role
+from district.routing.rules import LOOKERS_ON
 from district.understanding import INTENTS, store
 from district.understanding.material import Material, Utterance, Written
 from district.understanding.weights import UnreadableWeights, Weights
@@ -63,19 +66,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 # A district may do without them.
 OPTIONAL = (WORDING, UTTERANCES, ROSTER, REPLIES)
 
-UNIT_ROLES = ("leader", "supervisor", "dispatcher", "handler", "contractor", "transfer", "observer")
-# Units that see things but are never given a report.
-LOOKERS_ON = ("leader", "observer")
-# The words of the file and our own.
-CATEGORY_KINDS = {"component": "component", "event": "matter", "matter": "matter"}
-GEOMETRIES = ("point", "line", "polygon")
-POLYGONS = ("Polygon", "MultiPolygon")
 PLACE_KINDS = (
     "road", "crossing", "compound", "gate", "building", "landmark", "bridge", "village", "river", "park",
     "square", "school", "hospital", "market", "station", "shop", "government", "bus_stop", "area", "community",
     "address",
 )  # fmt: skip
-AREA_CODE_LENGTHS = {"area": (9,), "community": (12,), "grid": (14, 15)}
 
 Record = dict[str, Any]
 Records = dict[str, Record]
@@ -167,6 +162,7 @@ class _Reader:
         self.area_codes = self._codes_of_level("area")
         self.community_codes = self._codes_of_level("community")
         self.grid_codes = self._codes_of_level("grid")
+        self.known_to_categories = KnownToCategories(self.category_codes, self.type_codes, self.unit_kinds)
         states = {state: state for state in FACILITY_STATES}
         for tag in messages.LANGUAGES:
             with messages.speaking(tag):
@@ -207,33 +203,15 @@ class _Reader:
     # Each of the following turns one file into records.
 
     def read_units(self) -> None:
+        known = KnownToUnits(self.unit_codes, self.area_codes)
         rows: dict[str, Row] = {}
         for row in self._sheet(UNITS):
-            code = row.code("code", r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", "SZ-LD")
-            areas = row.items("area_codes", any_mark=True)
-            for area in areas:
-                if area != "*":
-                    row.known("area_codes", area, self.area_codes, GRIDS)
-            record = {
-                "name": row.text("name_zh"),
-                "kind": row.code("unit_kind", r"[a-z][a-z0-9_]{0,39}", "municipal"),
-                "role": row.one_of("role", UNIT_ROLES),
-                "parent_code": row.reference("parent_code", self.unit_codes, UNITS, required=False),
-                "area_codes": areas,
-                "phone": row.phone("phone"),
-                "emergency_phone": row.phone("emergency_phone"),
-                "duty_hours": row.hours("duty_hours"),
-                "note": row.text("note", longest=2000, required=False),
-            }
+            code, record = read_unit(row, known)
             if self._keep(self.folder.units, code, record, row, "code"):
                 rows[code] = row
+        parents = {code: record["parent_code"] for code, record in self.folder.units.items()}
         for code, row in rows.items():
-            above, seen = self.folder.units[code]["parent_code"], {code}
-            while above in self.folder.units and above not in seen:
-                seen.add(above)
-                above = self.folder.units[above]["parent_code"]
-            if above == code:
-                row.wrong("parent_code", "own_parent", value=code)
+            check_parents(code, row, parents)
 
     def read_staff(self) -> None:
         for row in self._sheet(STAFF):
@@ -267,52 +245,17 @@ class _Reader:
 
     def read_categories(self) -> None:
         for row in self._sheet(CATEGORIES):
-            code = row.code("code", r"[A-Za-z0-9._-]{1,40}", "01037")
-            kind = row.one_of("kind", CATEGORY_KINDS)
-            facility_type = row.reference("facility_type", self.type_codes, FACILITY_TYPES, required=False)
-            record = {
-                "scheme": row.text("scheme", longest=40, required=False) or "local",
-                "kind": CATEGORY_KINDS.get(kind, kind),
-                "major": row.text("major_zh"),
-                "name": row.text("name_zh"),
-                "name_en": row.text("name_en"),
-                "keywords": row.items("keywords_zh"),
-                "default_unit_kind": self._unit_kind(row),
-                "limit_value": row.whole("deadline_value"),
-                "limit_unit": row.one_of("deadline_unit", tuple(LimitUnit)),
-                "urgency": row.one_of("urgency", tuple(Urgency)),
-                "facility_type_code": facility_type or "",
-                "topic": row.text("campaign_topic", longest=100, required=False),
-                "close_without_verification": row.yes_no("close_without_verification"),
-            }
+            code, record = read_category(row, self.known_to_categories)
             self._keep(self.folder.categories, code, record, row, "code")
 
     def read_standards(self) -> None:
         for row in self._sheet(STANDARDS):
-            code = row.code("standard_id", r"[A-Za-z0-9._-]{1,40}", "01037-03")
-            record = {
-                "category_code": row.reference("category_code", self.category_codes, CATEGORIES),
-                "condition": row.text("condition_zh", longest=2000),
-                "limit_value": row.whole("limit_value"),
-                "limit_unit": row.one_of("limit_unit", tuple(LimitUnit)),
-                "close_condition": row.text("close_condition_zh", longest=2000),
-            }
+            code, record = read_standard(row, self.known_to_categories)
             self._keep(self.folder.standards, code, record, row, "standard_id")
 
     def read_facility_types(self) -> None:
         for row in self._sheet(FACILITY_TYPES):
-            code = row.code("code", r"[A-Za-z0-9._-]{1,40}", "01037")
-            category = row.reference("default_category", self.category_codes, CATEGORIES, required=False)
-            record = {
-                "major": row.text("major_zh"),
-                "name": row.text("name_zh"),
-                "name_en": row.text("name_en"),
-                "geometry": row.one_of("geometry", GEOMETRIES),
-                "default_unit_kind": self._unit_kind(row),
-                "is_smart": row.yes_no("is_smart"),
-                "problems": row.items("quick_problems_zh"),
-                "default_category_code": category or "",
-            }
+            code, record = read_facility_type(row, self.known_to_categories)
             self._keep(self.folder.facility_types, code, record, row, "code")
 
     def read_facilities(self) -> None:
@@ -358,33 +301,15 @@ class _Reader:
             self._keep(self.folder.rules, code, record, row, "rule_id")
 
     def read_areas(self) -> None:
-        district = self.folder_code()
-        parents = {"area": {district}, "community": self.area_codes, "grid": self.community_codes}
+        known = KnownToAreas(self.folder_code(), self.area_codes, self.community_codes, self.bounds)
         for line, properties, geometry in self._features(GRIDS):
-            given = _Properties(GRIDS, line, properties, self.report)
-            level, code = given.one_of("level", LEVELS), given.text("code")
-            if level and code and (not code.isdecimal() or len(code) not in AREA_CODE_LENGTHS[level]):
-                lengths = "/".join(str(length) for length in AREA_CODE_LENGTHS[level])
-                given.wrong("code", "bad_area_code", value=code, lengths=lengths)
-            parent = given.text("parent")
-            if level != "area":
-                given.known("parent", parent, parents.get(level), GRIDS)
-            elif district:
-                given.known("parent", parent, parents[level], district_file.FILE)
-            record = {
-                "level": level,
-                "name": given.text("name"),
-                "parent_code": parent,
-                "area_code": given.text("area_code"),
-                "geometry": geometry,
-            }
-            given.known("area_code", record["area_code"], self.area_codes, GRIDS)
-            self._check_geometry(GRIDS, line, geometry, POLYGONS)
+            given = Properties(GRIDS, line, properties, self.report)
+            code, record = read_area(given, geometry, known)
             self._keep_feature(self.folder.areas, code, record, given)
 
     def read_compounds(self) -> None:
         for line, properties, geometry in self._features(COMPOUNDS):
-            given = _Properties(COMPOUNDS, line, properties, self.report)
+            given = Properties(COMPOUNDS, line, properties, self.report)
             code = given.text("code", longest=40)
             unit = given.text("property_unit", required=False) or None
             if unit is not None:
@@ -407,7 +332,7 @@ class _Reader:
     def read_basemap(self) -> None:
         kinds = (*DRAWING_ORDER, "building")
         for line, properties, geometry in self._features(BASEMAP):
-            _Properties(BASEMAP, line, properties, self.report).one_of("kind", kinds)
+            Properties(BASEMAP, line, properties, self.report).one_of("kind", kinds)
             self._check_geometry(BASEMAP, line, geometry, ("Point", "LineString", *POLYGONS), whole=False)
 
     def read_places(self) -> None:
@@ -504,12 +429,6 @@ class _Reader:
         of_level = (feature.properties for feature in layer.features if feature.properties.get("level") == level)
         return frozenset(str(properties.get("code")) for properties in of_level)
 
-    def _unit_kind(self, row: Row) -> str:
-        value = row.text("default_unit_kind", longest=40)
-        if value:
-            row.known("default_unit_kind", value, self.unit_kinds, UNITS)
-        return value
-
     def _check_geometry(
         self, file: str, line: int, geometry: Any, kinds: tuple[str, ...], *, whole: bool = True
     ) -> None:
@@ -539,44 +458,11 @@ class _Reader:
         records[key] = record
         return True
 
-    def _keep_feature(self, records: Records, key: str, record: Record, given: _Properties) -> None:
+    def _keep_feature(self, records: Records, key: str, record: Record, given: Properties) -> None:
         if key in records:
             given.wrong("code", "duplicate", value=key)
         elif key:
             records[key] = record
-
-
-class _Properties:
-    """A GeoJSON feature's properties, read with the same care as a CSV row."""
-
-    def __init__(self, file: str, line: int, properties: dict[str, Any], report: Report) -> None:
-        self.file, self.line, self._properties, self._report = file, line, properties, report
-
-    def wrong(self, name: str, key: str, /, **params: Any) -> None:
-        self._report.add(self.file, self.line, f"properties.{name}", key, **params)
-
-    def text(self, name: str, *, longest: int = 200, required: bool = True) -> str:
-        value = self._properties.get(name)
-        if value is not None and not isinstance(value, str):
-            self.wrong(name, "not_text", value=str(value)[:60])
-            return ""
-        value = (value or "").strip()
-        if required and not value:
-            self.wrong(name, "empty")
-        elif len(value) > longest:
-            self.wrong(name, "too_long", longest=longest, length=len(value))
-        return value
-
-    def one_of(self, name: str, allowed: Collection[str]) -> str:
-        value = self.text(name)
-        if value and value not in allowed:
-            self.wrong(name, "unknown_value", value=value, allowed=listed(allowed))
-            return ""
-        return value
-
-    def known(self, name: str, value: str, known: Collection[str] | None, where: str) -> None:
-        if value and known is not None and value not in known:
-            self.wrong(name, "unknown_reference", value=value, where=where, hint=did_you_mean(value, known))
 
 
 def _placeholders(text: str) -> set[str]:

@@ -31,6 +31,7 @@ from district.reports.models import (
 )
 from district.reports.states import DEFAULT_REOPEN_DAYS, WAITING_FOR_DISPATCH, WITH_UNIT, Status
 from district.search import service as search
+from district.tags.models import ReportTag
 
 PAGE_SIZE = 25
 # Written out as the partial index over open work is: with bound values SQLite cannot see that the index applies,
@@ -88,6 +89,7 @@ class Filters:
     category_ids, unit_ids: any of these. staff_username: who has done something to it. since, until: when it came;
     closed_since, closed_until: when it was closed. due: one of DUE_STATES; `day` is less than a day left.
     rating: one of RATINGS; `none` is closed and not rated. handed_back: ever. waiting: for the resident's answer.
+    tag_id: those with this tag.
     box: only what lies in it. call_back: only those whose resident is to be called.
     """
 
@@ -125,6 +127,7 @@ class Filters:
     followed: bool = False
     box: Box | None = None
     call_back: bool = False
+    tag_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -533,6 +536,8 @@ def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield Report.extension_pending.is_(True)
     if filters.followed:
         yield Report.has_followers.is_(True)
+    if filters.tag_id is not None:
+        yield Report.id.in_(select(ReportTag.report_id).where(ReportTag.tag_id == filters.tag_id))
     if filters.call_back:
         yield _to_be_called(clock.now())
     if filters.box is not None:

@@ -164,6 +164,17 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "wall_links": "/admin/wall-links",
         "field": "/admin/field",
         "field_ready": "/admin/field/ready",
+        "settings": "/admin/settings",
+        "settings_units": "/admin/settings/units",
+        "settings_categories": "/admin/settings/categories",
+        "settings_standards": "/admin/settings/standards",
+        "settings_types": "/admin/settings/facility-types",
+        "settings_areas": "/admin/settings/areas",
+        "settings_tags": "/admin/settings/tags",
+        "settings_changes": "/admin/settings/changes",
+        "area_outlines": "/admin/settings/area-outlines.json?level=area",
+        "setting": "/admin/settings/units/one/SZ-LD",
+        "new_setting": "/admin/settings/units/new",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -233,6 +244,11 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "end_reply_template": "/admin/reply-templates/999/end",
         "make_wall_link": "/admin/wall-links",
         "end_wall_link": "/admin/wall-links/999/end",
+        "save_setting": "/admin/settings/units/save",
+        "retire_setting": "/admin/settings/units/one/NONE/retire",
+        "restore_setting": "/admin/settings/units/one/NONE/restore",
+        "undo_setting": "/admin/settings/changes/999/undo",
+        "set_tags": f"/admin/reports/{report.number}/tags",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending

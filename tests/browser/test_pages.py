@@ -76,6 +76,16 @@ STAFF = {
     "admin.field": ("verifier1", "/admin/field"),
     "admin.numbers": ("admin", "/admin/numbers"),
     "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
+    "admin.settings": ("admin", "/admin/settings"),
+    "admin.settings_units": ("admin", "/admin/settings/units"),
+    "admin.settings_categories": ("admin", "/admin/settings/categories"),
+    "admin.settings_standards": ("admin", "/admin/settings/standards"),
+    "admin.settings_types": ("admin", "/admin/settings/facility-types"),
+    "admin.settings_areas": ("admin", "/admin/settings/areas"),
+    "admin.settings_tags": ("admin", "/admin/settings/tags"),
+    "admin.settings_changes": ("admin", "/admin/settings/changes"),
+    "admin.setting": ("admin", "/admin/settings/areas/one/232761001"),
+    "admin.new_setting": ("admin", "/admin/settings/categories/new"),
 }
 # Addresses that answer with data, a file, a part of a page or another address.
 NO_PAGES = {
@@ -92,10 +102,11 @@ NO_PAGES = {
     "admin.overview_data",
     "admin.field_ready",
     "admin.list_map",
-    "admin.field_ready", "admin.manifest", "admin.worker",
+    "admin.manifest", "admin.worker",
     # By a token of their own: tests/admin/test_wall_links.py opens them.
     "admin.wall_by_link", "admin.wall_by_link_data",
     "admin.numbers_workbook",
+    "admin.area_outlines",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
 

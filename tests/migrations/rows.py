@@ -514,3 +514,21 @@ class Migration0021(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "staff") == 2
+
+
+class Migration0018(Rows):
+    """New tables beside the reports, which stay as they were."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+
+    def upgraded(self, connection: Connection) -> None:
+        insert(connection, "change", id=1, at=NOW, staff_id=1, kind="unit", subject="SZ", after="{}")
+        insert(connection, "change", id=2, at=NOW, staff_id=1, kind="unit", subject="SZ", before="{}", after="{}")
+        connection.execute(text("update change set undone_by_id = 2 where id = 1"))
+        insert(connection, "tag", id=1, code="T1", name="创城", colour="blue", roles="[]")
+        insert(connection, "report_tag", report_id=1, tag_id=1, at=NOW, staff_id=1)
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 1

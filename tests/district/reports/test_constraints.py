@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from district import clock
 from district.categories.models import CaseStandard, Category
+from district.changes.models import Change
 from district.deadlines.models import CalendarDay
 from district.duty.models import DutyShift, UnitAbsence
 from district.errands.models import Errand
@@ -41,6 +42,7 @@ from district.reports.states import Status
 from district.routing.models import RoutingRule
 from district.rules.models import RulesVersion
 from district.staff_wechat.models import StaffMessage
+from district.tags.models import Tag
 from district.work import unit_of_work
 from tests import factories
 from tests.support import services
@@ -142,6 +144,10 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (Photo, "digest_when_kept", {"digest": "0" * 64}),
     (Photo, "state_known", {"state": "blurred"}),
     (Photo, "purpose_known", {"purpose": "fun"}),
+    (Change, "about_something", {"after": None}),
+    (Change, "undone_by_another", {"undone_by_id": 1}),
+    (Tag, "colour_known", {"colour": "plaid"}),
+    (Tag, "name_written", {"name": ""}),
     (ReportEvent, "staff_named", {"staff_id": SOMEBODY}),
     (ReportEvent, "actor_known", {"actor": "ghost"}),
     (ReportEvent, "kind_known", {"kind": "vanished"}),
@@ -203,8 +209,13 @@ class Stage:
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
                     StaffMessage(
-                        staff_id=staff_id, report_id=self.stands.reports["assigned"], kind="assigned", params={},
-                        about_at=NOW, created_at=NOW, next_try_at=NOW,
+                        staff_id=staff_id,
+                        report_id=self.stands.reports["assigned"],
+                        kind="assigned",
+                        params={},
+                        about_at=NOW,
+                        created_at=NOW,
+                        next_try_at=NOW,
                     ),
                     ReplyTemplate(code="R01", title="已安排", words="已安排", category_codes=[], statuses=[]),
                     RulesVersion(number=1, at=NOW, origin="panel", rules=[], changes=[]),
@@ -232,6 +243,8 @@ class Stage:
                         kind="export_reports", staff_id=staff_id, language="en", parameters={}, asked_at=NOW,
                         outcome={}, problem={},
                     ),
+                    Change(id=1, at=NOW, staff_id=staff_id, kind="unit", subject="SZ-LD", after={"name": "路灯"}),
+                    Tag(code="T1", name="创城", colour="blue", roles=[]),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Incident(
                         report_id=self.stands.reports["assigned"],

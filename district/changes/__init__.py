@@ -1,0 +1,1 @@
+"""Before and after: what staff changed in the district's own data, and taking it back."""

@@ -1,0 +1,1 @@
+"""Tags: the district's own short words on reports, in colours."""
