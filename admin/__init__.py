@@ -32,6 +32,7 @@ from admin import (  # noqa: F401  routes
     staff_wechat,
     telephone,
     together,
+    wechat_settings,
     where,
 )
 from admin.guard import pages

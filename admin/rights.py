@@ -29,7 +29,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "district": (
         "facilities", "facility", "revoke_token", "units", "calendar", "add_day", "remove_day", "import_days", "rules",
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
-        "accuracy", "use_model",
+        "accuracy", "use_model", "wechat_settings", "test_wechat", "publish_menu",
     ),
     "accounts": (
         "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",

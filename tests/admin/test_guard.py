@@ -154,6 +154,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "wall": "/admin/wall",
         "field": "/admin/field",
         "field_ready": "/admin/field/ready",
+        "wechat_settings": "/admin/settings/wechat",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -218,6 +219,8 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "preview_reply": f"/admin/reports/{report.number}/reply-preview",
         "save_reply_template": "/admin/reply-templates/save",
         "end_reply_template": "/admin/reply-templates/999/end",
+        "test_wechat": "/admin/settings/wechat/test",
+        "publish_menu": "/admin/settings/wechat/menu",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending

@@ -67,6 +67,7 @@ STAFF = {
     "admin.overview": ("desk", "/admin/district"),
     "admin.wall": ("admin", "/admin/wall"),
     "admin.field": ("verifier1", "/admin/field"),
+    "admin.wechat_settings": ("admin", "/admin/settings/wechat"),
     "admin.numbers": ("admin", "/admin/numbers"),
     "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
 }
