@@ -8,6 +8,7 @@ from admin import (  # noqa: F401  routes
     account,
     accuracy,
     actions,
+    api_keys,
     around,
     bulk,
     calendar,

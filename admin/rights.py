@@ -30,6 +30,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "facilities", "facility", "revoke_token", "units", "calendar", "add_day", "remove_day", "import_days", "rules",
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "accuracy", "use_model", "wechat_settings", "test_wechat", "publish_menu",
+        "api_keys_page", "add_api_key", "create_api_key", "api_key", "save_api_key", "revoke_api_key",
     ),
     "accounts": (
         "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",

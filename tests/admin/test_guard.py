@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 
 from admin.guard import OPEN, RIGHTS
 from district import clock
+from district.api_keys import service as api_keys
 from district.bulk import service as bulk_runs
 from district.extensions import db
 from district.people import codes
@@ -97,6 +98,10 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         kept = versions.keep("before")
         template = ReplyTemplate(code="R1", title="已安排", words="已安排", category_codes=[], statuses=[])
         db.session.add(template)
+        machine, _ = api_keys.create(
+            by=district.staff["administrator"], name="平台", unit_id=district.lamps.id, scopes=["reports.write"],
+            per_minute=60, expires_at=None,
+        )  # fmt: skip
         bulk_runs.begin("a-form-of-mine", "comment", by=someone)
     person = Person(app).sit_down(someone)
     addresses = {
@@ -155,6 +160,9 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "field": "/admin/field",
         "field_ready": "/admin/field/ready",
         "wechat_settings": "/admin/settings/wechat",
+        "api_keys_page": "/admin/settings/api-keys",
+        "add_api_key": "/admin/settings/api-keys/new",
+        "api_key": f"/admin/settings/api-keys/{machine.id}",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -221,6 +229,9 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "end_reply_template": "/admin/reply-templates/999/end",
         "test_wechat": "/admin/settings/wechat/test",
         "publish_menu": "/admin/settings/wechat/menu",
+        "create_api_key": "/admin/settings/api-keys/new",
+        "save_api_key": "/admin/settings/api-keys/999",
+        "revoke_api_key": "/admin/settings/api-keys/999/revoke",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending

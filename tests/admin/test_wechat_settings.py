@@ -105,7 +105,7 @@ def test_all_is_well_once_the_menu_is_published(app: Flask, log_in: LogIn, wecha
         assert wechat.control("state")["menu"]["button"] == app.extensions["account_menu"]()
     assert {state for state, _ in findings(person.post(TEST).text).values()} == {"well"}
     logged = db.session.scalars(select(AuditEntry).where(AuditEntry.subject == "wechat").order_by(AuditEntry.id)).all()
-    assert [entry.action for entry in logged] == ["wechat_account.test", "wechat_account.publish_menu", "wechat_account.test"]
+    assert [entry.action.removeprefix("wechat_account.") for entry in logged] == ["test", "publish_menu", "test"]
     assert logged[1].detail["before"] == []
     assert len(logged[1].detail["after"]) == 3
 

@@ -13,6 +13,7 @@ from sqlalchemy import CheckConstraint, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from district import clock
+from district.api_keys.models import ApiKey
 from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
 from district.duty.models import DutyShift, UnitAbsence
@@ -163,6 +164,8 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (NumberCell, "dimension_known", {"dimension": "moon"}),
     (NumberCell, "amount_not_negative", {"amount": -1}),
     (NumberState, "one_row", {"id": 2}),
+    (ApiKey, "revoking_whole", {"revoked_at": NOW}),
+    (ApiKey, "per_minute_positive", {"per_minute": 0}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -196,8 +199,13 @@ class Stage:
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
                     StaffMessage(
-                        staff_id=staff_id, report_id=self.stands.reports["assigned"], kind="assigned", params={},
-                        about_at=NOW, created_at=NOW, next_try_at=NOW,
+                        staff_id=staff_id,
+                        report_id=self.stands.reports["assigned"],
+                        kind="assigned",
+                        params={},
+                        about_at=NOW,
+                        created_at=NOW,
+                        next_try_at=NOW,
                     ),
                     ReplyTemplate(code="R01", title="已安排", words="已安排", category_codes=[], statuses=[]),
                     RulesVersion(number=1, at=NOW, origin="panel", rules=[], changes=[]),
@@ -221,6 +229,16 @@ class Stage:
                         grain="d", dimension="district", day=NOW.date(), key="", measure="received", bucket=0, amount=1
                     ),
                     NumberState(id=1),
+                    ApiKey(
+                        name="平台",
+                        unit_id=district.lamps.id,
+                        scopes=["reports.write"],
+                        prefix="p",
+                        key_hash="0" * 64,
+                        per_minute=1,
+                        created_at=NOW,
+                        created_by_id=staff_id,
+                    ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Incident(
                         report_id=self.stands.reports["assigned"],
