@@ -25,6 +25,7 @@ from admin import (  # noqa: F401  routes
     replies,
     report_page,
     residents,
+    retention,
     rights,
     roster,
     rules,

@@ -14,25 +14,22 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import redis
 from flask import Flask, current_app
-from sqlalchemy import delete, or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
-from district.bulk import service as bulk_runs
-from district.chats.models import Conversation, InboundMessage
 from district.errors import BadInput
 from district.extensions import db, redis_door
 from district.learning import habits, study, versions
 from district.learning import runs as learning_runs
 from district.learning.lessons import gather as gather_lessons
-from district.notices import service as notices
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.numbers import service as figures
@@ -41,6 +38,8 @@ from district.reports import incidents, looking, photos, questions, recompute, r
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
+from district.retention import service as retention
+from district.retention.kinds import KINDS, Kind, Part, before
 from district.routing import again
 from district.routing import service as routing
 from district.search import service as search
@@ -56,9 +55,6 @@ REMINDERS_BATCH = 100
 SENDERS = 8
 # Well under the time limit of `work.ring`, by more than the slowest batch.
 LONGEST_TURN_S = 100.0
-# How long the chat's words are kept where the district says nothing.
-CHAT_DAYS = 180
-LOOSE_PHOTO_KEPT = timedelta(days=1)
 
 
 class _Turn:
@@ -366,22 +362,29 @@ def count_numbers(at: datetime | None = None) -> None:
 
 
 def tidy() -> None:
-    """Delete what has served: the chat's words after the district's days, pictures that became part of no report."""
-    now = clock.now()
-    chats_kept = timedelta(days=int(reference().setting("privacy.retention_days.conversation", CHAT_DAYS)))
-    with unit_of_work() as session:
-        notices.forget_old()
-        staff_outbox.forget_old()
-        bulk_runs.forget_old()
-        session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
-        session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
-        session.execute(
-            delete(Photo).where(
-                Photo.report_id.is_(None),
-                Photo.created_at < now - LOOSE_PHOTO_KEPT,
-                or_(Photo.state != PhotoState.WAITING, Photo.created_at < now - photos.MEDIA_LIVES),
-            )
-        )
+    """Delete what has served, kind by kind as `retention.kinds` lists them; a batch is a unit of work."""
+    gone = {kind.name: sum(_take_out(part, days) for part in kind.parts) for kind, days in _kept_for()}
+    with unit_of_work():
+        retention.note_round(gone)
+
+
+def _kept_for() -> list[tuple[Kind, int]]:
+    return [(kind, retention.days(kind)) for kind in KINDS]
+
+
+def _take_out(part: Part, days: int) -> int:
+    """Take out all of it that is over now; how much it was."""
+    moment, count = before(days), 0
+    while True:
+        keys = retention.find(part, moment)
+        if not keys:
+            db.session.remove()
+            return count
+        retention.delete_files(part, keys)
+        with unit_of_work():
+            part.forget(keys)
+        db.session.remove()
+        count += len(keys)
 
 
 def learn_nightly() -> None:

@@ -31,7 +31,7 @@ from district.geo.index import COMPOUND, Locator, Shape
 from district.geo.lines import read_base_map
 from district.geo.models import Area, Compound, NamedPlace
 from district.routing.models import RoutingRule
-from district.settings import DistrictSetting, ReferenceVersion
+from district.settings import DistrictSetting, ReferenceVersion, with_overrides
 from district.units.models import Unit
 
 log = logging.getLogger(__name__)
@@ -350,6 +350,7 @@ def _read(connection: Connection, versions: Mapping[str, int], before: Reference
             )
         )
     }
+    settings = with_overrides(settings)
     calendar = tuple(
         (row.day, row.kind) for row in connection.execute(select(CalendarDay.day, CalendarDay.kind).order_by("day"))
     )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 
 from district import clock
 from district.extensions import db
@@ -16,7 +15,6 @@ from district.people.roles import Role
 from district.reference import reference
 from district.rows import put
 
-KEPT = timedelta(days=90)
 _OF_A_UNIT = (Role.HANDLER, Role.UNIT_MANAGER)
 # Whoever asks the table for a loop of parents must come to an end.
 _MOST_PARENTS = 10
@@ -89,8 +87,3 @@ def mark_read(by: Staff, *, up_to: int, only: int | None = None) -> None:
     query = update(StaffNotice).where(StaffNotice.staff_id == by.id, StaffNotice.read_at.is_(None))
     query = query.where(StaffNotice.id == only if only is not None else StaffNotice.id <= up_to)
     db.session.execute(query.values(read_at=clock.now()))
-
-
-def forget_old() -> None:
-    """Delete what is older than KEPT, read or not."""
-    db.session.execute(delete(StaffNotice).where(StaffNotice.at < clock.now() - KEPT))

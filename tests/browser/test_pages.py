@@ -68,6 +68,7 @@ STAFF = {
     "admin.wall": ("admin", "/admin/wall"),
     "admin.field": ("verifier1", "/admin/field"),
     "admin.wechat_settings": ("admin", "/admin/settings/wechat"),
+    "admin.retention": ("admin", "/admin/settings/retention"),
     "admin.api_keys_page": ("admin", "/admin/settings/api-keys"),
     "admin.add_api_key": ("admin", "/admin/settings/api-keys/new"),
     "admin.numbers": ("admin", "/admin/numbers"),
@@ -82,7 +83,7 @@ NO_PAGES = {
     "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
     "admin.log_in_code", "admin.codes_page",
     # The form of a new one with what is known filled in.
-    "admin.api_key",
+    "admin.api_key", "admin.preview_retention",
     # What came of a form that was sent.
     "admin.bulk_result",
     "admin.overview_data",
