@@ -36,6 +36,7 @@ from admin import (  # noqa: F401  routes
     together,
     wechat_settings,
     where,
+    wording,
 )
 from admin.guard import pages
 

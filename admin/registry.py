@@ -35,7 +35,7 @@ from district.work import unit_of_work
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
     "report", "incident", "resident", "staff", "facility", "notification", "rules", "model", "unit", "calendar",
-    "audit", "wechat_account", "api_key", "retention_days",
+    "audit", "wechat_account", "api_key", "retention_days", "sentence",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
 

@@ -31,7 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "accuracy", "use_model", "wechat_settings", "test_wechat", "publish_menu",
         "api_keys_page", "add_api_key", "create_api_key", "api_key", "save_api_key", "revoke_api_key",
-        "retention", "save_retention",
+        "retention", "save_retention", "wording", "sentence", "save_sentence", "reset_sentence",
     ),
     "accounts": (
         "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",
@@ -46,7 +46,7 @@ UNSHOWN = frozenset(
     {
         "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
-        "preview_reply", "preview_retention",
+        "preview_reply", "preview_retention", "preview_sentence",
     }
 )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -509,7 +508,7 @@ class _Reader:
 
     def _check_placeholders(self, row: Row, text: str, original: str) -> None:
         try:
-            given, wanted = _placeholders(text), _placeholders(original)
+            given, wanted = messages.placeholders(text), messages.placeholders(original)
         except ValueError:
             row.wrong("text", "bad_placeholder")
             return
@@ -566,8 +565,3 @@ class _Properties:
     def known(self, name: str, value: str, known: Collection[str] | None, where: str) -> None:
         if value and known is not None and value not in known:
             self.wrong(name, "unknown_reference", value=value, where=where, hint=did_you_mean(value, known))
-
-
-def _placeholders(text: str) -> set[str]:
-    """The names between braces. Raises ValueError for a brace that does not close."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -68,6 +68,8 @@ STAFF = {
     "admin.wall": ("admin", "/admin/wall"),
     "admin.field": ("verifier1", "/admin/field"),
     "admin.wechat_settings": ("admin", "/admin/settings/wechat"),
+    "admin.wording": ("admin", "/admin/settings/wording"),
+    "admin.sentence": ("admin", "/admin/settings/wording/bot.filed.done"),
     "admin.retention": ("admin", "/admin/settings/retention"),
     "admin.api_keys_page": ("admin", "/admin/settings/api-keys"),
     "admin.add_api_key": ("admin", "/admin/settings/api-keys/new"),
