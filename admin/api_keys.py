@@ -26,7 +26,7 @@ _USUAL_DAYS = 365
 
 @pages.get("/settings/api-keys")
 def api_keys_page() -> ResponseReturnValue:
-    return render_template("admin/api_keys.html", rows=api_keys.listed(), is_over=api_keys.is_over, now=clock.now())
+    return render_template("admin/api_keys.html", rows=api_keys.listed(), is_over=api_keys.is_over, last_day=_last_day)
 
 
 @pages.get("/settings/api-keys/new")
@@ -59,9 +59,7 @@ def create_api_key() -> ResponseReturnValue:
 @pages.get("/settings/api-keys/<int:key_id>")
 def api_key(key_id: int) -> ResponseReturnValue:
     row = api_keys.one(key_id)
-    # Shown as the last day on which it works.
-    last = (row.expires_at - timedelta(seconds=1)).astimezone(zone()).date().isoformat() if row.expires_at else ""
-    typed = {"name": row.name, "per_minute": str(row.per_minute), "expires_on": last}
+    typed = {"name": row.name, "per_minute": str(row.per_minute), "expires_on": _last_day(row)}
     return _form(row, typed, row.scopes, {})
 
 
@@ -87,6 +85,11 @@ def revoke_api_key(key_id: int) -> ResponseReturnValue:
         api_keys.revoke(key_id, by=_by())
     flash("apikeys.page.revoked")
     return redirect(url_for("admin.api_keys_page"))
+
+
+def _last_day(row: ApiKey) -> str:
+    """On which it works, as a form gives it; empty for one without an end."""
+    return (row.expires_at - timedelta(seconds=1)).astimezone(zone()).date().isoformat() if row.expires_at else ""
 
 
 def _by() -> Staff:
