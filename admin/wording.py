@@ -58,7 +58,7 @@ def save_sentence(key: str) -> ResponseReturnValue:
     except StaleVersion:
         return _form(key, typed, is_stale=True), 409
     wordings.seen_at_once()
-    flash("wording.page.saved")
+    flash("phrasing.page.saved")
     return redirect(url_for("admin.wording"))
 
 
@@ -67,7 +67,7 @@ def reset_sentence(key: str) -> ResponseReturnValue:
     with unit_of_work():
         wordings.reset(key, by=db.session.get_one(Staff, me().id))
     wordings.seen_at_once()
-    flash("wording.page.was_reset")
+    flash("phrasing.page.was_reset")
     return redirect(url_for("admin.wording"))
 
 
@@ -137,4 +137,4 @@ def _example(name: str) -> str:
         return f"{clock.now():%Y-%m-%d %H:%M}"
     if name in ("count", "others"):
         return "3"
-    return t(f"wording.example.{name}")
+    return t(f"phrasing.example.{name}")

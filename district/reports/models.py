@@ -594,6 +594,12 @@ class Photo(Model):
         CheckConstraint("purpose in ('before', 'after', 'check')", name="purpose_known"),
         CheckConstraint("(digest is not null) = (state = 'kept')", name="digest_when_kept"),
         Index("ix_photo_report", "report_id", "id"),
+        # Large sizes that are still there: of the old ones nearly none.
+        Index(
+            "ix_photo_large", "created_at",
+            sqlite_where=text("state = 'kept' and reduced_at is null"),
+            postgresql_where=text("state = 'kept' and reduced_at is null"),
+        ),
         Index(
             "ix_photo_waiting", "next_try_at",
             sqlite_where=text("state = 'waiting'"), postgresql_where=text("state = 'waiting'"),

@@ -67,22 +67,22 @@ def fault_of(key: str, text: str, original: str) -> Fault | None:
     It must have the original's placeholders and no others, written as there; of markup WeChat shows links alone.
     """
     if not text:
-        return Fault("wording.problem.empty", {})
+        return Fault("phrasing.problem.empty", {})
     try:
         given = placeholders(text)
     except ValueError:
-        return Fault("wording.problem.braces", {})
+        return Fault("phrasing.problem.braces", {})
     wanted = placeholders(original)
     for name in sorted(wanted - given):
-        return Fault("wording.problem.missing", {"name": f"{{{name}}}"})
+        return Fault("phrasing.problem.missing", {"name": f"{{{name}}}"})
     for name in sorted(given - wanted):
-        return Fault("wording.problem.unknown", {"name": f"{{{name}}}"})
+        return Fault("phrasing.problem.unknown", {"name": f"{{{name}}}"})
     if re.search(r"[<>]", _LINK.sub("", text)):
-        return Fault("wording.problem.markup", {})
+        return Fault("phrasing.problem.markup", {})
     if where(key) == SHORT:
         length = len(re.sub(r"\{[a-z_]+\}", "", text))
         if length > LONGEST_SHORT or "\n" in text:
-            return Fault("wording.problem.short", {"most": LONGEST_SHORT, "n": length})
+            return Fault("phrasing.problem.short", {"most": LONGEST_SHORT, "n": length})
     elif len(text.encode()) > LONGEST_BYTES:
-        return Fault("wording.problem.long", {"most": LONGEST_BYTES, "n": len(text.encode())})
+        return Fault("phrasing.problem.long", {"most": LONGEST_BYTES, "n": len(text.encode())})
     return None

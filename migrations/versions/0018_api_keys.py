@@ -46,11 +46,13 @@ def upgrade() -> None:
     op.add_column("report", sa.Column("client_id", BIG, nullable=True))
     op.add_column("report", sa.Column("nameless_since", MOMENT, nullable=True))
     op.add_column("photo", sa.Column("reduced_at", MOMENT, nullable=True))
-    _index("ix_report_client", ["client_id", "id"], "client_id is not null")
-    _index("ix_report_contact", ["submitted_at"], "contact_sealed <> ''")
+    _index("ix_report_client", "report", ["client_id", "id"], "client_id is not null")
+    _index("ix_report_contact", "report", ["submitted_at"], "contact_sealed <> ''")
+    _index("ix_photo_large", "photo", ["created_at"], "state = 'kept' and reduced_at is null")
 
 
 def downgrade() -> None:
+    op.drop_index("ix_photo_large", table_name="photo")
     op.drop_index("ix_report_contact", table_name="report")
     op.drop_index("ix_report_client", table_name="report")
     op.drop_column("photo", "reduced_at")
@@ -59,5 +61,5 @@ def downgrade() -> None:
     op.drop_table("api_key")
 
 
-def _index(name: str, columns: list[str], where: str) -> None:
-    op.create_index(name, "report", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+def _index(name: str, table: str, columns: list[str], where: str) -> None:
+    op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))

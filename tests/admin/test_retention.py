@@ -164,6 +164,7 @@ def test_of_old_pictures_the_small_size_stays_and_a_file_that_is_still_shown(
                 "new shared": photos.add_uploaded(shared)}  # fmt: skip
         for name, photo in rows.items():
             photo.report_id = old if name.startswith("old") else new
+            photo.created_at = clock.now() - timedelta(days=400)
         tokens = {name: photo.token for name, photo in rows.items()}
     for picture in (shared, own):
         photos.keep(picture)

@@ -186,5 +186,5 @@ def test_every_sentence_that_is_listed_is_in_the_catalogue_and_keeps_the_rules(a
         opened = person.get(f"{PAGE}/{key}?lang=en")
         assert opened.status_code == 200
         # Nothing is shown without its example.
-        assert "wording.example" not in opened.text
+        assert "phrasing.example" not in opened.text
         assert "field-error" not in opened.text, key
