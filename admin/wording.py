@@ -9,7 +9,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
-from admin.showing import local
+from admin.showing import local, zone
 from district import clock, links
 from district.errors import StaleVersion
 from district.extensions import db
@@ -108,15 +108,10 @@ def _look(key: str, tag: str, text: str) -> dict[str, Any]:
     length, most = len(text.encode()), sentences.LONGEST_BYTES
     if kind == sentences.SHORT:
         bare = text
-        for name in catalogue_names(key, tag):
+        for name in placeholders(catalogue(tag)[key]):
             bare = bare.replace(f"{{{name}}}", "")
         length, most = len(bare), sentences.LONGEST_SHORT
     return {"tag": tag, "kind": kind, "look": shown, "trouble": trouble, "length": length, "most": most}
-
-
-def catalogue_names(key: str, tag: str) -> set[str]:
-    """The placeholders that a sentence has in one language."""
-    return placeholders(catalogue(tag)[key])
 
 
 _NUMBER = "BH20261122-0042K"
@@ -134,7 +129,7 @@ def _example(name: str) -> str:
     if name in ("link", "address"):
         return links.report_page(_NUMBER)
     if name in ("due", "until"):
-        return f"{clock.now():%Y-%m-%d %H:%M}"
+        return f"{clock.now().astimezone(zone()):%Y-%m-%d %H:%M}"
     if name in ("count", "others"):
         return "3"
     return t(f"phrasing.example.{name}")

@@ -39,7 +39,7 @@ from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
 from district.retention import service as retention
-from district.retention.kinds import KINDS, Kind, Part, before
+from district.retention.kinds import KINDS, Part, before
 from district.routing import again
 from district.routing import service as routing
 from district.search import service as search
@@ -55,6 +55,8 @@ REMINDERS_BATCH = 100
 SENDERS = 8
 # Well under the time limit of `work.ring`, by more than the slowest batch.
 LONGEST_TURN_S = 100.0
+# The scheduler tidies, and must be back at the sweep soon: what is left of a part goes at the next turn.
+LONGEST_PART_S = 2.0
 
 
 class _Turn:
@@ -363,28 +365,24 @@ def count_numbers(at: datetime | None = None) -> None:
 
 def tidy() -> None:
     """Delete what has served, kind by kind as `retention.kinds` lists them; a batch is a unit of work."""
-    gone = {kind.name: sum(_take_out(part, days) for part in kind.parts) for kind, days in _kept_for()}
+    gone = {kind.name: sum(_take_out(part, before(retention.days(kind))) for part in kind.parts) for kind in KINDS}
     with unit_of_work():
         retention.note_round(gone)
 
 
-def _kept_for() -> list[tuple[Kind, int]]:
-    return [(kind, retention.days(kind)) for kind in KINDS]
-
-
-def _take_out(part: Part, days: int) -> int:
-    """Take out all of it that is over now; how much it was."""
-    moment, count = before(days), 0
-    while True:
-        keys = retention.find(part, moment)
-        if not keys:
-            db.session.remove()
-            return count
+def _take_out(part: Part, moment: datetime) -> int:
+    """Take out what was over at `moment`, for LONGEST_PART_S; how much it was."""
+    ends_at, count = time.monotonic() + LONGEST_PART_S, 0
+    while keys := retention.find(part, moment):
         retention.delete_files(part, keys)
         with unit_of_work():
             part.forget(keys)
         db.session.remove()
         count += len(keys)
+        if time.monotonic() > ends_at:
+            break
+    db.session.remove()
+    return count
 
 
 def learn_nightly() -> None:

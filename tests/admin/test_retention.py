@@ -199,14 +199,20 @@ def test_a_loose_picture_goes_with_its_file_unless_somebody_shows_it(district: S
     assert photos.store().read(photos.file_name(kept.digest, "page")) == kept.files["page"]
 
 
-def test_more_than_one_batch_goes_in_one_round(district: SmallDistrict, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("longest_s, rounds", [(60.0, [0]), (0.0, [3, 1, 0])])
+def test_a_round_goes_on_for_a_while_and_the_next_takes_what_is_left(
+    district: SmallDistrict, monkeypatch: pytest.MonkeyPatch, longest_s: float, rounds: list[int]
+) -> None:
+    """The scheduler does it, and has other things to do."""
     monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(jobs, "LONGEST_PART_S", longest_s)
     with unit_of_work() as session:
         for n in range(5):
             session.add(StaffNotice(staff_id=district.staff["handler"].id, kind=str(n), params={},
                                     at=clock.now() - timedelta(days=91)))  # fmt: skip
-    jobs.tidy()
-    assert db.session.scalar(select(StaffNotice)) is None
+    for left in rounds:
+        jobs.tidy()
+        assert db.session.scalar(select(func.count()).select_from(StaffNotice)) == left
 
 
 # The page
