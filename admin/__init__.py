@@ -8,6 +8,7 @@ from admin import (  # noqa: F401  routes
     account,
     accuracy,
     actions,
+    api_keys,
     around,
     bulk,
     calendar,
@@ -28,6 +29,7 @@ from admin import (  # noqa: F401  routes
     replies,
     report_page,
     residents,
+    retention,
     rights,
     roster,
     rules,
@@ -39,7 +41,9 @@ from admin import (  # noqa: F401  routes
     telephone,
     together,
     wall_links,
+    wechat_settings,
     where,
+    wording,
 )
 from admin.guard import pages
 

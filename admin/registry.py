@@ -41,7 +41,8 @@ from district.work import unit_of_work
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
     "report", "incident", "resident", "list", "reply_template", "staff", "facility", "notification", "rules", "model",
-    "unit", "calendar", "figures", "wall", "errand", "settings", "audit",
+    "unit", "calendar", "figures", "wall", "errand", "settings", "wechat_account",
+    "api_key", "retention_days", "sentence", "audit",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
 

@@ -37,6 +37,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "settings", "settings_units", "settings_categories", "settings_standards", "settings_types", "settings_areas",
         "settings_tags", "setting", "new_setting", "save_setting", "retire_setting", "restore_setting",
         "settings_changes", "undo_setting",
+        "accuracy", "use_model", "wechat_settings", "test_wechat", "publish_menu",
+        "api_keys_page", "add_api_key", "create_api_key", "api_key", "save_api_key", "revoke_api_key",
+        "retention", "save_retention", "wording", "sentence", "save_sentence", "reset_sentence",
     ),
     "accounts": (
         "staff", "add_staff", "create_staff", "edit_staff", "save_staff", "link_staff", "end_staff",
@@ -53,6 +56,7 @@ UNSHOWN = frozenset(
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
         "preview_reply", "list_map", "errand", "errand_state", "errand_file",
         "area_outlines",
+        "preview_retention", "preview_sentence",
     }
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from bot import models as models
 
 def register(app: Flask) -> None:
     """Add this door to the application: the callback, and in development the chat window."""
-    from bot import again, chat, commands, conversation, views
+    from bot import again, chat, commands, conversation, menu, views
     from bot.protocol.crypto import Seal
     from district.config import Config
 
@@ -22,5 +22,7 @@ def register(app: Flask) -> None:
     )
     app.wsgi_app = views.Callback(app, app.wsgi_app, seal)  # type: ignore[method-assign]
     app.extensions.setdefault("sweeps", []).extend([again.try_again, conversation.finish_unanswered])
+    # The panel shows and publishes it without knowing this door.
+    app.extensions["account_menu"] = menu.buttons
     chat.register(app, config)
     commands.register()

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import click
 import qrcode
-import requests
 from flask import Flask, current_app
 from flask.cli import AppGroup
-from wechatpy.utils import WeChatSigner
 
 from bot import menu
-from bot.views import PATH
-from district import clock, wechat
+from district import wechat
 from district.cli import district
-from district.config import Config
 from district.errors import DistrictError
 from district.facilities import service as facilities
-from district.messages import CHINESE, has, set_language, speaking, t
+from district.messages import CHINESE, set_language, speaking, t
 from district.terminal import tongue
+from district.wechat import checking
+from district.wechat.checking import State, explained
 from district.wechat.errors import WeChatError
 
 T = TypeVar("T")
 SCENE = "fac:{token}"
-REACH_TIMEOUT_S = (3.05, 5.0)
+MARKS = {State.WELL: "✓", State.DOUBTFUL: "!", State.BAD: "✗", State.SKIPPED: "-"}
 # Printed codes are scanned from posts and lids, dirty and at an angle.
 MODULE_PIXELS, BORDER_MODULES = 12, 4
 
@@ -127,89 +123,19 @@ def _draw(address: str, path: Path) -> None:
     part.rename(path)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. text: in the operator's language."""
-
-    name: str
-    is_well: bool
-    text: str
-
-
 @account.command("check")
 @as_json
 def check_command(as_json: bool) -> None:
     """Whether we can speak to WeChat and WeChat to us. Ends with 1 when something is not well."""
     set_language(tongue())
-    config: Config = current_app.config["BIHUAN"]
-    findings = [_settings(config), _token(), _menu(), _callback(config)]
+    findings = checking.examine(_app())
     if as_json:
-        click.echo(json.dumps([asdict(one) for one in findings], ensure_ascii=False))
+        click.echo(json.dumps([asdict(one) | {"is_well": one.is_well} for one in findings], ensure_ascii=False))
     else:
         for one in findings:
-            click.echo(f"{'✓' if one.is_well else '✗'} {one.text}")
+            click.echo(f"{MARKS[one.state]} {one.text}")
     if not all(one.is_well for one in findings):
         raise SystemExit(1)
-
-
-def _settings(config: Config) -> Finding:
-    """WeChat calls only public addresses over HTTPS, and only ports 80 and 443."""
-    parts = urlsplit(config.public_base_url)
-    if config.uses_stand_in:
-        return Finding("settings", True, t("wechat.check.stand_in"))
-    is_well = parts.scheme == "https" and parts.port in (None, 443)
-    key = "wechat.check.settings" if is_well else "wechat.check.no_https"
-    return Finding("settings", is_well, t(key, address=config.public_base_url, app_id=config.wechat_app_id))
-
-
-def _token() -> Finding:
-    try:
-        _ = wechat.client_for(_app()).access_token
-    except WeChatError as error:
-        return Finding("token", False, t("wechat.check.token_refused", why=explained(error)))
-    return Finding("token", True, t("wechat.check.token"))
-
-
-def _menu() -> Finding:
-    try:
-        present = wechat.client_for(_app()).present_menu()
-    except WeChatError as error:
-        return Finding("menu", False, t("wechat.check.menu_refused", why=explained(error)))
-    rows = [row for top in (present or {}).get("button", []) for row in top.get("sub_button") or [top]]
-    if not rows:
-        return Finding("menu", False, t("wechat.check.no_menu"))
-    tapped = menu.tapped()
-    strange = [str(row["key"]) for row in rows if row.get("key") and row["key"] not in tapped]
-    if strange:
-        return Finding("menu", False, t("wechat.check.strange_key", keys=", ".join(strange)))
-    return Finding("menu", True, t("wechat.check.menu", count=len(rows)))
-
-
-def _callback(config: Config) -> Finding:
-    """Ask our own public address as WeChat does when the operator presses Submit in its console."""
-    address = f"{config.public_base_url}{PATH}"
-    nonce, stamp, echo = secrets.token_hex(8), str(int(clock.now().timestamp())), secrets.token_hex(8)
-    signer = WeChatSigner()
-    signer.add_data(config.wechat_token, stamp, nonce)
-    query = {"signature": signer.signature, "timestamp": stamp, "nonce": nonce, "echostr": echo}
-    try:
-        answer = requests.get(address, params=query, timeout=REACH_TIMEOUT_S, allow_redirects=False)
-    except requests.RequestException as error:
-        return Finding("callback", False, t("wechat.check.unreached", address=address, why=type(error).__name__))
-    if answer.status_code == 200 and answer.text == echo:
-        return Finding("callback", True, t("wechat.check.callback", address=address))
-    status = answer.status_code
-    key = {403: "wechat.check.callback_403", 404: "wechat.check.callback_404"}.get(status, "wechat.check.callback_odd")
-    return Finding("callback", False, t(key, address=address, status=status))
-
-
-def explained(error: WeChatError) -> str:
-    """What went wrong and what to do, in the operator's language, with WeChat's own number."""
-    name = "none" if error.code is None else str(error.code).replace("-", "minus")
-    key = f"wechat.explain.e{name}"
-    words = t(key) if has(key) else t("wechat.explain.other")
-    return t("wechat.explain.whole", words=words, code=error.code if error.code is not None else "-",
-             reason=error.reason)  # fmt: skip
 
 
 def _or_stop(act: Callable[[], T]) -> T:

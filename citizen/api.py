@@ -5,16 +5,18 @@ Nothing here leans on a session: a report's key, where one is needed, comes with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from citizen import blocked, intake, own, showing
+from citizen import blocked, clients, intake, own, showing
 from citizen.openapi import description
 from district import links
+from district.api_keys.models import Scope
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import limiter
 from district.facilities import service as facilities
@@ -33,6 +35,14 @@ READING_LIMIT = "300 per minute"
 FILING_LIMIT = "300 per minute; 6000 per hour"
 MOST_FOUND = 20
 LONGEST_SEARCH = 300
+
+
+def _own_limit() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A machine's key has a limit of its own, however many addresses it speaks from."""
+    made: Callable[[Callable[..., Any]], Callable[..., Any]] = limiter.shared_limit(
+        clients.own_limit, scope="api-key", key_func=clients.own_name, exempt_when=clients.is_unknown
+    )
+    return made
 
 
 def _refused(response: Response) -> bool:
@@ -101,9 +111,11 @@ def facility(code: str) -> Response:
 
 
 @api.post("/photos")
-@limiter.limit(FILING_LIMIT)
+@limiter.limit(FILING_LIMIT, exempt_when=clients.is_known)
+@_own_limit()
 def add_photo() -> tuple[Response, int]:
     """Keep a picture for a report to come: multipart, field `photo`."""
+    clients.permitted(Scope.REPORTS_WRITE)
     files = request.files.getlist("photo") or request.files.getlist("photos") or request.files.getlist("file")
     pictures = intake.read_pictures(files[:1], field="photo")
     if not pictures:
@@ -114,17 +126,21 @@ def add_photo() -> tuple[Response, int]:
 
 
 @api.post("/reports")
-@limiter.limit(FILING_LIMIT)
+@limiter.limit(FILING_LIMIT, exempt_when=clients.is_known)
+@_own_limit()
 def file_report() -> Response:
-    """File a report: JSON, or multipart with the pictures themselves."""
+    """File a report: JSON, or multipart with the pictures themselves. With a key it is that machine's."""
+    client = clients.permitted(Scope.REPORTS_WRITE)
     values = _values()
     given = intake.read_report(values)
     pictures = intake.read_pictures(request.files.getlist("photos"))
     loose = intake.loose_photos(_photo_tokens(values))
-    blocked.refuse(given.description, given.category)
+    if client is None:
+        blocked.refuse(given.description, given.category)
+    new = replace(given.as_new_report(Source.API, ()), client_id=client.id if client is not None else None)
     with unit_of_work():
         ids = [photo.id for photo in loose] + [photos.add_uploaded(picture).id for picture in pictures]
-        report = reports.submit(given.as_new_report(Source.API, ids), by=None)
+        report = reports.submit(replace(new, photo_ids=tuple(ids)), by=None)
     address = links.private_report_page(report)
     answer = jsonify(number=report.number, key=report.access_key, status=report.status, url=address)
     answer.status_code = 201
@@ -180,11 +196,13 @@ def _similar_as_json(one: tuple[similar.Similar, Report]) -> dict[str, Any]:
 
 
 @api.get("/reports/<number>")
-@limiter.limit("240 per minute; 5000 per hour", deduct_when=_refused)
+@limiter.limit("240 per minute; 5000 per hour", deduct_when=_refused, exempt_when=clients.is_known)
+@_own_limit()
 def report(number: str) -> Response:
-    """One report: all of it with its key, the public part without."""
+    """One report: all of it with its key or for the machine that filed it, else the public part."""
+    client = clients.permitted(Scope.REPORTS_READ)
     found = reports.find(number)
-    private = _has_key(found)
+    private = _has_key(found) or (client is not None and found.client_id == client.id)
     if not private and not showing.is_public(found):
         raise NotFound("errors.report_unknown")
     return jsonify(_as_json(found, private=private))

@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, make_response, render_template, requ
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from district.api_keys.service import KeyRefused
 from district.errors import BadInput, DistrictError
 from district.facilities.service import Revoked
 from district.frame.http import status_of, trouble_number
@@ -55,6 +56,10 @@ def _district_error(error: DistrictError) -> Response:
     words = t(error.key, **error.params)
     if request.path.startswith(API_PREFIX):
         fields = field_texts(error) if isinstance(error, BadInput) else {}
+        if isinstance(error, KeyRefused):
+            answer = api_error(401, error.code, words)
+            answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
         return api_error(status, error.code, words, fields)
     return error_page(status, t(getattr(error, "title_key", "common.error_page.title")), words)
 

@@ -42,22 +42,29 @@ def description(base_url: str) -> Json:
             "/api/v1/photos": {
                 "post": _operation(
                     "addPhoto",
-                    {"201": _answer(_ref("Photo")), **_errors(413, 422, 429)},
+                    {"201": _answer(_ref("Photo")), **_errors(401, 403, 413, 422, 429)},
                     body={"multipart/form-data": {"schema": _object({"photo": _FILE}, required=["photo"])}},
+                    keyed="reports.write",
                 )
             },
             "/api/v1/reports": {
                 "post": _operation(
                     "fileReport",
-                    {"201": _answer(_ref("Filed")), **_errors(400, 403, 413, 415, 422, 429)},
+                    {"201": _answer(_ref("Filed")), **_errors(400, 401, 403, 413, 415, 422, 429)},
                     body={
                         "application/json": {"schema": _ref("NewReport")},
                         "multipart/form-data": {"schema": _NEW_REPORT_FORM},
                     },
+                    keyed="reports.write",
                 )
             },
             "/api/v1/reports/{number}": {
-                "get": _operation("getReport", {"200": _answer(_ref("Report")), **_errors(404, 429)}, _KEYED)
+                "get": _operation(
+                    "getReport",
+                    {"200": _answer(_ref("Report")), **_errors(401, 403, 404, 429)},
+                    _KEYED,
+                    keyed="reports.read",
+                )
             },
             "/api/v1/reports/similar": {
                 "get": _operation(
@@ -138,16 +145,31 @@ def description(base_url: str) -> Json:
                 )
             },
         },
-        "components": {"schemas": _SCHEMAS},
+        "components": {
+            "schemas": _SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "A machine's key"},
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key"},
+            },
+        },
     }
 
 
 def _operation(
-    name: str, answers: Json, parameters: list[Json] | None = None, body: Json | None = None, *, needs_body: bool = True
+    name: str,
+    answers: Json,
+    parameters: list[Json] | None = None,
+    body: Json | None = None,
+    *,
+    needs_body: bool = True,
+    keyed: str = "",
 ) -> Json:
+    """keyed: what a machine's key must be for, if one is shown; without a key the call is open to everybody."""
     made: Json = {"operationId": name, "parameters": [*(parameters or []), _LANGUAGE], "responses": answers}
     if body is not None:
         made["requestBody"] = {"required": needs_body, "content": body}
+    if keyed:
+        made["security"] = [{}, {"bearer": [keyed]}, {"apiKey": [keyed]}]
     return made
 
 

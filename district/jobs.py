@@ -14,19 +14,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import redis
 from flask import Flask, current_app
-from sqlalchemy import delete, or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
-from district.bulk import service as bulk_runs
-from district.chats.models import Conversation, InboundMessage
 from district.errands import kinds as errand_kinds
 from district.errands import running as errand_process
 from district.errands import service as errands
@@ -35,7 +33,6 @@ from district.extensions import db, redis_door
 from district.learning import habits, study, versions
 from district.learning import runs as learning_runs
 from district.learning.lessons import gather as gather_lessons
-from district.notices import service as notices
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.numbers import service as figures
@@ -44,6 +41,8 @@ from district.reports import incidents, looking, photos, questions, recompute, r
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
 from district.reports.states import Status
+from district.retention import service as retention
+from district.retention.kinds import KINDS, Part, before
 from district.routing import again
 from district.routing import service as routing
 from district.search import service as search
@@ -59,9 +58,8 @@ REMINDERS_BATCH = 100
 SENDERS = 8
 # Well under the time limit of `work.ring`, by more than the slowest batch.
 LONGEST_TURN_S = 100.0
-# How long the chat's words are kept where the district says nothing.
-CHAT_DAYS = 180
-LOOSE_PHOTO_KEPT = timedelta(days=1)
+# The scheduler tidies, and must be back at the sweep soon: what is left of a part goes at the next turn.
+LONGEST_PART_S = 2.0
 
 
 class _Turn:
@@ -371,23 +369,26 @@ def count_numbers(at: datetime | None = None) -> None:
 
 
 def tidy() -> None:
-    """Delete what has served: the chat's words after the district's days, pictures that became part of no report."""
-    now = clock.now()
-    chats_kept = timedelta(days=int(reference().setting("privacy.retention_days.conversation", CHAT_DAYS)))
-    with unit_of_work() as session:
-        notices.forget_old()
-        staff_outbox.forget_old()
-        bulk_runs.forget_old()
+    """Delete what has served, kind by kind as `retention.kinds` lists them; a batch is a unit of work."""
+    gone = {kind.name: sum(_take_out(part, before(retention.days(kind))) for part in kind.parts) for kind in KINDS}
+    with unit_of_work():
         errands.forget_old()
-        session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
-        session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
-        session.execute(
-            delete(Photo).where(
-                Photo.report_id.is_(None),
-                Photo.created_at < now - LOOSE_PHOTO_KEPT,
-                or_(Photo.state != PhotoState.WAITING, Photo.created_at < now - photos.MEDIA_LIVES),
-            )
-        )
+        retention.note_round(gone)
+
+
+def _take_out(part: Part, moment: datetime) -> int:
+    """Take out what was over at `moment`, for LONGEST_PART_S; how much it was."""
+    ends_at, count = time.monotonic() + LONGEST_PART_S, 0
+    while keys := retention.find(part, moment):
+        retention.delete_files(part, keys)
+        with unit_of_work():
+            part.forget(keys)
+        db.session.remove()
+        count += len(keys)
+        if time.monotonic() > ends_at:
+            break
+    db.session.remove()
+    return count
 
 
 def learn_nightly() -> None:

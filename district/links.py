@@ -16,6 +16,11 @@ def base_url() -> str:
     return str(current_app.config["PUBLIC_BASE_URL"])
 
 
+def callback() -> str:
+    """Where WeChat sends what residents write: the address to enter in its console."""
+    return f"{base_url()}/wechat"
+
+
 def report_page(number: str, access_key: str | None = None) -> str:
     """The report's page; with its key, the resident's private one."""
     address = f"{base_url()}/r/{number}"

@@ -31,7 +31,7 @@ from district.geo.index import COMPOUND, Locator, Shape
 from district.geo.lines import read_base_map
 from district.geo.models import Area, Compound, NamedPlace
 from district.routing.models import RoutingRule
-from district.settings import DistrictSetting, ReferenceVersion
+from district.settings import DistrictSetting, ReferenceVersion, with_overrides
 from district.units.models import Unit
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ CHECK_EVERY_S = 2.0
 _ELSEWHERE = frozenset({"facilities"})
 # Settings that are large and belong to somebody else: map files, what the folder brought.
 _NOT_READ = ("loaded", "wording")
+_WORDING = ("wording", "wording:panel")
 _T = TypeVar("_T")
 _MISSING = object()
 
@@ -350,6 +351,7 @@ def _read(connection: Connection, versions: Mapping[str, int], before: Reference
             )
         )
     }
+    settings = with_overrides(settings)
     calendar = tuple(
         (row.day, row.kind) for row in connection.execute(select(CalendarDay.day, CalendarDay.kind).order_by("day"))
     )
@@ -378,15 +380,19 @@ def _read(connection: Connection, versions: Mapping[str, int], before: Reference
 
 
 def _take_over_wording(connection: Connection, settings: Mapping[str, Any]) -> None:
-    """The district's own sentences: {language: {key: text}}. Whom to turn to with a place that is not ours is said by
-    its own setting, so that every door says the same.
+    """The district's own sentences, {language: {key: text}}: the folder's, and over them the panel's.
+
+    Whom to turn to with a place that is not ours is said by its own setting, so that every door says the same.
     """
     advice = (settings.get("outside") or {}).get("advice") or {}
     own = {(tag, "errors.outside_district"): words for tag, words in advice.items() if words}
-    wording = connection.scalar(select(DistrictSetting.value).where(DistrictSetting.name == "wording"))
-    messages.use_wording(
-        own | {(tag, key): words for tag, sentences in (wording or {}).items() for key, words in sentences.items()}
+    kept = connection.execute(
+        select(DistrictSetting.name, DistrictSetting.value).where(DistrictSetting.name.in_(_WORDING))
     )
+    # By their names, so that the panel's comes last and wins.
+    for _, wording in sorted((row.name, row.value) for row in kept):
+        own |= {(tag, key): words for tag, sentences in wording.items() for key, words in sentences.items()}
+    messages.use_wording(own)
 
 
 def _read_locator(ref: Reference) -> Locator:

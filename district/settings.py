@@ -62,3 +62,33 @@ def changed(*names: str) -> None:
             db.session.add(ReferenceVersion(name=name, number=1))
         else:
             row.number += 1
+
+
+# What the panel says instead of the district's folder: {dotted path: value}. Loading the folder again leaves it.
+PANEL = "panel"
+
+
+def override(path: str, value: Any | None) -> None:
+    """Say another value for a setting of district.toml, such as `privacy.retention_days.contact`; None takes it back.
+
+    Every process reads it at its next look at the reference data; does not commit.
+    """
+    # Counting up locks: of two who change settings at once the second sees what the first wrote.
+    changed("settings")
+    row = db.session.get(DistrictSetting, PANEL, populate_existing=True)
+    said = {name: kept for name, kept in (row.value if row is not None else {}).items() if name != path}
+    put(PANEL, said if value is None else said | {path: value})
+
+
+def with_overrides(tables: dict[str, Any]) -> dict[str, Any]:
+    """The settings with what the panel says in its place. Changes nothing that it was given."""
+    said = tables.get(PANEL, {})
+    made = {name: value for name, value in tables.items() if name != PANEL}
+    for path, value in said.items():
+        table, names = made, path.split(".")
+        for name in names[:-1]:
+            inner = table.get(name)
+            table[name] = dict(inner) if isinstance(inner, dict) else {}
+            table = table[name]
+        table[names[-1]] = value
+    return made

@@ -17,6 +17,10 @@ class PhotoStore(Protocol):
         """The bytes, or None when there are none under this name."""
         ...
 
+    def delete(self, name: str) -> None:
+        """Keep nothing under this name any more; harmless where nothing was."""
+        ...
+
 
 class FolderStore:
     """Photos in a local folder, 256 sub-folders by the first two letters of the name."""
@@ -40,6 +44,9 @@ class FolderStore:
             return self._path(name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def delete(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         if not name.replace("-", "").replace(".", "").isalnum() or ".." in name:

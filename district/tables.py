@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import district.api_keys.models
 import district.bulk.models
 import district.categories.models
 import district.changes.models

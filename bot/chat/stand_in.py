@@ -18,6 +18,7 @@ pages = Blueprint("wechat_stand_in", __name__, url_prefix=STAND_IN_PREFIX)
 TOKEN_KEY = "bihuan:chat:token"  # noqa: S105
 TOKEN_S = 7200
 TICKET_S = 2592000
+QUOTA = 500_000
 MENU_KEY, LOGIN_KEY = "bihuan:chat:menu", "bihuan:chat:login"
 LOGIN_S = 300
 
@@ -151,6 +152,17 @@ def code() -> Response:
 @pages.get("/cgi-bin/ticket/getticket")
 def ticket() -> Response:
     return _out(ticket=secrets.token_urlsafe(32), expires_in=TOKEN_S)
+
+
+@pages.get("/cgi-bin/get_api_domain_ip")
+@pages.get("/cgi-bin/getcallbackip")
+def addresses() -> Response:
+    return _out(ip_list=["127.0.0.1"])
+
+
+@pages.post("/cgi-bin/openapi/quota/get")
+def quota() -> Response:
+    return _out(quota={"daily_limit": QUOTA, "used": 0, "remain": QUOTA})
 
 
 @pages.get("/connect/oauth2/authorize")

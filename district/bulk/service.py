@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from district import clock
 from district.bulk.models import BulkRun
@@ -14,7 +13,6 @@ from district.extensions import db
 from district.people.models import Staff
 
 MOST_ROWS = 100
-KEPT = timedelta(days=30)
 
 
 def begin(token: str, action: str, *, by: Staff) -> BulkRun:
@@ -44,11 +42,6 @@ def note(run: BulkRun, number: str, problem: DistrictError | None = None) -> Non
         fields = problem.fields if isinstance(problem, BadInput) else {}
         key, params = next(iter(fields.values()), problem.key), _plain(problem.params)
     run.results = {**run.results, number: {"key": key, "params": params}}
-
-
-def forget_old() -> None:
-    """Runs that nobody will ask for again."""
-    db.session.execute(delete(BulkRun).where(BulkRun.started_at < clock.now() - KEPT))
 
 
 def _own(found: BulkRun | None, by: Staff) -> BulkRun:

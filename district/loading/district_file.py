@@ -210,6 +210,9 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "privacy.retention_days.conversation": (_whole(1), True),
     "privacy.retention_days.photo_original": (_whole(1), True),
     "privacy.retention_days.log": (_whole(1), True),
+    "privacy.retention_days.notice": (_whole(1), False),
+    "privacy.retention_days.staff_message": (_whole(1), False),
+    "privacy.retention_days.bulk": (_whole(1), False),
     "outside.advice": (_words, True),
     "outside.phone": (_phone, False),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -439,7 +438,7 @@ class _Reader:
 
     def _check_placeholders(self, row: Row, text: str, original: str) -> None:
         try:
-            given, wanted = _placeholders(text), _placeholders(original)
+            given, wanted = messages.placeholders(text), messages.placeholders(original)
         except ValueError:
             row.wrong("text", "bad_placeholder")
             return
@@ -463,8 +462,3 @@ class _Reader:
             given.wrong("code", "duplicate", value=key)
         elif key:
             records[key] = record
-
-
-def _placeholders(text: str) -> set[str]:
-    """The names between braces. Raises ValueError for a brace that does not close."""
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -1,12 +1,13 @@
 """Every sentence that a person may read, in one catalogue of two languages.
 
 A key is `<file>.<table>.<name>` of `zh-Hans/<file>.toml` and `en/<file>.toml`. Placeholders are `str.format`'s.
-A district may word a sentence its own way (wording.csv): those rows win, language by language.
+A district may word a sentence its own way (wording.csv, and over it the panel): those win, language by language.
 """
 
 from __future__ import annotations
 
 import logging
+import string
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,6 +86,15 @@ def t(key: str, /, **params: Any) -> str:
     except (KeyError, IndexError, ValueError, AttributeError, TypeError):
         log.error("message not filled", extra={"message_key": key, "language": tag})
         return text
+
+
+def placeholders(text: str) -> set[str]:
+    """What stands between braces, with how it is to be written: `month:02d`. Raises ValueError for a stray brace."""
+    return {
+        f"{name}{'!' if conversion else ''}{conversion or ''}{':' if how else ''}{how or ''}"
+        for _, name, how, conversion in string.Formatter().parse(text)
+        if name is not None
+    }
 
 
 def has(key: str) -> bool:

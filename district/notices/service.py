@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, update
 
 from district import clock
 from district.extensions import db
@@ -17,7 +16,6 @@ from district.reference import reference
 from district.rows import put
 
 _Query = TypeVar("_Query", bound=Select[Any])
-KEPT = timedelta(days=90)
 _OF_A_UNIT = (Role.HANDLER, Role.UNIT_MANAGER)
 # Whoever asks the table for a loop of parents must come to an end.
 _MOST_PARENTS = 10
@@ -106,8 +104,3 @@ def mark_read(by: Staff, *, up_to: int, only: int | None = None) -> None:
     query = update(StaffNotice).where(StaffNotice.staff_id == by.id, StaffNotice.read_at.is_(None))
     query = query.where(StaffNotice.id == only if only is not None else StaffNotice.id <= up_to)
     db.session.execute(query.values(read_at=clock.now()))
-
-
-def forget_old() -> None:
-    """Delete what is older than KEPT, read or not."""
-    db.session.execute(delete(StaffNotice).where(StaffNotice.at < clock.now() - KEPT))

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, Strin
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.categories.models import Category, LimitUnit, Urgency
-from district.columns import JsonDict, Key, Moment, Words, one_of
+from district.columns import BigId, JsonDict, Key, Moment, Words, one_of
 from district.extensions import Model
 from district.facilities.models import Facility
 from district.people.models import Resident, Staff
@@ -46,6 +46,8 @@ class Report(Model):
 
     number: e.g. `BH20261122-0042K` (day in the district's zone, count, check letter).
     access_key: opens the private part of the report's page; never in logs or lists.
+    client_id: the key of the machine that filed it (`api_key`), null for people; no foreign key, rows there stay.
+    nameless_since: when its time was over and what could lead to a person was taken out (district.retention).
     contact_sealed: telephone or name, encrypted, or empty. version: counts up with each change.
     hand_back_pending, waiting_for_resident: flags with a paused clock, not statuses. extension_pending: a flag, too.
     first_seen_at: when somebody of the responsible unit first looked; look_due_at: when that should have been, null
@@ -135,6 +137,15 @@ class Report(Model):
             "ix_report_closed", "closed_at",
             sqlite_where=text("closed_at is not null"), postgresql_where=text("closed_at is not null"),
         ),
+        # Few of very many: those of machines, and those with a telephone number that is deleted one day.
+        Index(
+            "ix_report_client", "client_id", "id",
+            sqlite_where=text("client_id is not null"), postgresql_where=text("client_id is not null"),
+        ),
+        Index(
+            "ix_report_contact", "submitted_at",
+            sqlite_where=text("contact_sealed <> ''"), postgresql_where=text("contact_sealed <> ''"),
+        ),
         Index("ix_report_unit_status", "unit_id", "status", "id"),
         Index("ix_report_resident", "resident_id", "id"),
         Index("ix_report_facility", "facility_id", "id"),
@@ -154,6 +165,7 @@ class Report(Model):
     access_key: Mapped[str] = mapped_column(String(32))
     source: Mapped[str] = mapped_column(String(20))
     language: Mapped[str] = mapped_column(String(10), default="zh-Hans")
+    client_id: Mapped[int | None] = mapped_column(BigId)
     resident_id: Mapped[int | None] = mapped_column(ForeignKey("resident.id"))
     contact_sealed: Mapped[str] = mapped_column(String(400), default="")
 
@@ -216,6 +228,7 @@ class Report(Model):
     proposed_unit_id: Mapped[int | None] = mapped_column(ForeignKey("unit.id"))
     route_again_at: Mapped[Moment | None]
 
+    nameless_since: Mapped[Moment | None]
     route_after: Mapped[Moment]
     route_tries: Mapped[int] = mapped_column(Integer, default=0)
     version: Mapped[int] = mapped_column(Integer, default=1)
@@ -570,6 +583,7 @@ class Photo(Model):
 
     token: its public address. digest: SHA-256 of the stored picture, the name in the store.
     look: how it looks in 64 bits as hex (district.reports.looks), null for pictures from before that.
+    reduced_at: when its large size was deleted (district.retention); the small one stays.
     purpose: `before` by residents, `after` by the unit, `check` by the verifier. media_id: WeChat's, kept three days.
     """
 
@@ -580,6 +594,12 @@ class Photo(Model):
         CheckConstraint("purpose in ('before', 'after', 'check')", name="purpose_known"),
         CheckConstraint("(digest is not null) = (state = 'kept')", name="digest_when_kept"),
         Index("ix_photo_report", "report_id", "id"),
+        # Large sizes that are still there: of the old ones nearly none.
+        Index(
+            "ix_photo_large", "created_at",
+            sqlite_where=text("state = 'kept' and reduced_at is null"),
+            postgresql_where=text("state = 'kept' and reduced_at is null"),
+        ),
         Index(
             "ix_photo_waiting", "next_try_at",
             sqlite_where=text("state = 'waiting'"), postgresql_where=text("state = 'waiting'"),
@@ -602,6 +622,7 @@ class Photo(Model):
     next_try_at: Mapped[Moment | None]
     last_error: Mapped[str] = mapped_column(String(200), default="")
     created_at: Mapped[Moment]
+    reduced_at: Mapped[Moment | None]
 
     report: Mapped[Report | None] = relationship(back_populates="photos")
 

@@ -100,14 +100,21 @@ def store() -> PhotoStore:
 def keep(picture: Picture) -> None:
     """Write every size to the store. Safe to repeat; do it before the row is committed, outside the transaction."""
     for name, content in picture.files.items():
-        store().save(f"{picture.digest}-{name}.jpg", content)
+        store().save(file_name(picture.digest, name), content)
 
 
 def read(photo: Photo, size: str) -> bytes | None:
     """The JPEG of a kept photo in one of SIZES, or None."""
-    if photo.state != PhotoState.KEPT or size not in SIZES:
+    if photo.state != PhotoState.KEPT or photo.digest is None or size not in SIZES:
         return None
-    return store().read(f"{photo.digest}-{size}.jpg")
+    found = store().read(file_name(photo.digest, size))
+    # After its time only the small size of a picture is kept: better that than none.
+    return found if found is not None or size == "thumb" else store().read(file_name(photo.digest, "thumb"))
+
+
+def file_name(digest: str, size: str) -> str:
+    """What a size of a picture is called in the store."""
+    return f"{digest}-{size}.jpg"
 
 
 def add_uploaded(picture: Picture, *, resident: Resident | None = None, staff: Staff | None = None) -> Photo:

@@ -76,7 +76,7 @@ class NewReport:
     """What a resident or acceptor gives.
 
     latitude, longitude: WGS-84 degrees, both or neither. photo_ids: rows that belong to the reporter (or to nobody
-    yet) and to no report. has_photo: more pictures are on their way from WeChat.
+    yet) and to no report. client_id: of the machine that files it (district.api_keys).
     """
 
     source: Source
@@ -92,6 +92,7 @@ class NewReport:
     language: str = "zh-Hans"
     urgency: Urgency | None = None
     intent: str = "report"
+    client_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ def file(new: NewReport, *, by: Resident | Staff | None) -> Filed:
         access_key=access_key,
         source=new.source,
         language=new.language,
+        client_id=new.client_id,
         resident_id=by.id if isinstance(by, Resident) else None,
         contact_sealed=sealed.seal(contact),
         description=description,

@@ -42,6 +42,7 @@ def split(
             place_source=PlaceSource(report.place_source) if report.place_source else None,
             language=report.language,
             intent=report.intent,
+            client_id=report.client_id,
         ),
         by=resident,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
 from district import clock, links
@@ -43,7 +43,6 @@ from district.staff_wechat.models import StaffMessage, StaffWeChat
 
 # What is older was not told in time, and is not told any more.
 WORTH_TELLING = timedelta(hours=2)
-KEPT = timedelta(days=30)
 STAFF_TEMPLATE = "staff"
 ASSIGNED, HELPS = "assigned", "helps"
 _WORKS = (Role.HANDLER, Role.UNIT_MANAGER)
@@ -338,8 +337,3 @@ def listed(staff_id: int, *, shown: ColumnElement[bool] | None = None, limit: in
     if shown is not None:
         query = query.where(shown)
     return list(db.session.scalars(query.order_by(StaffMessage.id.desc()).limit(limit)))
-
-
-def forget_old() -> None:
-    """Delete what is older than KEPT."""
-    db.session.execute(delete(StaffMessage).where(StaffMessage.created_at < clock.now() - KEPT))

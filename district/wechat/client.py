@@ -99,6 +99,31 @@ class WeChatClient(wechatpy.WeChatClient):  # type: ignore[misc]  # wechatpy has
         sent = self.message.send_subscribe_message(openid, template_id, values, page=page)
         return str(sent.get("msgid", ""))
 
+    # What an operator wants to know
+
+    def try_token(self) -> None:
+        """Ask WeChat for the token now, whatever is kept. Raises Fatal (wrong set-up) and Retryable."""
+        self._tokens.try_now()
+
+    def api_addresses(self) -> list[str]:
+        """The addresses under which WeChat's API answers: what a fire wall must let out."""
+        return _texts(self.get("get_api_domain_ip"), "ip_list")
+
+    def callback_addresses(self) -> list[str]:
+        """The addresses that WeChat's callbacks come from: what a fire wall must let in."""
+        return _texts(self.get("getcallbackip"), "ip_list")
+
+    def quota(self, path: str) -> tuple[int, int]:
+        """(calls left today, calls a day) of one call, such as `/cgi-bin/message/custom/send`."""
+        found = self.post("openapi/quota/get", data={"cgi_path": path}).get("quota")
+        kept = found if isinstance(found, dict) else {}
+        left, most = kept.get("remain"), kept.get("daily_limit")
+        if not isinstance(left, int) or not isinstance(most, int):
+            raise Retryable(None, "no quota in the answer")
+        return left, most
+
+    # The menu
+
     def create_menu(self, buttons: list[dict[str, Any]]) -> None:
         """Replace the account's menu; residents see it within five minutes."""
         self.menu.create({"button": buttons})
@@ -224,6 +249,11 @@ class WeChatClient(wechatpy.WeChatClient):  # type: ignore[misc]  # wechatpy has
             raise Retryable(None, type(error).__name__) from None
         _raise_if_error(bytes(received), kind)
         return bytes(received)
+
+
+def _texts(answer: dict[str, Any], name: str) -> list[str]:
+    found = answer.get(name)
+    return [str(one) for one in found] if isinstance(found, list) else []
 
 
 def _fitting(name: str, value: str) -> str:

@@ -57,7 +57,7 @@ NO_ANSWER = "ReadTimeout"
 
 TOKEN_REFUSED = frozenset({40001, 40014, 42001})
 # The account's own set-up is at fault. Asking again within the minute would only make it worse.
-SET_UP_WRONG = frozenset({40013, 40125, 40164, 41002, 41004, 48004, 50002, 50007, 61004, 61024})
+SET_UP_WRONG = frozenset({40013, 40125, 40164, 40243, 41002, 41004, 48004, 50002, 50004, 50007, 61004, 61024})
 
 _BY_CODE: dict[int, type[WeChatError]] = {
     -1: Retryable,

@@ -71,6 +71,20 @@ class TokenKeeper:
         """The token to use after WeChat refused this one. Others may already have fetched a new one."""
         return self._token(refused=refused)
 
+    def try_now(self) -> None:
+        """Ask WeChat whether it gives a token, whatever is kept, and forget a refusal of a moment ago if it does.
+
+        It is the stable token: asking changes nothing for whoever uses it. Raises Fatal and Retryable.
+        """
+        self._fetch()
+        self._own_refused = None
+        door = self._door
+        if door is not None and not door.is_resting:
+            try:
+                door.connection.delete(f"{self._name}:refused")
+            except (redis.ConnectionError, redis.TimeoutError):
+                door.failed()
+
     # With Redis
 
     def _token(self, refused: str | None) -> str:

@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 
 from admin.guard import OPEN, RIGHTS
 from district import clock
+from district.api_keys import service as api_keys
 from district.bulk import service as bulk_runs
 from district.extensions import db
 from district.people import codes
@@ -99,6 +100,10 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         kept = versions.keep("before")
         template = ReplyTemplate(code="R1", title="已安排", words="已安排", category_codes=[], statuses=[])
         db.session.add(template)
+        machine, _ = api_keys.create(
+            by=district.staff["administrator"], name="平台", unit_id=district.lamps.id, scopes=["reports.write"],
+            per_minute=60, expires_at=None,
+        )  # fmt: skip
         bulk_runs.begin("a-form-of-mine", "comment", by=someone)
         errand = errand_done(someone)
     person = Person(app).sit_down(someone)
@@ -175,6 +180,14 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "area_outlines": "/admin/settings/area-outlines.json?level=area",
         "setting": "/admin/settings/units/one/SZ-LD",
         "new_setting": "/admin/settings/units/new",
+        "wechat_settings": "/admin/settings/wechat",
+        "wording": "/admin/settings/wording",
+        "sentence": "/admin/settings/wording/bot.filed.done",
+        "retention": "/admin/settings/retention",
+        "preview_retention": "/admin/settings/retention/contact/preview?days=90",
+        "api_keys_page": "/admin/settings/api-keys",
+        "add_api_key": "/admin/settings/api-keys/new",
+        "api_key": f"/admin/settings/api-keys/{machine.id}",
     }
     reading = {name_of(rule) for rule in rules_of_the_panel(app) if "GET" in rule.methods} - OPEN - {"anything_else"}
     assert set(addresses) == reading
@@ -249,6 +262,15 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "restore_setting": "/admin/settings/units/one/NONE/restore",
         "undo_setting": "/admin/settings/changes/999/undo",
         "set_tags": f"/admin/reports/{report.number}/tags",
+        "test_wechat": "/admin/settings/wechat/test",
+        "publish_menu": "/admin/settings/wechat/menu",
+        "preview_sentence": "/admin/settings/wording/bot.filed.done/preview",
+        "save_sentence": "/admin/settings/wording/bot.filed.done",
+        "reset_sentence": "/admin/settings/wording/bot.filed.done/reset",
+        "save_retention": "/admin/settings/retention/contact",
+        "create_api_key": "/admin/settings/api-keys/new",
+        "save_api_key": "/admin/settings/api-keys/999",
+        "revoke_api_key": "/admin/settings/api-keys/999/revoke",
     }
     sending = {name_of(rule) for rule in rules_of_the_panel(app) if "POST" in rule.methods} - OPEN - {"log_out"}
     assert set(addresses) == sending

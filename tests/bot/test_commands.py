@@ -156,13 +156,15 @@ def reached(client: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[int | Non
         return response
 
     status: dict[str, int | None] = {"is": 0}
-    monkeypatch.setattr("bot.commands.requests.get", answer)
+    monkeypatch.setattr("district.wechat.checking.requests.get", answer)
     return lambda value: status.update({"is": value})
 
 
 def test_all_is_well_once_there_is_a_menu(app: Flask, wechat: Remote, reached: Any) -> None:
     found = {one["name"]: one["is_well"] for one in as_json(app, "check", fails=1)}
-    assert found == {"settings": True, "token": True, "menu": False, "callback": True}
+    assert found == {
+        "settings": True, "token": True, "addresses": True, "quota": True, "menu": False, "callback": True
+    }  # fmt: skip
     run(app, "menu", "--create")
     assert all(one["is_well"] for one in as_json(app, "check"))
 

@@ -74,6 +74,12 @@ STAFF = {
     "admin.wall": ("admin", "/admin/wall"),
     "admin.wall_links": ("admin", "/admin/wall-links"),
     "admin.field": ("verifier1", "/admin/field"),
+    "admin.wechat_settings": ("admin", "/admin/settings/wechat"),
+    "admin.wording": ("admin", "/admin/settings/wording"),
+    "admin.sentence": ("admin", "/admin/settings/wording/bot.filed.done"),
+    "admin.retention": ("admin", "/admin/settings/retention"),
+    "admin.api_keys_page": ("admin", "/admin/settings/api-keys"),
+    "admin.add_api_key": ("admin", "/admin/settings/api-keys/new"),
     "admin.numbers": ("admin", "/admin/numbers"),
     "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
     "admin.settings": ("admin", "/admin/settings"),
@@ -95,6 +101,8 @@ NO_PAGES = {
     "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
     "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
     "admin.log_in_code", "admin.codes_page",
+    # The form of a new one with what is known filled in.
+    "admin.api_key", "admin.preview_retention",
     # What came of a form that was sent.
     "admin.bulk_result",
     "admin.errand_state",

@@ -532,3 +532,24 @@ class Migration0018(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report") == 1
+
+
+class Migration0024(Rows):
+    """Machines have keys; reports and photos of before name none and have lost nothing."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "assigned", **WITH_UNIT)
+        insert(connection, "photo", id=1, token="t1", report_id=1, purpose="before", state="waiting", tries=0,
+               last_error="", created_at=NOW)  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "report", "client_id is null and nameless_since is null") == 1
+        assert count(connection, "photo", "reduced_at is null") == 1
+        insert(connection, "api_key", id=1, name="路灯平台", unit_id=1, scopes='["reports.write"]', prefix="bhk_1",
+               key_hash="0" * 64, per_minute=300, created_at=NOW, created_by_id=1)  # fmt: skip
+        connection.execute(text("update report set client_id = 1"))
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 1
+        assert count(connection, "photo") == 1

@@ -7,8 +7,9 @@ with wechatpy, so that a mistake on our side cannot be mirrored here. As its own
 
 Control of the server, JSON in and out, under /control/: `sent` (what the bot sent out), `calls`, `state`,
 `reset`, `clock` {"advance": seconds}, `interaction` {"openid", "kind": message|menu|subscribe|scan|...},
-`fault` {"path": ..., "times": n, "errcode" | "http" | "delay" | "raw": ...}, `media` (raw body, ?kind=image),
-`tokens` {"how": "invalid" | "expired"}, `consent` {"openid", "template_id"}, `login` {"openid", "deny", "snapshot"}.
+`fault` {"path": ..., "times": n, "errcode" (and "errmsg") | "http" | "delay" | "raw": ...}, `quota` {"daily": n},
+`media` (raw body, ?kind=image), `tokens` {"how": "invalid" | "expired"}, `consent` {"openid", "template_id"},
+`login` {"openid", "deny", "snapshot"}.
 """
 
 from __future__ import annotations
@@ -63,9 +64,7 @@ def seal_bytes(aes_key: str, raw: bytes) -> str:
     return base64.b64encode(encryptor.update(raw) + encryptor.finalize()).decode()
 
 
-def seal(
-    aes_key: str, app_id: str, text: str | bytes, *, pad: int | None = None, length: int | None = None
-) -> str:
+def seal(aes_key: str, app_id: str, text: str | bytes, *, pad: int | None = None, length: int | None = None) -> str:
     """The <Encrypt> of `text`. pad, length: lie about the last byte or the length field."""
     body = text.encode() if isinstance(text, str) else text
     raw = os.urandom(16) + struct.pack(">I", len(body) if length is None else length) + body + app_id.encode()
@@ -170,9 +169,7 @@ class Phone:
 
     def is_at(self, latitude: float, longitude: float, label: str = "") -> Answer:
         """latitude, longitude: GCJ-02, as WeChat's own picker gives them."""
-        return self.deliver(
-            self.message("location", Location_X=latitude, Location_Y=longitude, Scale=16, Label=label)
-        )
+        return self.deliver(self.message("location", Location_X=latitude, Location_Y=longitude, Scale=16, Label=label))
 
     def does(self, event: str, key: str | None = "", **fields: Any) -> Answer:
         return self.deliver(self.event(event, key, **fields))
@@ -306,6 +303,7 @@ class Platform:
         self.menu: Any = None
         self.client_ids: dict[str, int] = {}
         self.ids = itertools.count(1001)
+        self.daily = 500_000
 
     def now(self) -> float:
         return time.time() + self.offset
@@ -416,6 +414,17 @@ class Platform:
     def ticket(self) -> dict[str, Any]:
         return {"ticket": "jsapi-ticket", "expires_in": 7200}
 
+    def addresses(self) -> dict[str, Any]:
+        return {"ip_list": ["101.226.62.77", "101.226.62.78"]}
+
+    def quota(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Of the calls that count by day; what was used is what was asked."""
+        path = str(body.get("cgi_path", ""))
+        if path not in POSTS:
+            raise Refused(76021)
+        used = sum(one["path"] == path for one in self.calls)
+        return {"quota": {"daily_limit": self.daily, "used": used, "remain": max(self.daily - used, 0)}}
+
     def visitor(self, code: str) -> dict[str, Any]:
         """Whoever came with this code, once, within five minutes."""
         openid, until, is_used = self.codes.get(code, ("", 0.0, False))
@@ -447,6 +456,8 @@ GETS = {
     "/cgi-bin/menu/get": Platform.present_menu,
     "/cgi-bin/menu/delete": Platform.delete_menu,
     "/cgi-bin/ticket/getticket": Platform.ticket,
+    "/cgi-bin/get_api_domain_ip": Platform.addresses,
+    "/cgi-bin/getcallbackip": Platform.addresses,
 }
 POSTS = {
     "/cgi-bin/message/custom/send": Platform.send_custom,
@@ -454,6 +465,7 @@ POSTS = {
     "/cgi-bin/message/subscribe/bizsend": Platform.send_notice,
     "/cgi-bin/menu/create": Platform.create_menu,
     "/cgi-bin/qrcode/create": Platform.create_code,
+    "/cgi-bin/openapi/quota/get": Platform.quota,
 }
 
 
@@ -489,12 +501,10 @@ class Handler(BaseHTTPRequestHandler):
         if fault:
             time.sleep(fault.get("delay", 0))
             if "http" in fault or "raw" in fault:
-                self.answer(
-                    fault.get("raw", "<html>fault</html>").encode(), fault.get("http", 200), "text/html"
-                )
+                self.answer(fault.get("raw", "<html>fault</html>").encode(), fault.get("http", 200), "text/html")
                 return
             if "errcode" in fault:
-                self.answer({"errcode": fault["errcode"], "errmsg": "injected rid: 0"})
+                self.answer({"errcode": fault["errcode"], "errmsg": fault.get("errmsg", "injected rid: 0")})
                 return
         try:
             with self.platform.lock:
@@ -568,6 +578,8 @@ class Handler(BaseHTTPRequestHandler):
             platform.consents[consent] = platform.consents.get(consent, 0) + 1
         elif name == "login":
             platform.login.update(body)
+        elif name == "quota":
+            platform.daily = int(body["daily"])
         elif name == "sent":
             return [one for one in platform.sent if query.get("openid") in (None, one["openid"])]
         elif name == "calls":

@@ -13,6 +13,7 @@ from sqlalchemy import CheckConstraint, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from district import clock
+from district.api_keys.models import ApiKey
 from district.categories.models import CaseStandard, Category
 from district.changes.models import Change
 from district.deadlines.models import CalendarDay
@@ -176,6 +177,8 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (Errand, "state", {"state": "asleep"}),
     (Errand, "ended", {"state": "done"}),
     (Errand, "progress", {"done": -1}),
+    (ApiKey, "revoking_whole", {"revoked_at": NOW}),
+    (ApiKey, "per_minute_positive", {"per_minute": 0}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -245,6 +248,16 @@ class Stage:
                     ),
                     Change(id=1, at=NOW, staff_id=staff_id, kind="unit", subject="SZ-LD", after={"name": "路灯"}),
                     Tag(code="T1", name="创城", colour="blue", roles=[]),
+                    ApiKey(
+                        name="平台",
+                        unit_id=district.lamps.id,
+                        scopes=["reports.write"],
+                        prefix="p",
+                        key_hash="0" * 64,
+                        per_minute=1,
+                        created_at=NOW,
+                        created_by_id=staff_id,
+                    ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Incident(
                         report_id=self.stands.reports["assigned"],

@@ -1,0 +1,1 @@
+"""How long everything is kept that does not stay for ever: the one list, by which the scheduler tidies."""
