@@ -17,8 +17,10 @@ from district import audit as audit_log
 from district import clock, links, sheets
 from district.errors import BadInput, NotFound
 from district.extensions import db
+from district.facilities import codes
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
+from district.facilities.code_states import LIVE
 from district.facilities.models import FACILITY_STATES, Facility
 from district.messages import CHINESE, catalogue, has, language, speaking, t
 from district.notifications import service as notifications
@@ -241,7 +243,7 @@ def facility(code: str) -> ResponseReturnValue:
     """One facility: what it is, its code to print, what is open there, what was done to it."""
     found = facilities.by_code(code)
     issued = facility_lists.tokens(found.id)
-    in_use = next((row.token for row in issued if row.revoked_at is None), None)
+    in_use = next((row.token for row in issued if row.state in LIVE), None)
     log = facilities.maintenance_log(found.id)
     names = {person.id: person.name for person in _people({entry.staff_id for entry in log})}
     return render_template(
@@ -264,7 +266,7 @@ def revoke_token(code: str) -> ResponseReturnValue:
     if token not in {row.token for row in facility_lists.tokens(found.id)}:
         raise NotFound("errors.facility_unknown")
     with unit_of_work():
-        facilities.revoke_token(token, by=db.session.get_one(Staff, me().id))
+        codes.revoke(token, by=db.session.get_one(Staff, me().id))
     flash("admin.facility.revoked_now")
     return redirect(url_for("admin.facility", code=code))
 

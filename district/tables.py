@@ -9,6 +9,7 @@ import district.deadlines.models
 import district.duty.models
 import district.facilities.models
 import district.geo.models
+import district.labels.models
 import district.learning.models
 import district.notices.models
 import district.notifications.models
