@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from district.extensions import db
 from district.facilities import codes
+from district.facilities import service as facilities
 from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
 from district.messages import t
 from district.reports.models import Report
