@@ -199,6 +199,14 @@ def train(folder: Path, by_writer: bool, as_json: bool) -> None:
         click.echo(f"{t(f'cli.evaluate.{name}'):<44}{value:>8.1%}")
 
 
+@district.command("errands")
+def run_errands() -> None:
+    """Do the lengthy work that waits: exports, imports, sheets of labels."""
+    from district import jobs
+
+    click.echo(t("errands.cli.done", n=jobs.run_errands_now()))
+
+
 @district.command("learn")
 @click.option("--dry-run", is_flag=True, help="Only measure: train and judge, and change nothing.")
 @click.option("--night", default="", hidden=True)
@@ -299,7 +307,7 @@ def print_labels(
     fresh: bool, crew_list: Path | None, tongue_of_labels: str, show_layouts: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Print the facilities' code labels, in the order in which a crew walks. Facilities without a code get one."""
-    from district import jobs
+    from district.errands.kinds.labels import make
     from district.labels.layouts import layouts
     from district.labels.service import Order
 
@@ -320,7 +328,7 @@ def print_labels(
             with speaking(spoken):
                 click.echo(f"\r{t('labels.cli.progress', done=done, total=total)}", nl=False, err=True)
 
-    made = _or_stop(lambda: jobs.make_labels(order, output, crew_list=crew_list, tongue=tongue_of_labels, tell=tell))
+    made = _or_stop(lambda: make(order, output, crew_list=crew_list, tongue=tongue_of_labels, tell=tell))
     if as_json:
         click.echo(
             json.dumps({"labels": made.labels, "pages": made.pages, "run": made.run_id, "missing": made.missing})

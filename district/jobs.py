@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Protocol, TypeVar
 
 import redis
 from flask import Flask, current_app
@@ -28,22 +27,18 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from district import clock, wechat
 from district.bulk import service as bulk_runs
 from district.chats.models import Conversation, InboundMessage
+from district.errands import kinds as errand_kinds
+from district.errands import running as errand_process
+from district.errands import service as errands
 from district.errors import BadInput
 from district.extensions import db, redis_door
-from district.labels import layouts as label_layouts
-from district.labels import printing
-from district.labels import service as labels
-from district.labels.models import LabelRun
-from district.labels.service import Order
 from district.learning import habits, study, versions
 from district.learning import runs as learning_runs
 from district.learning.lessons import gather as gather_lessons
-from district.messages import CHINESE, speaking
 from district.notices import service as notices
 from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.numbers import service as figures
-from district.people.models import Staff
 from district.reference import forget, reference
 from district.reports import incidents, looking, photos, questions, recompute, reminders
 from district.reports import service as reports
@@ -320,6 +315,8 @@ def waiting_work() -> list[str]:
         found.append("tell_staff")
     if search.is_behind():
         found.append("index_reports")
+    if errands.is_waiting():
+        found.append("run_errands")
     return [name for name in BELLS if name in found]
 
 
@@ -381,6 +378,7 @@ def tidy() -> None:
         notices.forget_old()
         staff_outbox.forget_old()
         bulk_runs.forget_old()
+        errands.forget_old()
         session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
         session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
         session.execute(
@@ -413,8 +411,25 @@ def learn() -> None:
     if not study.is_worth_training(gather_lessons(ref), ref, versions.studied_before()):
         learn_now(night=night)
         return
+    _start("learn", "--night", night)
+
+
+def run_errands() -> None:
+    """Begin the lengthy work that waits, in a process of its own, unless one is already at it."""
+    answered("run_errands")
+    if errands.is_waiting():
+        _start("errands")
+
+
+def run_errands_now() -> int:
+    """Do the lengthy work that waits; give back how many were begun."""
+    return errand_process.run_waiting(errand_kinds.find)
+
+
+def _start(*command: str) -> None:
+    """Run `flask district …` beside the workers; nobody waits for it."""
     subprocess.Popen(
-        [*(sys.executable, "-m", "flask", "--app", "wsgi", "district", "learn", "--night", night)],
+        [sys.executable, "-m", "flask", "--app", "wsgi", "district", *command],
         cwd=Path(__file__).parents[1], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
@@ -450,71 +465,6 @@ def learn_now(*, night: str = "", is_trial: bool = False, tell: Callable[[str], 
     forget()
     log.info("learnt", extra={"verdict": studied.verdict, "version": kept.version, "state": kept.state})
     return Learnt(studied, kept, len(found))
-
-
-@dataclass(frozen=True)
-class LabelsMade:
-    """A run of the printer. missing: characters of names that the typeface lacks, which show as a stand-in."""
-
-    run_id: int
-    labels: int
-    pages: int
-    missing: str
-
-
-def make_labels(
-    order: Order,
-    path: Path,
-    *,
-    crew_list: Path | None = None,
-    by_id: int | None = None,
-    tongue: str = CHINESE,
-    tell: Callable[[int, int], None] = lambda done, total: None,
-) -> LabelsMade:
-    """Print labels into a file, and the crew's list into another. Their codes are printed once the file is whole.
-
-    tongue: the language of what stands on them. tell: hears how many of how many are done. Raises BadInput.
-    """
-    paper = label_layouts.layout(order.layout)
-    printing.check_address()
-    with unit_of_work() as session:
-        by = session.get_one(Staff, by_id) if by_id is not None else None
-        run = labels.begin(order, by=by)
-        run_id, asked_at = run.id, run.asked_at
-    total = 0
-    for facility_ids in labels.chosen(order, by=db.session.get(Staff, by_id) if by_id is not None else None):
-        with unit_of_work() as session:
-            by = session.get_one(Staff, by_id) if by_id is not None else None
-            total += labels.add(session.get_one(LabelRun, run_id), facility_ids, by=by)
-        tell(0, total)
-    db.session.remove()
-    if not total:
-        raise BadInput("labels.errors.nothing")
-    with speaking(tongue):
-        with _whole_file(path) as file:
-            made = printing.labels(run_id, paper, file, lambda done: tell(done, total))
-        db.session.remove()
-        if crew_list is not None:
-            with _whole_file(crew_list) as file:
-                zone = ZoneInfo(current_app.config["DISTRICT_TIMEZONE"])
-                printing.crew_list(run_id, paper, asked_at.astimezone(zone), file)
-    db.session.remove()
-    with unit_of_work() as session:
-        labels.finish(session.get_one(LabelRun, run_id), sheets=made.pages)
-    log.info("labels printed", extra={"run": run_id, "labels": made.labels, "pages": made.pages})
-    return LabelsMade(run_id, made.labels, made.pages, "".join(sorted(made.missing)))
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Written beside and renamed: nobody ever prints half a file."""
-    half = path.with_name(f".{path.name}.part")
-    try:
-        with half.open("wb") as file:
-            yield file
-        half.replace(path)
-    finally:
-        half.unlink(missing_ok=True)
 
 
 def queue_is_up() -> bool:

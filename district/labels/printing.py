@@ -6,10 +6,11 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import groupby
 from typing import BinaryIO
 
 from district import links
+from district.facilities.code_states import LIVE
 from district.facilities.codes import TOKEN_LENGTH
 from district.labels import service
 from district.labels.composing import Label, compose
@@ -50,23 +51,26 @@ def check_address() -> None:
 
 
 def labels(run_id: int, layout: Layout, file: BinaryIO, tell: Tell = lambda done: None) -> Made:
-    """Write the run's labels into a file, a page at a time. tell: hears now and then how many are done."""
+    """Write the run's labels into a file, a page at a time. tell: hears now and then how many are done.
+
+    A label whose code has ended meanwhile is left out; its place stays empty, for the crew's list counts places.
+    """
     face, maker = typeface(), Maker()
     missing: set[str] = set()
-    made = ((one, _label(one, maker)) for one in _read(run_id))
+    rows = _read(run_id)
     if layout.kind is LayoutKind.PLATE:
-        count = _plates(made, layout, file, face, missing, tell)
+        count = _plates(rows, maker, layout, file, face, missing, tell)
         return Made(count, 0, frozenset(missing))
     document = Document(file, face, title=t("labels.print.title", run=run_id))
     count = 0
-    while page := list(islice(made, layout.per_page)):
+    for _, page in groupby(rows, lambda one: (one.position - 1) // layout.per_page):
         shapes: list[tuple[float, float, Shape]] = []
-        for number, (one, label) in enumerate(page):
-            x, y = layout.place(number)
-            shapes += [(x, y, shape) for shape in compose(layout, label, face)]
+        for one in page:
+            x, y = layout.place((one.position - 1) % layout.per_page)
+            shapes += [(x, y, shape) for shape in compose(layout, _label(one, maker), face)]
             missing |= face.lacks(one.name)
+            count += 1
         document.page(layout.page_width, layout.page_height, shapes)
-        count += len(page)
         tell(count)
     document.close()
     return Made(count, document.pages, frozenset(missing))
@@ -96,7 +100,7 @@ def crew_list(run_id: int, layout: Layout, asked_at: datetime, file: BinaryIO) -
 def _read(run_id: int) -> Iterator[Printed]:
     after = 0
     while batch := service.printed(run_id, after=after):
-        yield from batch
+        yield from (one for one in batch if one.state in LIVE)
         after = batch[-1].position
 
 
@@ -116,13 +120,13 @@ def _label(one: Printed, maker: Maker) -> Label:
 
 
 def _plates(
-    made: Iterable[tuple[Printed, Label]], layout: Layout, file: BinaryIO, face: Typeface, missing: set[str], tell: Tell
+    rows: Iterable[Printed], maker: Maker, layout: Layout, file: BinaryIO, face: Typeface, missing: set[str], tell: Tell
 ) -> int:
     """One drawing for each label, in an archive; named so that they sort as the crew walks."""
     count = 0
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for one, label in made:
-            shapes = compose(layout, label, face)
+        for one in rows:
+            shapes = compose(layout, _label(one, maker), face)
             archive.writestr(f"{one.position:06d}-{one.code}.svg", drawing(layout.width, layout.height, shapes, face))
             missing |= face.lacks(one.name)
             count += 1
