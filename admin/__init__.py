@@ -16,6 +16,7 @@ from admin import (  # noqa: F401  routes
     field,
     hand_backs,
     inbox,
+    labels,
     login,
     merging,
     notices,

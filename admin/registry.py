@@ -20,8 +20,9 @@ from district.extensions import db
 from district.facilities import codes
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
-from district.facilities.code_states import LIVE
+from district.facilities.code_states import LIVE, CodeAction
 from district.facilities.models import FACILITY_STATES, Facility
+from district.labels import service as labels
 from district.messages import CHINESE, catalogue, has, language, speaking, t
 from district.notifications import service as notifications
 from district.people import queries as people_lists
@@ -250,6 +251,9 @@ def facility(code: str) -> ResponseReturnValue:
         "admin/facility.html",
         facility=found,
         issued=issued,
+        prints=labels.prints_of([row.token for row in issued]),
+        code_steps={row.token: {action for action in CodeAction if codes.may(me(), action, row)} for row in issued},
+        may_issue=codes.may_issue(me(), found),
         code=square_code(links.printed_facility_code(in_use)) if in_use else None,
         address=links.facility_page(in_use) if in_use else "",
         open_here=[report for report in queries.open_at_facility(found.id) if sight.may_see(me(), report)],
@@ -266,7 +270,7 @@ def revoke_token(code: str) -> ResponseReturnValue:
     if token not in {row.token for row in facility_lists.tokens(found.id)}:
         raise NotFound("errors.facility_unknown")
     with unit_of_work():
-        codes.revoke(token, by=db.session.get_one(Staff, me().id))
+        codes.revoke(token, by=db.session.get_one(Staff, me().id), reason=request.form.get("reason", ""))
     flash("admin.facility.revoked_now")
     return redirect(url_for("admin.facility", code=code))
 

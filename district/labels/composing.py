@@ -90,7 +90,7 @@ def compose(layout: Layout, label: Label, typeface: Typeface) -> list[Shape]:
 
 def _column(layout: Layout, label: Label, width: float, height: float) -> list[_Line]:
     """The texts in their wished sizes, which grow with the room there is."""
-    unit = max(_LEAST_MM, min(width / 14.5, height / 18))
+    unit = max(_LEAST_MM, min(width / 14.5, height / 16))
     host, _, path = label.address.partition("/")
     return [
         _Line(t("labels.print.scan"), unit * 2.6),
@@ -160,7 +160,12 @@ def _fits(text: str, size: float, width: float, typeface: Typeface) -> int:
 
 
 def _good_break(text: str, fits: int) -> int:
-    """Not within a word or number of Latin letters, and no line that begins with a closing mark."""
+    """After a comma if it is not too early; else not within a word or number of Latin letters, and no line that
+    begins with a closing mark.
+    """
+    comma = max(text.rfind(mark, 0, fits) for mark in "，、；。？")
+    if comma + 1 >= fits * 0.5:
+        return comma + 1
     at = fits
     while at > 1 and text[at - 1].isascii() and text[at].isascii() and text[at - 1].isalnum() and text[at].isalnum():
         at -= 1

@@ -24,6 +24,7 @@ from district.people.service import unit_and_below
 from district.reference import reference
 
 BATCH = 500
+RUNS_A_PAGE = 30
 MOST_CODES = 2000
 _EVERYWHERE = frozenset({Role.ADMINISTRATOR})
 _IN_UNIT = frozenset({Role.UNIT_MANAGER})
@@ -177,6 +178,15 @@ def printed(run_id: int, *, after: int = 0, limit: int = BATCH) -> list[Printed]
     return [Printed(**row) for row in rows]
 
 
+def prints_among(run_id: int, tokens: Sequence[str]) -> frozenset[str]:
+    """Those of these codes that are in the run."""
+    return frozenset(
+        db.session.scalars(
+            select(LabelPrint.token).where(LabelPrint.run_id == run_id, LabelPrint.token.in_(list(tokens)))
+        )
+    )
+
+
 def run_of(run_id: int, *, by: Staff) -> LabelRun:
     """A run, for those who may see it: everybody's for administrators, their own for others. Raises NotFound."""
     run = db.session.get(LabelRun, run_id)
@@ -185,7 +195,7 @@ def run_of(run_id: int, *, by: Staff) -> LabelRun:
     return run
 
 
-def runs(*, by: Staff, before: int | None = None, limit: int = 30) -> list[tuple[LabelRun, str]]:
+def runs(*, by: Staff, before: int | None = None, limit: int = RUNS_A_PAGE) -> list[tuple[LabelRun, str]]:
     """Runs with the names of those who asked (empty: the operator), newest first."""
     query = select(LabelRun, Staff.name).outerjoin(Staff, Staff.id == LabelRun.asked_by_id)
     if not by.roles & _EVERYWHERE:
@@ -219,7 +229,7 @@ def counts(run_ids: Sequence[int]) -> dict[int, int]:
         .where(LabelPrint.run_id.in_(run_ids), FacilityToken.placed_at.is_not(None))
         .group_by(LabelPrint.run_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _check(order: Order) -> None:
@@ -269,7 +279,7 @@ def _newest(facility_ids: Sequence[int]) -> dict[int, str]:
         .where(FacilityToken.facility_id.in_(facility_ids), FacilityToken.state.in_(LIVE))
         .order_by(FacilityToken.issued_at, FacilityToken.token)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _by_numbers(address: str) -> list[tuple[int, int, str]]:
