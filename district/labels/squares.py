@@ -46,9 +46,11 @@ class Maker:
         )
         code.add_data(QRData(text.encode("ascii"), mode=MODE_ALPHA_NUM))
         code.make(fit=True)
+        square = tuple(tuple(bool(dark) for dark in row) for row in code.get_matrix())
         if self._mask is None:
+            # Only now: trying masks spoils the library's own modules.
             self._mask = code.best_mask_pattern()
-        return tuple(tuple(bool(dark) for dark in row) for row in code.get_matrix())
+        return square
 
 
 def runs(square: Square) -> list[Run]:
