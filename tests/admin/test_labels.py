@@ -99,7 +99,8 @@ def test_a_manager_prints_what_the_unit_looks_after(
     app: Flask, district: SmallDistrict, three: list[str], log_in: LogIn
 ) -> None:
     with unit_of_work():
-        manager = Person(app).sit_down(make_staff("manager", district.lamps, Role.UNIT_MANAGER))
+        someone = make_staff("manager", district.lamps, Role.UNIT_MANAGER)
+    manager = Person(app).sit_down(someone)
     admin = log_in("administrator")
     own = order(manager)
     assert own.labels == 3
