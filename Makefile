@@ -40,7 +40,7 @@ browser: ## the tests that need Chromium
 	@$(venv) check && exec $(pytest) -m browser $(PYTEST)
 
 bench: ## how fast, beside floors measured in the same run
-	@$(venv) test && exec $(python) -m bench
+	@$(venv) check && exec $(python) -m bench
 
 clean: ## remove what was made, except your data in var/
 	@rm -rf .venv .venv.lock .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -18,6 +18,7 @@ from admin import (  # noqa: F401  routes
     field,
     hand_backs,
     inbox,
+    labels,
     list_map,
     login,
     merging,

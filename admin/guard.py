@@ -13,6 +13,7 @@ from flask_login import current_user, logout_user
 from district import clock
 from district.errors import NotAllowed
 from district.frame import oauth
+from district.labels.service import MAY_PRINT
 from district.learning.versions import MAY_CHOOSE
 from district.overview.links import MAY_SHARE
 from district.people import logins
@@ -81,6 +82,13 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "facilities": _EVERYBODY,
     "facility": _EVERYBODY,
     "revoke_token": _KEEPS,
+    "issue_code": _KEEPS | {Role.UNIT_MANAGER, Role.HANDLER},
+    "place_code": _KEEPS | {Role.UNIT_MANAGER, Role.HANDLER},
+    "labels": MAY_PRINT,
+    "print_labels": MAY_PRINT,
+    "label_run": MAY_PRINT,
+    "list_labels": MAY_PRINT,
+    "place_labels": MAY_PRINT,
     "units": _EVERYBODY,
     "keep_unit": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "hand_backs": _OVERSIGHT | _COMMAND | {Role.UNIT_MANAGER},

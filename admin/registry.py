@@ -21,9 +21,12 @@ from district import clock, links, sheets
 from district.changes import service as changes
 from district.errors import BadInput, NotFound
 from district.extensions import db
+from district.facilities import codes
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
+from district.facilities.code_states import LIVE, CodeAction
 from district.facilities.models import FACILITY_STATES, Facility
+from district.labels import service as labels
 from district.messages import CHINESE, catalogue, has, language, speaking, t
 from district.notifications import service as notifications
 from district.notifications.models import Notification
@@ -252,13 +255,16 @@ def facility(code: str) -> ResponseReturnValue:
     """One facility: what it is, its code to print, what is open there, what was done to it."""
     found = facilities.by_code(code)
     issued = facility_lists.tokens(found.id)
-    in_use = next((row.token for row in issued if row.revoked_at is None), None)
+    in_use = next((row.token for row in issued if row.state in LIVE), None)
     log = facilities.maintenance_log(found.id)
     names = {person.id: person.name for person in _people({entry.staff_id for entry in log})}
     return render_template(
         "admin/facility.html",
         facility=found,
         issued=issued,
+        prints=labels.prints_of([row.token for row in issued]),
+        code_steps={row.token: {action for action in CodeAction if codes.may(me(), action, row)} for row in issued},
+        may_issue=codes.may_issue(me(), found),
         code=square_code(links.printed_facility_code(in_use)) if in_use else None,
         address=links.facility_page(in_use) if in_use else "",
         open_here=[report for report in queries.open_at_facility(found.id) if sight.may_see(me(), report)],
@@ -275,7 +281,7 @@ def revoke_token(code: str) -> ResponseReturnValue:
     if token not in {row.token for row in facility_lists.tokens(found.id)}:
         raise NotFound("errors.facility_unknown")
     with unit_of_work():
-        facilities.revoke_token(token, by=db.session.get_one(Staff, me().id))
+        codes.revoke(token, by=db.session.get_one(Staff, me().id), reason=request.form.get("reason", ""))
     flash("admin.facility.revoked_now")
     return redirect(url_for("admin.facility", code=code))
 

@@ -31,8 +31,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "hand_backs", "unseen", "roster", "add_shift", "end_shift", "set_away", "end_away", "notices", "read_notices",
     ),
     "district": (
-        "facilities", "facility", "revoke_token", "units", "calendar", "add_day", "remove_day", "import_days", "rules",
-        "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
+        "facilities", "facility", "issue_code", "place_code", "revoke_token", "labels", "print_labels", "label_run",
+        "list_labels", "place_labels", "units", "calendar", "add_day", "remove_day", "import_days", "rules", "rule",
+        "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "accuracy", "use_model",
         "settings", "settings_units", "settings_categories", "settings_standards", "settings_types", "settings_areas",
         "settings_tags", "setting", "new_setting", "save_setting", "retire_setting", "restore_setting",

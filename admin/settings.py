@@ -42,6 +42,10 @@ TILES: tuple[tuple[str, str, str], ...] = (
     ("course", "rules", "adjustments"),
     ("course", "calendar", "clock"),
     ("words", "reply_templates", "message-report"),
+    ("words", "wording", "language"),
+    ("machines", "wechat_settings", "message"),
+    ("machines", "api_keys_page", "key"),
+    ("watch", "retention", "trash"),
     ("watch", "settings_changes", "history"),
     ("watch", "audit", "shield-check"),
 )

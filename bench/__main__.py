@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import areas, faults, lists, messages, numbers, pace, routing, storm, understanding
+from bench import areas, codes, faults, lists, messages, numbers, pace, routing, storm, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
-PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas", "lists", "numbers")
+PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas", "codes", "lists", "numbers")
 
 
 def main() -> int:
@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--storm", type=int, default=5000, help="reports of the storm, three in five about one thing")
     parser.add_argument("--over", type=int, default=0, help="seconds the storm is spread over; 0: as fast as it goes")
     parser.add_argument("--counted", type=int, default=10_000, help="reports stored when the figures are counted")
+    parser.add_argument("--labels", type=int, default=10_000, help="labels of the long print run")
     parser.add_argument("--stored", type=int, default=1_000_000, help="reports stored for the lists (PostgreSQL)")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
@@ -70,6 +71,8 @@ def main() -> int:
             figures["understanding"] = _told(understanding.measure, folder, "sqlite")
         if "areas" in wanted:
             figures["areas"] = _told(areas.measure, folder, "sqlite")
+        if "codes" in wanted:
+            figures["codes"] = _told(codes.measure, folder, "sqlite", given.labels)
         if "lists" in wanted and "postgresql" in kinds:
             figures["lists"] = _told(lists.measure, folder, "postgresql", given.stored)
     finally:
@@ -190,6 +193,22 @@ def _print(figures: dict[str, Any]) -> None:
             f"{found['memory_mb']} MB kept"
         )
 
+    if found := figures.get("codes"):
+        print(f"\nCodes of 2 cm at 300 dots an inch, spoilt ({found['labels']} labels each; share read right)")
+        _table(
+            ["", "ZXing", "OpenCV", "at least one"],
+            [
+                [name, *(f"{rates[decoder]:.1%}" for decoder in ("zxing", "opencv", "either"))]
+                for name, rates in found["decoded"].items()
+            ],
+        )
+        for one in found["runs"].values():
+            print(
+                f"  {one['labels']} labels with the crew's list: {one['seconds']} s ({one['per_second']} a second), "
+                f"{one['file_mb']} MB, {one['memory_mb']} MB of memory at most"
+            )
+        for line in codes.tell(found):
+            print(f"  {line}")
 
     if found := figures.get("lists"):
         _print_lists(found)

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -22,7 +22,7 @@ from district import links
 from district.config import Config
 from district.errors import DistrictError
 from district.extensions import db
-from district.messages import has, set_language, t
+from district.messages import CHINESE, LANGUAGES, has, language, set_language, speaking, t
 from district.people.roles import Role
 from district.terminal import tongue
 from district.work import unit_of_work
@@ -286,6 +286,62 @@ def rebuild_search(as_json: bool) -> None:
         db.session.remove()
     count = service.count()
     click.echo(json.dumps({"reports": count}) if as_json else t("cli.search.rebuilt", count=count))
+
+
+@district.command("labels")
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file to write: PDF, ZIP for plates."
+)
+@click.option("--facility", "codes", multiple=True, help="Only this facility, by its 16- or 17-digit code; repeatable.")
+@click.option("--type", "type_code", default="", help="Only this facility type's code.")
+@click.option("--street", default="", help="Only this street: an area's code or name, or a part of the address.")
+@click.option("--layout", "layout_name", default="sheet21", show_default=True, help="How labels are arranged.")
+@click.option("--only-new", is_flag=True, help="Leave out what was printed before.")
+@click.option("--fresh", is_flag=True, help="New codes for all; the old ones stay good until the new ones hang.")
+@click.option("--list", "crew_list", type=click.Path(dir_okay=False, path_type=Path), help="Also the crew's list, PDF.")
+@click.option("--language", "tongue_of_labels", type=click.Choice(LANGUAGES), default=CHINESE, show_default=True)
+@click.option("--layouts", "show_layouts", is_flag=True, help="Say which layouts there are, and print nothing.")
+@as_json
+def print_labels(
+    output: Path | None, codes: tuple[str, ...], type_code: str, street: str, layout_name: str, only_new: bool,
+    fresh: bool, crew_list: Path | None, tongue_of_labels: str, show_layouts: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Print the facilities' code labels, in the order in which a crew walks. Facilities without a code get one."""
+    from district.errands.kinds.labels import make
+    from district.labels.layouts import layouts
+    from district.labels.service import Order
+
+    _speak()
+    if show_layouts:
+        names = {name: one.title(language()) for name, one in _or_stop(layouts).items()}
+        click.echo(json.dumps(names, ensure_ascii=False) if as_json else _in_columns(names))
+        return
+    if output is None:
+        raise click.UsageError(t("labels.cli.no_output"))
+    order = Order(layout_name, codes, type_code, street, only_new, fresh)
+
+    spoken = language()
+
+    def tell(done: int, total: int) -> None:
+        if not as_json:
+            # What stands on the labels may be in another language.
+            with speaking(spoken):
+                click.echo(f"\r{t('labels.cli.progress', done=done, total=total)}", nl=False, err=True)
+
+    made = _or_stop(lambda: make(order, output, crew_list=crew_list, tongue=tongue_of_labels, tell=tell))
+    if as_json:
+        click.echo(
+            json.dumps({"labels": made.labels, "pages": made.pages, "run": made.run_id, "missing": made.missing})
+        )
+        return
+    click.echo("", err=True)
+    click.echo(t("labels.cli.done", labels=made.labels, pages=made.pages, run=made.run_id, file=str(output)))
+    if made.missing:
+        click.echo(t("labels.cli.missing", letters=made.missing), err=True)
+
+
+def _in_columns(names: Mapping[str, str]) -> str:
+    return "\n".join(f"{name:<12}{title}" for name, title in names.items())
 
 
 @district.command("worker")

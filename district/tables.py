@@ -12,6 +12,7 @@ import district.duty.models
 import district.errands.models
 import district.facilities.models
 import district.geo.models
+import district.labels.models
 import district.learning.models
 import district.notices.models
 import district.notifications.models

@@ -39,7 +39,8 @@ HTTP_NAMES = {
 # Told by their own rules: they decide, and know nothing of web or database.
 PURE = (
     "district/clock.py", "district/errors.py", "district/words.py", "district/people/roles.py",
-    "district/reports/states.py", "district/deadlines/calendar.py", "district/routing/conditions.py",
+    "district/reports/states.py", "district/facilities/code_states.py",
+    "district/deadlines/calendar.py", "district/routing/conditions.py",
     "district/numbers/counting.py", "district/numbers/periods.py", "district/numbers/scale.py",
     "district/routing/rules.py", "district/routing/lint.py", "district/geo/datum.py", "district/geo/measure.py",
     "bot/dialogue.py", "district/replies/filling.py", "district/search/tokens.py",

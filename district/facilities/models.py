@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.columns import Code, Degrees, JsonList, Key, Moment, Name, Words, one_of
 from district.extensions import Model
+from district.facilities.code_states import CodeState
 from district.units.models import Unit
 
 FACILITY_STATES = ("intact", "damaged", "missing", "disused", "removed")
@@ -68,15 +69,42 @@ class Facility(Model):
 
 
 class FacilityToken(Model):
-    """What a printed code holds: random, short, unguessable, revocable. 10 base-32 characters, stored in capitals."""
+    """What a printed code holds: random, short, unguessable, revocable. 10 base-32 characters, stored in capitals.
+
+    A facility may have several over time, also several in use: the old label hangs until the new one does.
+    state: see `district.facilities.code_states`; the moments and the state agree. printed_at: the first time.
+    reason: why it was revoked, or why a new one was asked for. replaced_by: the code that hangs in its stead.
+    """
 
     __tablename__ = "facility_token"
+    __table_args__ = (
+        CheckConstraint(one_of("state", CodeState), name="state_known"),
+        CheckConstraint(
+            "state not in ('issued', 'printed', 'placed') or (state = 'issued') = (printed_at is null)",
+            name="printed_at_when_printed",
+        ),
+        CheckConstraint(
+            "state not in ('issued', 'printed', 'placed') or (state = 'placed') = (placed_at is not null)",
+            name="placed_at_when_placed",
+        ),
+        CheckConstraint("(state = 'revoked') = (revoked_at is not null)", name="revoked_at_when_revoked"),
+        CheckConstraint("(state = 'replaced') = (replaced_at is not null)", name="replaced_at_when_replaced"),
+        CheckConstraint("(state = 'replaced') = (replaced_by is not null)", name="replaced_by_when_replaced"),
+    )
 
     token: Mapped[str] = mapped_column(String(20), primary_key=True)
     facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"), index=True)
+    state: Mapped[str] = mapped_column(String(20), default=CodeState.ISSUED, server_default=CodeState.ISSUED)
     issued_at: Mapped[Moment]
     printed_at: Mapped[Moment | None]
+    placed_at: Mapped[Moment | None]
     revoked_at: Mapped[Moment | None]
+    replaced_at: Mapped[Moment | None]
+    replaced_by: Mapped[str | None] = mapped_column(ForeignKey("facility_token.token"))
+    issued_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    placed_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    ended_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
+    reason: Mapped[Words] = mapped_column(default="", server_default="")
 
     facility: Mapped[Facility] = relationship()
 

@@ -1,36 +1,27 @@
-"""Facilities: found by token or code, repaired, their tokens issued."""
+"""Facilities: found by token or code, repaired."""
 
 from __future__ import annotations
-
-import secrets
 
 from sqlalchemy import or_, select
 
 from district import audit, clock
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import db
+from district.facilities.code_states import LIVE
+from district.facilities.codes import is_theirs
 from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
 from district.people.models import Staff
 from district.people.roles import Role
-from district.people.service import unit_and_below
 from district.words import clean
 
-# Base 32 without letters that are easily confused; 10 of them are 50 bits: not to be guessed.
-TOKEN_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # noqa: S105
-TOKEN_LENGTH = 10
 LONGEST_NOTE = 1000
 MAINTENANCE_KINDS = ("repair", "inspection", "note")
 
 
 class Revoked(NotFound):
-    """The code was taken out of use."""
+    """The code was taken out of use: revoked, or replaced by a newer one that hangs in its stead."""
 
     code = "revoked"
-
-
-def new_token() -> str:
-    """A random token as printed codes hold it."""
-    return "".join(secrets.choice(TOKEN_LETTERS) for _ in range(TOKEN_LENGTH))
 
 
 def by_token(token: str) -> Facility:
@@ -38,8 +29,8 @@ def by_token(token: str) -> Facility:
     row = db.session.get(FacilityToken, token.strip().upper())
     if row is None or row.facility.retired_at is not None:
         raise NotFound("errors.facility_unknown")
-    if row.revoked_at is not None:
-        raise Revoked("errors.facility_unknown")
+    if row.state not in LIVE:
+        raise Revoked("errors.code_ended")
     return row.facility
 
 
@@ -63,29 +54,17 @@ def token_of(facility_id: int) -> str | None:
     """The token in use, newest first; None when none was issued."""
     return db.session.scalar(
         select(FacilityToken.token)
-        .where(FacilityToken.facility_id == facility_id, FacilityToken.revoked_at.is_(None))
+        .where(FacilityToken.facility_id == facility_id, FacilityToken.state.in_(LIVE))
         .order_by(FacilityToken.issued_at.desc())
         .limit(1)
     )
-
-
-def revoke_token(token: str, *, by: Staff) -> None:
-    """Take one printed code out of use; others of the facility stay good."""
-    if Role.ADMINISTRATOR not in by.roles:
-        raise NotAllowed()
-    row = db.session.get(FacilityToken, token.strip().upper(), with_for_update=True)
-    if row is None:
-        raise NotFound("errors.facility_unknown")
-    row.revoked_at = row.revoked_at or clock.now()
-    audit.record(by, "facility.revoke_token", f"facility:{row.facility_id}")
 
 
 def may_maintain(staff: Staff, facility: Facility) -> bool:
     """Whether this person's unit, or one below it, looks after the facility."""
     if not staff.roles & {Role.HANDLER, Role.UNIT_MANAGER}:
         return False
-    theirs = unit_and_below(staff.unit_id)
-    return facility.maintainer_unit_id in theirs or facility.owner_unit_id in theirs
+    return is_theirs(staff, facility)
 
 
 def record_repair(facility: Facility, *, by: Staff, note: str, kind: str = "repair") -> MaintenanceEntry:

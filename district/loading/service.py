@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import Table, delete, exists, insert, select, text, update
+from sqlalchemy import Table, delete, insert, select, text, update
 
 from district import clock, settings
 from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
 from district.duty import service as duty
 from district.extensions import db
-from district.facilities.models import Facility, FacilityToken, FacilityType
-from district.facilities.service import new_token
+from district.facilities.codes import issue_where_missing
+from district.facilities.models import Facility, FacilityType
 from district.geo import basemap
 from district.geo.models import Area, Compound, NamedPlace
 from district.learning import versions as model_versions
@@ -215,15 +215,8 @@ class _Loader:
             maintainer_code=("maintainer_unit_id", self.unit_ids),
         )
         self._bring(Facility, "facilities", wanted, key=("code",))
-        has_token = exists().where(FacilityToken.facility_id == Facility.id, FacilityToken.revoked_at.is_(None))
-        without = db.session.scalars(select(Facility.id).where(Facility.retired_at.is_(None), ~has_token)).all()
-        tokens = {new_token(): facility_id for facility_id in without}
-        if tokens:
-            db.session.execute(
-                insert(_table(FacilityToken)),
-                [{"token": token, "facility_id": of, "issued_at": self.now} for token, of in tokens.items()],
-            )
-        self.result.tokens_issued = len(tokens)
+        in_use = db.session.scalars(select(Facility.id).where(Facility.retired_at.is_(None)).order_by(Facility.id))
+        self.result.tokens_issued = issue_where_missing(in_use)
 
     def load_rules(self) -> None:
         self._bring(RoutingRule, "rules", _with_code(self.folder.rules), key=("code",))

@@ -15,6 +15,7 @@ from district import clock
 from district.api_keys import service as api_keys
 from district.bulk import service as bulk_runs
 from district.extensions import db
+from district.labels.models import LabelRun
 from district.people import codes
 from district.people.models import Staff
 from district.people.roles import Role
@@ -106,6 +107,10 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         )  # fmt: skip
         bulk_runs.begin("a-form-of-mine", "comment", by=someone)
         errand = errand_done(someone)
+        run = LabelRun(asked_by_id=someone.id, asked_at=clock.now(), layout="sheet21", chosen={"layout": "sheet21"})
+        db.session.add(run)
+        db.session.flush()
+        run_id = run.id
     person = Person(app).sit_down(someone)
     addresses = {
         "inbox": "/admin/",
@@ -126,6 +131,8 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "nearby": "/admin/nearby?latitude=50.4&longitude=124.1",
         "facilities": "/admin/facilities",
         "facility": f"/admin/facilities/{code}",
+        "labels": "/admin/labels",
+        "label_run": f"/admin/labels/{run_id}",
         "notices": "/admin/notices",
         "my_wechat": "/admin/wechat",
         "calendar": "/admin/calendar",
@@ -215,6 +222,11 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "unblock": "/admin/blocks/999/end",
         "file_call": "/admin/reports/new",
         "revoke_token": f"/admin/facilities/{code}/revoke",
+        "issue_code": f"/admin/facilities/{code}/codes",
+        "place_code": f"/admin/facilities/{code}/placed",
+        "print_labels": "/admin/labels",
+        "list_labels": "/admin/labels/999/list",
+        "place_labels": "/admin/labels/999/placed",
         "retry_message": "/admin/messages/999/retry",
         "keep_unit": f"/admin/reports/{report.number}/keep-unit",
         "read_notices": "/admin/notices/read",

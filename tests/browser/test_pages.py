@@ -46,6 +46,8 @@ STAFF = {
     "admin.take_call": ("desk", "/admin/reports/new"),
     "admin.facilities": ("admin", "/admin/facilities"),
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
+    "admin.labels": ("admin", "/admin/labels"),
+    "admin.label_run": ("admin", "/admin/labels/{label_run}"),
     "admin.hand_backs": ("desk", "/admin/hand-backs"),
     "admin.unseen": ("desk", "/admin/unseen"),
     "admin.notices": ("desk", "/admin/notices"),
@@ -141,7 +143,32 @@ def example(address: str, bihuan: Bihuan) -> dict[str, str]:
     return filled_of(address) | {
         "number": filed["number"], "key": filed["key"], "token": found[1] if found else token, "facility": code,
         "incident": _incident(bihuan), "errand": _errand(bihuan),
+        "label_run": _label_run(bihuan),
     }  # fmt: skip
+
+
+def _label_run(bihuan: Bihuan) -> str:
+    """Three labels, printed."""
+    import sqlite3
+
+    with sqlite3.connect(bihuan.var_dir / "bihuan.db") as connection:
+        made = connection.execute(
+            "insert into label_run (asked_at, finished_at, layout, chosen, labels, sheets) values "
+            "(datetime('now'), datetime('now'), 'sheet21', '{\"layout\": \"sheet21\"}', 3, 1)"
+        )
+        run_id = str(made.lastrowid)
+        connection.execute(
+            "insert into label_print (run_id, position, token) select ?, row_number() over (order by token), token "
+            "from (select token from facility_token order by token limit 3)",
+            (run_id,),
+        )
+        connection.execute(
+            "update facility_token set state = 'printed', printed_at = datetime('now') where token in "
+            "(select token from label_print where run_id = ?)",
+            (run_id,),
+        )
+    connection.close()
+    return run_id
 
 
 def _errand(bihuan: Bihuan) -> str:

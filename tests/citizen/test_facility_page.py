@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from district.extensions import db
+from district.facilities import codes
 from district.facilities import service as facilities
 from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
 from district.messages import t
@@ -83,7 +84,7 @@ def test_an_unknown_code_gets_a_page_that_helps(client: FlaskClient, district: S
 
 def test_a_revoked_code_is_gone(client: FlaskClient, district: SmallDistrict, token: str) -> None:
     with unit_of_work():
-        facilities.revoke_token(token, by=district.staff["administrator"])
+        codes.revoke(token, by=district.staff["administrator"])
     answer = client.get(f"/f/{token}")
     assert answer.status_code == 410
     assert t("citizen.facility.revoked") in text_of(answer)

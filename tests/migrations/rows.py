@@ -501,6 +501,8 @@ class Migration0017(Rows):
 
 class Migration0019(Rows):
     """A new table beside the staff, who stay as they were."""
+
+
 class Migration0021(Rows):
     """A table beside the others; going down, screens lose their links."""
 
@@ -553,3 +555,33 @@ class Migration0024(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report") == 1
         assert count(connection, "photo") == 1
+
+
+class Migration0023(Rows):
+    """Every code has a state that its moments tell; a revoked one stays refused, whichever way."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        insert(connection, "facility_type", id=1, code="01037", major="", name="路灯", name_en="lamp",
+               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]",
+               default_category_code="")  # fmt: skip
+        insert(connection, "facility", id=1, code="1", code17="1", type_id=1, name="路灯", address="", latitude=50.4,
+               longitude=124.1, grid_code="", area_code="", state="intact", is_smart=False, source="")  # fmt: skip
+        insert(connection, "facility_token", token="NEW", facility_id=1, issued_at=NOW)
+        insert(connection, "facility_token", token="PRINTED", facility_id=1, issued_at=NOW, printed_at=NOW)
+        insert(connection, "facility_token", token="GONE", facility_id=1, issued_at=NOW, revoked_at=NOW)
+
+    def upgraded(self, connection: Connection) -> None:
+        states = {row.token: row.state for row in connection.execute(text("select token, state from facility_token"))}
+        assert states == {"NEW": "issued", "PRINTED": "printed", "GONE": "revoked"}
+        connection.execute(
+            text("update facility_token set state = 'replaced', replaced_at = issued_at, replaced_by = 'NEW' "
+                 "where token = 'PRINTED'")
+        )  # fmt: skip
+        insert(connection, "label_run", id=1, asked_by_id=1, asked_at=NOW, layout="sheet21", chosen="{}", labels=1,
+               sheets=1)  # fmt: skip
+        insert(connection, "label_print", run_id=1, position=1, token="NEW")
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "facility_token") == 3
+        assert count(connection, "facility_token", "revoked_at is null") == 1

@@ -9,7 +9,7 @@ from district.errors import NotFound
 
 # A kind's words are `errands.kind.<name>` (what it is called) and `errands.outcome.<name>` (what came of it, with
 # the counts of its outcome).
-KINDS: tuple[str, ...] = ("export_reports",)
+KINDS: tuple[str, ...] = ("export_reports", "label_list", "labels")
 
 
 def find(name: str) -> Do:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from district import clock
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import db
+from district.facilities import codes
 from district.facilities import service as facilities
 from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
 from district.units.models import Unit
@@ -64,7 +65,7 @@ def test_a_revoked_code_says_so_and_a_newer_one_stays_good(district: SmallDistri
         session.add(FacilityToken(token="NEWTOKEN22", facility_id=facility.id, issued_at=later))
     assert facilities.token_of(facility.id) == "NEWTOKEN22"
     with unit_of_work():
-        facilities.revoke_token(old.lower(), by=district.staff["administrator"])
+        codes.revoke(old.lower(), by=district.staff["administrator"])
     with pytest.raises(facilities.Revoked):
         facilities.by_token(old)
     assert facilities.by_token("newtoken22").id == facility.id
@@ -73,13 +74,13 @@ def test_a_revoked_code_says_so_and_a_newer_one_stays_good(district: SmallDistri
 def test_only_an_administrator_revokes(district: SmallDistrict, facility: Facility) -> None:
     token = facilities.token_of(facility.id) or ""
     with pytest.raises(NotAllowed), unit_of_work():
-        facilities.revoke_token(token, by=district.staff["handler"])
+        codes.revoke(token, by=district.staff["handler"])
     with pytest.raises(NotFound), unit_of_work():
-        facilities.revoke_token("NOPE", by=district.staff["administrator"])
+        codes.revoke("NOPE", by=district.staff["administrator"])
 
 
 def test_tokens_are_not_guessed_and_fit_a_printed_code() -> None:
-    made = {facilities.new_token() for _ in range(500)}
+    made = {codes.new_token() for _ in range(500)}
     assert len(made) == 500
     for token in made:
         assert len(token) >= 8

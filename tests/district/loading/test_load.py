@@ -12,8 +12,8 @@ from district.categories.models import CaseStandard, Category
 from district.cli import ensure_first_administrator
 from district.deadlines.models import CalendarDay
 from district.extensions import db
+from district.facilities.codes import TOKEN_LETTERS
 from district.facilities.models import Facility, FacilityToken
-from district.facilities.service import TOKEN_LETTERS
 from district.geo.models import Area, Compound, NamedPlace
 from district.people import service as people
 from district.people.models import Staff, StaffRole
@@ -231,7 +231,7 @@ def test_a_revoked_token_is_followed_by_a_new_one(app: Flask, folder: SpoiltFold
     folder.load()
     with unit_of_work():
         old = db.session.scalars(select(FacilityToken).limit(1)).one()
-        old.revoked_at = clock.now()
+        old.state, old.revoked_at = "revoked", clock.now()
         facility_id = old.facility_id
     assert folder.load().tokens_issued == 1
     tokens = db.session.scalars(select(FacilityToken).where(FacilityToken.facility_id == facility_id)).all()

@@ -20,8 +20,9 @@ from district.deadlines.models import CalendarDay
 from district.duty.models import DutyShift, UnitAbsence
 from district.errands.models import Errand
 from district.extensions import db
-from district.facilities.models import Facility, MaintenanceEntry
+from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
 from district.geo.models import Area
+from district.labels.models import LabelPrint, LabelRun
 from district.learning.models import ModelVersion, UnitHabit
 from district.notifications.models import Notification, SubscriptionGrant
 from district.numbers.models import NumberCell, NumberFact, NumberState
@@ -179,6 +180,18 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (Errand, "progress", {"done": -1}),
     (ApiKey, "revoking_whole", {"revoked_at": NOW}),
     (ApiKey, "per_minute_positive", {"per_minute": 0}),
+    (FacilityToken, "state_known", {"state": "lost"}),
+    (FacilityToken, "printed_at_when_printed", {"state": "printed"}),
+    (FacilityToken, "printed_at_when_printed", {"printed_at": NOW}),
+    (FacilityToken, "placed_at_when_placed", {"state": "placed", "printed_at": NOW}),
+    (FacilityToken, "placed_at_when_placed", {"placed_at": NOW}),
+    (FacilityToken, "revoked_at_when_revoked", {"state": "revoked"}),
+    (FacilityToken, "revoked_at_when_revoked", {"revoked_at": NOW}),
+    (FacilityToken, "replaced_at_when_replaced", {"replaced_at": NOW}),
+    (FacilityToken, "replaced_by_when_replaced", {"state": "replaced", "replaced_at": NOW}),
+    (LabelRun, "counts_not_negative", {"labels": -1}),
+    (LabelRun, "something_when_finished", {"labels": 0, "finished_at": NOW}),
+    (LabelPrint, "position_from_one", {"position": 0}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -200,6 +213,11 @@ class Stage:
             )  # fmt: skip
             facility = factories.make_facility(district.lamps)
             staff_id = district.staff["handler"].id
+            run = LabelRun(asked_at=NOW, layout="sheet21", chosen={}, labels=1)
+            session.add(run)
+            session.flush()
+            token = session.scalars(select(FacilityToken.token).where(FacilityToken.facility_id == facility.id)).one()
+            session.add(LabelPrint(run_id=run.id, position=1, token=token))
             session.add_all(
                 [
                     standard,
