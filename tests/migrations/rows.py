@@ -489,9 +489,11 @@ class Migration0022(Rows):
     def load(self, connection: Connection) -> None:
         one_unit_with_staff(connection)
         insert(connection, "facility_type", id=1, code="01037", major="市政", name="路灯", name_en="lamp",
-               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]", default_category_code="")  # fmt: skip
+               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]",
+               default_category_code="")  # fmt: skip
         insert(connection, "facility", id=1, code="2327610137000001", code17="23276101037000001", type_id=1,
-               name="路灯1", address="", latitude=50.4, longitude=124.1, grid_code="", area_code="", state="intact", is_smart=False,
+               name="路灯1", address="", latitude=50.4, longitude=124.1, grid_code="", area_code="", state="intact",
+               is_smart=False,
                source="", retired_at=None)  # fmt: skip
         insert(connection, "facility_token", token="AB", facility_id=1, issued_at=NOW)
 
