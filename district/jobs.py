@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 
 import redis
 from flask import Flask, current_app
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
@@ -37,6 +37,8 @@ from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.numbers import service as figures
 from district.reference import forget, reference
+from district.register import words as facility_words
+from district.register.models import FacilityPhoto
 from district.reports import incidents, looking, photos, questions, recompute, reminders
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
@@ -378,10 +380,19 @@ def tidy() -> None:
         session.execute(
             delete(Photo).where(
                 Photo.report_id.is_(None),
+                ~exists().where(FacilityPhoto.photo_id == Photo.id),
                 Photo.created_at < now - LOOSE_PHOTO_KEPT,
                 or_(Photo.state != PhotoState.WAITING, Photo.created_at < now - photos.MEDIA_LIVES),
             )
         )
+
+
+def read_facilities() -> None:
+    """Let facilities be found that were written without their words, by an older version or past the objects."""
+    while facility_words.is_behind():
+        with unit_of_work():
+            facility_words.fill()
+        db.session.remove()
 
 
 def learn_nightly() -> None:

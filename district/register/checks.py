@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from types import MappingProxyType
 from typing import Any
 
 from district.facilities.models import FACILITY_STATES
@@ -23,7 +22,7 @@ _PHONE = re.compile(r"\+?[0-9][0-9 \-()]{2,38}")
 # An empty cell leaves what is there; this alone takes it away.
 CLEAR = "-"
 LONGEST = {"name": 200, "address": 500, "emergency_phone": 40, "source": 40}
-_CLEARED: dict[str, Any] = {
+CLEARED: dict[str, Any] = {
     "address": "", "owner": None, "maintainer": None, "contract_from": None, "contract_to": None,
     "emergency_phone": "", "installed_on": None, "source": "",
 }  # fmt: skip
@@ -40,7 +39,7 @@ class Problem:
     number: int
     field: str
     key: str
-    params: Mapping[str, Any] = MappingProxyType({})
+    params: Mapping[str, Any]
 
     def words(self) -> str:
         said = t(f"register.problem.{self.key}", **self.params)
@@ -98,8 +97,8 @@ class Checked:
     def _text(self, name: str) -> str:
         """What was given, empty for nothing; a field that is taken away is written down here."""
         text = self._given.get(name, "").strip()
-        if text == CLEAR and name in _CLEARED:
-            self.values[COLUMN.get(name, name)] = _CLEARED[name]
+        if text == CLEAR and name in CLEARED:
+            self.values[COLUMN.get(name, name)] = CLEARED[name]
             return ""
         return text
 

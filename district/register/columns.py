@@ -117,9 +117,9 @@ def _known() -> Mapping[str, Any]:
 
 @cache
 def _names(name: str) -> tuple[str, ...]:
-    """What a field's column may be called: its own name in the catalogue first."""
+    """What a field's column may be called, surest first."""
     own = [catalogue(tag)[f"register.field.{name}"] for tag in LANGUAGES]
-    return tuple(dict.fromkeys(_plain(words) for words in [*own, name, *_known()["fields"][name]]))
+    return tuple(dict.fromkeys(_plain(words) for words in [*_known()["fields"][name], *own, name]))
 
 
 def _plain(heading: str) -> str:

@@ -20,7 +20,7 @@ from district.facilities.models import Facility
 from district.people.models import Staff
 from district.reference import reference
 from district.register.checks import COLUMN, Checked, Known, Problem, is_same_place
-from district.register.columns import FIELDS, Plan
+from district.register.columns import Plan
 from district.register.models import FacilityEdit, plain
 from district.register.refused import ErrorFile
 from district.register.sources import RawRow, Source
@@ -30,7 +30,7 @@ BATCH = 1000
 # Shown beside the form; the error file has all of them.
 MOST_SHOWN = 50
 # What a record may say; the rest of the row is kept up by the application.
-_KEPT = (
+KEPT = (
     "code", "code17", "code_scheme", "type_id", "name", "address", "latitude", "longitude", "area_code", "grid_code",
     "owner_unit_id", "maintainer_unit_id", "contract_from", "contract_to", "emergency_phone", "state", "installed_on",
     "is_smart", "source",
@@ -107,10 +107,10 @@ class Loading:
                 self._refuse(row, one.problems)
             elif before is None:
                 new.append(values)
-            elif all(before[name] == values[name] for name in _KEPT):
+            elif all(before[name] == values[name] for name in KEPT):
                 self.tally.unchanged += 1
             else:
-                changed.append((before["id"], {name: before[name] for name in (*_KEPT, "version")}, values))
+                changed.append((before["id"], {name: before[name] for name in (*KEPT, "version")}, values))
         self.tally.created += len(new)
         self.tally.updated += len(changed)
         if not self.dry_run and (new or changed):
@@ -186,7 +186,7 @@ class Loading:
             ids = connection.scalars(select(facility.c.id).where(facility.c.code17.in_(made)).order_by(facility.c.id))
             edits += [{"facility_id": one, "kind": "added", "changes": {}} for one in ids]
         if changed:
-            columns: dict[str, Any] = {name: bindparam(f"_{name}") for name in (*_KEPT, "version")}
+            columns: dict[str, Any] = {name: bindparam(f"_{name}") for name in (*KEPT, "version")}
             by_id = facility.c.id == bindparam("_id")
             connection.execute(
                 update(facility).where(by_id).values(columns),
@@ -215,7 +215,7 @@ class Loading:
 def whole_record(one: Checked, before: Mapping[str, Any] | None) -> dict[str, Any]:
     """Every column of the record: what was given over what was there. Notes what is missing or does not go together."""
     if before is not None:
-        values = {name: before[name] for name in _KEPT} | one.values
+        values = {name: before[name] for name in KEPT} | one.values
         if one.derived:
             values[one.derived] = before[one.derived]
         if before["code_scheme"] != values["code_scheme"] and before["code17"] == values["code17"]:
@@ -265,7 +265,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], codes: _Cod
     codes = codes or _Codes()
     names = {column: name for name, column in COLUMN.items()}
     found: dict[str, Any] = {}
-    for column in _KEPT:
+    for column in KEPT:
         if before[column] != after[column]:
             found[names.get(column, column)] = [codes.of(column, before[column]), codes.of(column, after[column])]
     return found
@@ -274,6 +274,3 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any], codes: _Cod
 def _table() -> Table:
     found: Any = Facility.__table__
     return found  # type: ignore[no-any-return]
-
-
-__all__ = ["BATCH", "FIELDS", "MOST_SHOWN", "Loading", "Tally", "differences", "whole_record"]

@@ -12,7 +12,7 @@ import xlsxwriter
 from district import sheets
 from district.messages import t
 from district.register.columns import is_reason
-from district.register.sources import LATITUDE, LONGITUDE, RawRow, Source
+from district.register.sources import RawRow, Source
 
 # The mark by which spreadsheets know UTF-8.
 _MARK = "\ufeff"
@@ -120,6 +120,3 @@ class GeoJsonWriter:
     def close(self) -> None:
         self._file.write("\n]}\n")
         self._file.close()
-
-
-__all__ = ["LATITUDE", "LONGITUDE", "CsvWriter", "ErrorFile", "GeoJsonWriter", "Writer", "XlsxWriter"]

@@ -75,7 +75,12 @@ def opened(path: Path) -> Iterator[Source]:
             raise BadInput("register.file.old_excel")
         encoding = _encoding_of(file)
         is_json = start.decode(encoding, "ignore").lstrip("\ufeff \t\r\n").startswith("{")
-        yield _GeoJson(file, path.stat().st_size, encoding) if is_json else _Csv(file, path.stat().st_size, encoding)
+        text = io.TextIOWrapper(file, encoding=encoding, newline=None if is_json else "")
+        try:
+            yield (_GeoJson if is_json else _Csv)(text, file, path.stat().st_size)
+        finally:
+            # The file is closed by whoever opened it.
+            text.detach()
 
 
 def _encoding_of(file: BinaryIO) -> str:
@@ -116,9 +121,8 @@ def _named(cells: Sequence[str]) -> tuple[str, ...]:
 class _Csv:
     kind = "csv"
 
-    def __init__(self, file: BinaryIO, size: int, encoding: str) -> None:
-        self._file, self._size = file, size
-        self._text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    def __init__(self, text: TextIO, file: BinaryIO, size: int) -> None:
+        self._text, self._file, self._size = text, file, size
         head = self._text.readline(1_000_000)
         # Some programmes say in a first line of its own which mark stands between cells.
         self.delimiter = max(",;\t", key=head.count)
@@ -235,9 +239,9 @@ class _GeoJson:
     kind = "geojson"
     delimiter = ","
 
-    def __init__(self, file: BinaryIO, size: int, encoding: str) -> None:
+    def __init__(self, text: TextIO, file: BinaryIO, size: int) -> None:
         self._file, self._size = file, size
-        self._features = _features(io.TextIOWrapper(file, encoding=encoding))
+        self._features = _features(text)
         self._ahead = list(islice(self._features, _FEATURES_READ_AHEAD))
         if not self._ahead:
             raise BadInput("register.file.no_features")

@@ -21,6 +21,11 @@ def words_of(name: str, address: str, dialect: Dialect) -> str:
     return stored(tokens(f"{name}\n{address}"), on_sqlite=dialect.name == "sqlite")
 
 
+def is_behind() -> bool:
+    """Whether some facility was written without its words."""
+    return db.session.scalar(select(Facility.id).where(Facility.words.is_(None)).limit(1)) is not None
+
+
 def fill(limit: int = FILLED_AT_ONCE) -> int:
     """Give their words to facilities that were written without; how many. Call inside a unit of work."""
     facility = _table()
