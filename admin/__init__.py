@@ -11,6 +11,7 @@ from admin import (  # noqa: F401  routes
     around,
     bulk,
     calendar,
+    errands,
     failures,
     field,
     hand_backs,

@@ -17,6 +17,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "reports": (
         "inbox", "report", "print_report", "chat", "show_contact", "act", "field", "field_act", "take_call",
         "file_call", "keep_unit", "settle", "bulk", "do_bulk", "save_list", "drop_list", "merge", "unmerge",
+        "errands", "cancel_errand",
         "incidents", "incident", "end_incident", "tell_incident",
         "overview", "wall", "numbers", "numbers_behind", "numbers_workbook",
     ),
@@ -44,7 +45,7 @@ UNSHOWN = frozenset(
     {
         "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
-        "preview_reply",
+        "preview_reply", "errand", "errand_state", "errand_file",
     }
 )  # fmt: skip
 

@@ -29,6 +29,7 @@ def create_core(config: Config) -> Flask:
         SECRET_KEY=config.secret_key,
         PUBLIC_BASE_URL=config.public_base_url,
         VAR_DIR=str(config.var_dir),
+        ERRAND_STORE=config.errand_store,
         DISTRICT_TIMEZONE=config.timezone,
         TILE_URL=config.tile_url,
         WECHAT_TEMPLATES=templates,

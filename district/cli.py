@@ -203,6 +203,14 @@ def train(folder: Path, by_writer: bool, as_json: bool) -> None:
         click.echo(f"{t(f'cli.evaluate.{name}'):<44}{value:>8.1%}")
 
 
+@district.command("errands")
+def run_errands() -> None:
+    """Do the lengthy work that waits: exports, imports, sheets of labels."""
+    from district import jobs
+
+    click.echo(t("errands.cli.done", n=jobs.run_errands_now()))
+
+
 @district.command("learn")
 @click.option("--dry-run", is_flag=True, help="Only measure: train and judge, and change nothing.")
 @click.option("--night", default="", hidden=True)

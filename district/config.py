@@ -87,6 +87,7 @@ class Config:
     database_url: str
     redis_url: str
     photo_store: str
+    errand_store: str
     wechat_token: str
     wechat_app_id: str
     wechat_app_secret: str
@@ -150,8 +151,9 @@ class Config:
             problems.append("WECHAT_ENCODING_AES_KEY must be 43 letters and digits, as WeChat's console shows it")
         if values["PUBLIC_BASE_URL"] and not _is_web_address(values["PUBLIC_BASE_URL"]):
             problems.append("PUBLIC_BASE_URL must be an address such as https://bihuan.example.cn, without a path")
-        if "://" in given.get("PHOTO_STORE", ""):
-            problems.append("PHOTO_STORE must be a folder")
+        problems.extend(
+            f"{name} must be a folder" for name in ("PHOTO_STORE", "ERRAND_STORE") if "://" in given.get(name, "")
+        )
         if not 0 < port < 65536:
             problems.append("PORT must be between 1 and 65535")
         zone = given.get("DISTRICT_TIMEZONE") or "Asia/Shanghai"
@@ -181,6 +183,7 @@ class Config:
             database_url=_database_url(given.get("DATABASE_URL") or f"sqlite:///{var_dir / 'bihuan.db'}"),
             redis_url=given.get("REDIS_URL") or _embedded_redis_url(var_dir),
             photo_store=given.get("PHOTO_STORE") or str(var_dir / "photos"),
+            errand_store=given.get("ERRAND_STORE") or str(var_dir / "errands"),
             wechat_token=values["WECHAT_TOKEN"],
             wechat_app_id=values["WECHAT_APP_ID"],
             wechat_app_secret=values["WECHAT_APP_SECRET"],

@@ -27,6 +27,9 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from district import clock, wechat
 from district.bulk import service as bulk_runs
 from district.chats.models import Conversation, InboundMessage
+from district.errands import kinds as errand_kinds
+from district.errands import running as errand_process
+from district.errands import service as errands
 from district.errors import BadInput
 from district.extensions import db, redis_door
 from district.learning import habits, study, versions
@@ -314,6 +317,8 @@ def waiting_work() -> list[str]:
         found.append("tell_staff")
     if search.is_behind():
         found.append("index_reports")
+    if errands.is_waiting():
+        found.append("run_errands")
     return [name for name in BELLS if name in found]
 
 
@@ -375,6 +380,7 @@ def tidy() -> None:
         notices.forget_old()
         staff_outbox.forget_old()
         bulk_runs.forget_old()
+        errands.forget_old()
         session.execute(delete(InboundMessage).where(InboundMessage.received_at < now - chats_kept))
         session.execute(delete(Conversation).where(Conversation.updated_at < now - chats_kept))
         session.execute(
@@ -416,8 +422,25 @@ def learn() -> None:
     if not study.is_worth_training(gather_lessons(ref), ref, versions.studied_before()):
         learn_now(night=night)
         return
+    _start("learn", "--night", night)
+
+
+def run_errands() -> None:
+    """Begin the lengthy work that waits, in a process of its own, unless one is already at it."""
+    answered("run_errands")
+    if errands.is_waiting():
+        _start("errands")
+
+
+def run_errands_now() -> int:
+    """Do the lengthy work that waits; give back how many were begun."""
+    return errand_process.run_waiting(errand_kinds.find)
+
+
+def _start(*command: str) -> None:
+    """Run `flask district …` beside the workers; nobody waits for it."""
     subprocess.Popen(
-        [*(sys.executable, "-m", "flask", "--app", "wsgi", "district", "learn", "--night", night)],
+        [sys.executable, "-m", "flask", "--app", "wsgi", "district", *command],
         cwd=Path(__file__).parents[1], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 

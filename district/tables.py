@@ -9,6 +9,7 @@ import district.categories.models
 import district.chats.models
 import district.deadlines.models
 import district.duty.models
+import district.errands.models
 import district.facilities.models
 import district.geo.models
 import district.learning.models

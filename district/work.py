@@ -33,6 +33,7 @@ BELLS: dict[str, str] = {
     "tell_staff": "outside",
     "learn": "outside",
     "index_reports": "outside",
+    "run_errands": "outside",
 }
 # A bell already rung and not yet answered is not rung again; a lost one may ring again after this long.
 BELL_HELD_S = 5

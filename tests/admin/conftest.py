@@ -69,7 +69,7 @@ class Person:
         # Requests of one test share an application context: what the last one found must not stay.
         for name in ("_login_user", "csrf_token", "csrf_valid"):
             g.pop(name, None)
-        answer = method(path, **options)
+        answer = method(path, buffered=True, **options)
         g.pop("_login_user", None)
         return answer
 

@@ -23,7 +23,7 @@ from district.reports.states import Status
 from district.rules import versions
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person
-from tests.factories import SmallDistrict, make_facility, make_report, make_staff
+from tests.factories import SmallDistrict, errand_done, make_facility, make_report, make_staff
 
 ROLES = [role.value for role in Role]
 
@@ -98,12 +98,17 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         template = ReplyTemplate(code="R1", title="已安排", words="已安排", category_codes=[], statuses=[])
         db.session.add(template)
         bulk_runs.begin("a-form-of-mine", "comment", by=someone)
+        errand = errand_done(someone)
     person = Person(app).sit_down(someone)
     addresses = {
         "inbox": "/admin/",
         "live": "/admin/live",
         "bulk": f"/admin/bulk?do=comment&row={report.number}",
         "bulk_result": "/admin/bulk/a-form-of-mine",
+        "errands": "/admin/tasks",
+        "errand": f"/admin/tasks/{errand.id}",
+        "errand_state": f"/admin/tasks/{errand.id}/state",
+        "errand_file": f"/admin/tasks/{errand.id}/file",
         "report": f"/admin/reports/{report.number}",
         "print_report": f"/admin/reports/{report.number}/print",
         "form": f"/admin/reports/{report.number}/do/comment",
@@ -171,6 +176,7 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
     addresses = {
         "act": f"/admin/reports/{report.number}/do/comment",
         "do_bulk": "/admin/bulk",
+        "cancel_errand": "/admin/tasks/999/cancel",
         "save_list": "/admin/lists",
         "drop_list": "/admin/lists/999/drop",
         "show_contact": f"/admin/reports/{report.number}/contact",

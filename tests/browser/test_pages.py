@@ -29,6 +29,8 @@ ANYBODY = {
 # Who may open it, and where.
 STAFF = {
     "admin.inbox": ("desk", "/admin/?tab=all"),
+    "admin.errands": ("desk", "/admin/tasks"),
+    "admin.errand": ("desk", "/admin/tasks/{errand}"),
     "admin.bulk": ("desk", "/admin/bulk?do=comment&row={number}"),
     "admin.report": ("desk", "/admin/reports/{number}"),
     "admin.form": ("desk", "/admin/reports/{number}/do/comment"),
@@ -80,6 +82,8 @@ NO_PAGES = {
     "admin.log_in_code", "admin.codes_page",
     # What came of a form that was sent.
     "admin.bulk_result",
+    "admin.errand_state",
+    "admin.errand_file",
     "admin.overview_data",
     "admin.field_ready",
     "admin.numbers_workbook",
@@ -108,8 +112,23 @@ def example(address: str, bihuan: Bihuan) -> dict[str, str]:
     eventually(lambda: bool(_incident(bihuan)), "the incident is there")
     return {
         "number": filed["number"], "key": filed["key"], "token": found[1] if found else token, "facility": code,
-        "incident": _incident(bihuan),
+        "incident": _incident(bihuan), "errand": _errand(bihuan),
     }  # fmt: skip
+
+
+def _errand(bihuan: Bihuan) -> str:
+    """A task of the desk's, under way."""
+    import sqlite3
+
+    with sqlite3.connect(bihuan.var_dir / "bihuan.db") as connection:
+        made = connection.execute(
+            "insert into errand (kind, staff_id, language, parameters, given, state, done, total, attempts, asked_at, "
+            "beat_at, outcome, problem, file_name, file_type, file_bytes) select 'export_reports', id, 'zh-Hans', "
+            "'{}', '', 'running', 40, 100, 1, datetime('now'), datetime('now', '+1 hour'), '{}', '{}', '', '', 0 "
+            "from staff where username = 'desk'"
+        )
+    connection.close()
+    return str(made.lastrowid)
 
 
 def _incident(bihuan: Bihuan) -> str:

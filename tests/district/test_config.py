@@ -127,6 +127,7 @@ def test_production_never_takes_development_secrets(tmp_path: Path) -> None:
         ({"PUBLIC_BASE_URL": "https://"}, "PUBLIC_BASE_URL"),
         ({"PUBLIC_BASE_URL": "https://bihuan.example.cn/app"}, "PUBLIC_BASE_URL"),
         ({"PHOTO_STORE": "ftp://pictures"}, "PHOTO_STORE"),
+        ({"ERRAND_STORE": "ftp://files"}, "ERRAND_STORE"),
         (PRODUCTION | {"SECRET_KEY": "short"}, "SECRET_KEY"),
         (PRODUCTION | {"WECHAT_MODE": "plain"}, "WECHAT_MODE"),
     ],

@@ -514,3 +514,19 @@ class Migration0022(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "facility") == 1
         assert count(connection, "facility_token") == 1
+
+
+class Migration0017(Rows):
+    """A table of its own."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+
+    def upgraded(self, connection: Connection) -> None:
+        insert(connection, "errand", kind="export", staff_id=1, language="zh-Hans", parameters="{}", given="",
+               state="waiting", done=0, attempts=0, asked_at=NOW, outcome="{}", problem="{}", file_name="",
+               file_type="", file_bytes=0)  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 1

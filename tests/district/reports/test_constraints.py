@@ -16,6 +16,7 @@ from district import clock
 from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
 from district.duty.models import DutyShift, UnitAbsence
+from district.errands.models import Errand
 from district.extensions import db
 from district.facilities.models import Facility, MaintenanceEntry
 from district.geo.models import Area
@@ -163,6 +164,9 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (NumberCell, "dimension_known", {"dimension": "moon"}),
     (NumberCell, "amount_not_negative", {"amount": -1}),
     (NumberState, "one_row", {"id": 2}),
+    (Errand, "state", {"state": "asleep"}),
+    (Errand, "ended", {"state": "done"}),
+    (Errand, "progress", {"done": -1}),
 ]
 # A status that changes alone, without its companions: only between those that have the same ones.
 ALONE = {
@@ -221,6 +225,10 @@ class Stage:
                         grain="d", dimension="district", day=NOW.date(), key="", measure="received", bucket=0, amount=1
                     ),
                     NumberState(id=1),
+                    Errand(
+                        kind="export_reports", staff_id=staff_id, language="en", parameters={}, asked_at=NOW,
+                        outcome={}, problem={},
+                    ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
                     Incident(
                         report_id=self.stands.reports["assigned"],
