@@ -12,6 +12,7 @@ from admin import (  # noqa: F401  routes
     bulk,
     calendar,
     errands,
+    facilities,
     failures,
     field,
     hand_backs,

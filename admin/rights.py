@@ -28,7 +28,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "hand_backs", "unseen", "roster", "add_shift", "end_shift", "set_away", "end_away", "notices", "read_notices",
     ),
     "district": (
-        "facilities", "facility", "revoke_token", "units", "calendar", "add_day", "remove_day", "import_days", "rules",
+        "facilities", "facility", "edit_facility", "add_facility_photos", "add_facility", "retire_facility",
+        "import_facilities", "export_facilities", "revoke_token",
+        "units", "calendar", "add_day", "remove_day", "import_days", "rules",
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "accuracy", "use_model",
     ),
@@ -44,6 +46,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 UNSHOWN = frozenset(
     {
         "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
+        "facility_map", "create_facility", "save_facility", "remove_facility_photo", "restore_facility",
+        "upload_facilities", "import_plan", "import_state", "run_import",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
         "preview_reply", "errand", "errand_state", "errand_file",
     }

@@ -465,7 +465,7 @@ def export_facilities(file: Path, type_code: str, area_code: str, as_json: bool)
     from district.register.export import export
 
     _speak()
-    wanted = queries.ids_of(type_code=type_code, area_code=area_code)
+    wanted = queries.ids_of(queries.Wanted(type_code=type_code, area_code=area_code))
     steps = _or_stop(lambda: list(export(file, wanted)))
     count = steps[-1] if steps else 0
     click.echo(json.dumps({"written": count}) if as_json else t("register.cli.exported", n=count, file=str(file)))
@@ -600,7 +600,7 @@ def _or_stop(act: Callable[[], Any]) -> Any:
         return act()
     except DistrictError as error:
         words = [t(error.key, **error.params), *(t(key) for key in getattr(error, "fields", {}).values())]
-        raise click.UsageError(" ".join(words)) from error
+        raise click.UsageError(" ".join(dict.fromkeys(words))) from error
 
 
 def _print_problems(problems: list[Any], as_json: bool) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, column, false, literal, or_, select, table, text
+from sqlalchemy import ColumnElement, Integer, Select, cast, column, false, func, literal, or_, select, table, text
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import joinedload
 
@@ -66,32 +66,22 @@ def search(
     limit: int = PAGE_SIZE,
 ) -> FacilityPage:
     """A page of the list that `Wanted` describes, after the one with this id."""
-    query = _narrowed(select(Facility.id), Wanted(words, type_code, area_code, state, unit_id, is_gone))
+    query = ids_of(Wanted(words, type_code, area_code, state, unit_id, is_gone))
     if after is not None:
         query = query.where(Facility.id > after)
     ids = db.session.scalars(query.order_by(Facility.id).limit(limit + 1)).all()
-    rows = list(
-        db.session.scalars(
-            select(Facility)
-            .where(Facility.id.in_(ids[:limit]))
-            .options(joinedload(Facility.maintainer))
-            .order_by(Facility.id)
-        )
+    rows = db.session.scalars(
+        select(Facility)
+        .where(Facility.id.in_(ids[:limit]))
+        .options(joinedload(Facility.maintainer))
+        .order_by(Facility.id)
     )
-    return FacilityPage(rows, ids[limit - 1] if len(ids) > limit else None)
+    return FacilityPage(list(rows), ids[limit - 1] if len(ids) > limit else None)
 
 
-def ids_of(
-    *,
-    words: str = "",
-    type_code: str = "",
-    area_code: str = "",
-    state: str = "",
-    unit_id: int | None = None,
-    is_gone: bool = False,
-) -> Select[int]:
-    """The ids of a whole list, to be read in steps."""
-    return _narrowed(select(Facility.id), Wanted(words, type_code, area_code, state, unit_id, is_gone))
+def ids_of(wanted: Wanted) -> Select[int]:
+    """The ids of a whole list, to be read in steps or counted."""
+    return _narrowed(select(Facility.id), wanted)
 
 
 def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
@@ -172,6 +162,52 @@ def _in_circle(latitude: float, longitude: float, metres: float) -> Select[int, 
         # Wide enough up to 60 degrees north; what is too far away goes afterwards.
         Facility.longitude.between(longitude - 2 * degrees, longitude + 2 * degrees),
     )
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of the map, WGS-84 degrees."""
+
+    south: float
+    west: float
+    north: float
+    east: float
+
+
+@dataclass(frozen=True)
+class Heap:
+    """Many facilities close together: their middle and how many they are."""
+
+    latitude: float
+    longitude: float
+    count: int
+
+
+# So many are drawn one by one; more of them as heaps, in so many rows and columns.
+MOST_DOTS = 400
+_HEAPS_ACROSS = 14
+
+
+def on_map(wanted: Wanted, box: Box) -> tuple[list[Facility], list[Heap]]:
+    """What a part of the map shows: the facilities themselves, or heaps of them where they are too many."""
+    inside = (
+        Facility.latitude.between(box.south, box.north),
+        Facility.longitude.between(box.west, box.east),
+    )
+    ids = db.session.scalars(ids_of(wanted).where(*inside).limit(MOST_DOTS + 1)).all()
+    if len(ids) <= MOST_DOTS:
+        return list(db.session.scalars(select(Facility).where(Facility.id.in_(ids)).order_by(Facility.id))), []
+    row = _cell(Facility.latitude, box.south, (box.north - box.south) / _HEAPS_ACROSS)
+    col = _cell(Facility.longitude, box.west, (box.east - box.west) / _HEAPS_ACROSS)
+    query = _narrowed(select(func.avg(Facility.latitude), func.avg(Facility.longitude), func.count()), wanted)
+    heaps = db.session.execute(query.where(*inside).group_by(row, col))
+    return [], [Heap(latitude, longitude, count) for latitude, longitude, count in heaps]
+
+
+def _cell(place: Any, start: float, step: float) -> ColumnElement[int]:
+    """In which row or column a place lies. PostgreSQL rounds where SQLite cuts off."""
+    moved = 0.5 if db.engine.dialect.name == "postgresql" else 0.0
+    return cast((place - start) / step - moved, Integer)
 
 
 def tokens(facility_id: int) -> list[FacilityToken]:

@@ -59,7 +59,7 @@ def plan_of(given: Mapping[str, str], datum: str, headings: Sequence[str]) -> Pl
     if datum not in set(Datum):
         wrong["datum"] = "errors.bad_input"
     if wrong:
-        raise BadInput("register.plan.wrong", fields=wrong)
+        raise BadInput(next(iter(wrong.values())) if len(wrong) == 1 else "register.plan.wrong", fields=wrong)
     return Plan(columns, Datum(datum))
 
 

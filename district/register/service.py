@@ -212,7 +212,7 @@ def form_of(facility: Facility) -> dict[str, str]:
     units = ref.units_by_id
 
     def unit(unit_id: int | None) -> str:
-        return units[unit_id].code if unit_id in units else ""
+        return units[unit_id].code if unit_id is not None and unit_id in units else ""
 
     kind = ref.facility_types_by_id.get(facility.type_id)
     days = {name: getattr(facility, name) for name in ("contract_from", "contract_to", "installed_on")}

@@ -9,7 +9,7 @@ from district.errors import NotFound
 
 # A kind's words are `errands.kind.<name>` (what it is called) and `errands.outcome.<name>` (what came of it, with
 # the counts of its outcome).
-KINDS: tuple[str, ...] = ()
+KINDS: tuple[str, ...] = ("check_facilities", "export_facilities", "import_facilities")
 
 
 def find(name: str) -> Do:

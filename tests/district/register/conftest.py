@@ -38,9 +38,8 @@ def row(number: int, **changes: str) -> list[str]:
     return list((values | changes).values())
 
 
-@pytest.fixture
-def district(app: Flask) -> SmallDistrict:
-    made = SmallDistrict()
+def with_kinds(made: SmallDistrict) -> SmallDistrict:
+    """The small district with lamps and covers among its kinds of facility."""
     with unit_of_work():
         for number, name in (("01037", "路灯"), ("01001", "供水井盖")):
             db.session.add(
@@ -51,6 +50,11 @@ def district(app: Flask) -> SmallDistrict:
             )  # fmt: skip
     forget_reference()
     return made
+
+
+@pytest.fixture
+def district(app: Flask) -> SmallDistrict:
+    return with_kinds(SmallDistrict())
 
 
 Write = Callable[..., Path]

@@ -204,7 +204,7 @@ def test_what_is_exported_is_imported_unchanged(load: Load, write: Write, tmp_pa
     before = {one.code17: register.form_of(one) for one in db.session.scalars(select(Facility))}
     assert before[code(1)]["name"] == "=HYPERLINK(1)"
     path = tmp_path / f"out.{kind}"
-    assert list(export(path, queries.ids_of())) == [3]
+    assert list(export(path, queries.ids_of(queries.Wanted()))) == [3]
     tally = load(path).tally
     assert (tally.read, tally.unchanged, tally.refused) == (3, 3, 0), tally.problems
     if kind == "csv":
@@ -213,11 +213,11 @@ def test_what_is_exported_is_imported_unchanged(load: Load, write: Write, tmp_pa
 
 def test_an_export_has_only_what_was_asked_for(load: Load, write: Write, tmp_path: Path) -> None:
     load(write([row(1), row(2, state="破损")]))
-    assert list(export(tmp_path / "some.csv", queries.ids_of(state="damaged"))) == [1]
+    assert list(export(tmp_path / "some.csv", queries.ids_of(queries.Wanted(state="damaged")))) == [1]
     assert "2 号路灯" in (tmp_path / "some.csv").read_text(encoding="utf-8")
-    assert list(export(tmp_path / "none.csv", queries.ids_of(state="missing"))) == []
+    assert list(export(tmp_path / "none.csv", queries.ids_of(queries.Wanted(state="missing")))) == []
     with pytest.raises(BadInput):
-        list(export(tmp_path / "odd.txt", queries.ids_of()))
+        list(export(tmp_path / "odd.txt", queries.ids_of(queries.Wanted())))
 
 
 class TestColumns:
