@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -64,6 +64,9 @@ LONGEST_TURN_S = 100.0
 # How long the chat's words are kept where the district says nothing.
 CHAT_DAYS = 180
 LOOSE_PHOTO_KEPT = timedelta(days=1)
+# A process for lengthy work has been started and has not begun yet; if it never does, the next one is.
+_ERRANDS_START = "bihuan:errands:start"
+_LONGEST_START_S = 60
 
 
 class _Turn:
@@ -428,12 +431,22 @@ def learn() -> None:
 def run_errands() -> None:
     """Begin the lengthy work that waits, in a process of its own, unless one is already at it."""
     answered("run_errands")
-    if errands.is_waiting():
+    if errands.is_waiting() and _is_first_to_start():
         _start("errands")
+
+
+def _is_first_to_start() -> bool:
+    """Whether no other process is on its way: on a busy machine it takes longer to start than bells take to ring."""
+    try:
+        return bool(redis_door().connection.set(_ERRANDS_START, "1", nx=True, ex=_LONGEST_START_S))
+    except (redis.ConnectionError, redis.TimeoutError):
+        return True
 
 
 def run_errands_now() -> int:
     """Do the lengthy work that waits; give back how many were begun."""
+    with suppress(redis.ConnectionError, redis.TimeoutError):
+        redis_door().connection.delete(_ERRANDS_START)
     return errand_process.run_waiting(errand_kinds.find)
 
 
