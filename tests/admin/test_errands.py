@@ -185,11 +185,12 @@ class TestWithAQueueServer:
     ) -> None:
         started: list[list[str]] = []
         monkeypatch.setattr(jobs.subprocess, "Popen", lambda command, **_: started.append(command[-2:]))
-        ask(district.staff["handler"])
+        staff_id = district.staff["handler"].id
+        ask(db.session.get_one(Staff, staff_id))
         for _ in range(3):
             jobs.run_errands()
         assert len(started) == 1, "the machine is busy: the first one has not begun yet"
         assert jobs.run_errands_now() == 1
-        ask(district.staff["handler"])
+        ask(db.session.get_one(Staff, staff_id))
         jobs.run_errands()
         assert len(started) == 2, "what is asked later need not wait until the first start is forgotten"
