@@ -75,14 +75,15 @@ def facility_list() -> ResponseReturnValue:
 
 @pages.get("/facilities/map.json")
 def facility_map() -> ResponseReturnValue:
-    """What a part of the map shows: dots, or heaps where there are too many."""
+    """What a part of the map shows: dots, or about so many heaps as it asks for where there are too many."""
     try:
         south, west, north, east = (float(part) for part in request.args.get("box", "").split(","))
     except ValueError as error:
         raise BadInput() from error
     if not all(map(isfinite, (south, west, north, east))) or not (south < north and west < east):
         raise BadInput()
-    found, heaps = facility_lists.on_map(_wanted(), facility_lists.Box(south, west, north, east))
+    heaps_wanted = min(200, max(8, request.args.get("heaps", default=100, type=int)))
+    found, heaps = facility_lists.on_map(_wanted(), facility_lists.Box(south, west, north, east), heaps_wanted)
     dots = [
         {
             "latitude": one.latitude,

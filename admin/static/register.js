@@ -8,6 +8,7 @@
   'use strict';
 
   const WAIT_MS = 150;
+  const HEAP_ROOM = 72 * 72; // pixels
 
   function begin() {
     for (const button of document.querySelectorAll('[data-near]')) nearButton(button);
@@ -42,6 +43,9 @@
       const box = [bounds.getSouth(), bounds.getWest(), bounds.getNorth(), bounds.getEast()].map((place) => place.toFixed(6));
       const address = new URL(element.dataset.register, window.location.href);
       address.searchParams.set('box', box.join(','));
+      // As many heaps as have room beside each other.
+      const { x, y } = view.map.getSize();
+      address.searchParams.set('heaps', String(Math.round((x * y) / HEAP_ROOM)));
       const mine = ++asked;
       let found;
       try {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import cos, radians, sqrt
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, Select, cast, column, false, func, literal, or_, select, table, text
@@ -183,12 +184,11 @@ class Heap:
     count: int
 
 
-# So many are drawn one by one; more of them as heaps, in so many rows and columns.
+# So many are drawn one by one; more of them as heaps, each of a square piece of ground.
 MOST_DOTS = 400
-_HEAPS_ACROSS = 14
 
 
-def on_map(wanted: Wanted, box: Box) -> tuple[list[Facility], list[Heap]]:
+def on_map(wanted: Wanted, box: Box, most_heaps: int = 100) -> tuple[list[Facility], list[Heap]]:
     """What a part of the map shows: the facilities themselves, or heaps of them where they are too many."""
     inside = (
         Facility.latitude.between(box.south, box.north),
@@ -197,8 +197,9 @@ def on_map(wanted: Wanted, box: Box) -> tuple[list[Facility], list[Heap]]:
     ids = db.session.scalars(ids_of(wanted).where(*inside).limit(MOST_DOTS + 1)).all()
     if len(ids) <= MOST_DOTS:
         return list(db.session.scalars(select(Facility).where(Facility.id.in_(ids)).order_by(Facility.id))), []
-    row = _cell(Facility.latitude, box.south, (box.north - box.south) / _HEAPS_ACROSS)
-    col = _cell(Facility.longitude, box.west, (box.east - box.west) / _HEAPS_ACROSS)
+    narrower = max(0.01, cos(radians((box.south + box.north) / 2)))
+    side = sqrt((box.north - box.south) * (box.east - box.west) * narrower / most_heaps)
+    row, col = _cell(Facility.latitude, box.south, side), _cell(Facility.longitude, box.west, side / narrower)
     query = _narrowed(select(func.avg(Facility.latitude), func.avg(Facility.longitude), func.count()), wanted)
     heaps = db.session.execute(query.where(*inside).group_by(row, col))
     return [], [Heap(latitude, longitude, count) for latitude, longitude, count in heaps]

@@ -28,8 +28,8 @@ CLEARED: dict[str, Any] = {
 }  # fmt: skip
 # The column of the table that each field is kept in, where it is another.
 COLUMN = {"type": "type_id", "owner": "owner_unit_id", "maintainer": "maintainer_unit_id"}
-# Two places nearer than this, in degrees, are the same: 1 cm is what converting them forth and back may cost.
-SAME_PLACE = 1e-7
+# Two places nearer than this, in degrees, are the same: some 6 cm, what six decimals and converting may cost.
+SAME_PLACE = 6e-7
 
 
 @dataclass(frozen=True)
