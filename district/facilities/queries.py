@@ -20,6 +20,8 @@ from district.search.written import fts5, tsquery
 PAGE_SIZE = 30
 # Fewer digits than this are a house number rather than the beginning of a code.
 _SHORTEST_CODE = 6
+# A shorter number may be a part of a name as well.
+_SURELY_CODE = 11
 # Looked at for the nearest ones before the circle is drawn wider.
 _ENOUGH = 400
 _FIRST_CIRCLE_M = 60.0
@@ -90,8 +92,9 @@ def _narrowed(query: Select[Any], wanted: Wanted) -> Select[Any]:
     said = []
     for word in wanted.words.split()[:5]:
         if word.isdecimal() and word.isascii() and len(word) >= _SHORTEST_CODE:
-            # The code is compared letter by letter: as a range both databases find it in their index.
-            query = query.where(or_(_begins(Facility.code, word), _begins(Facility.code17, word)))
+            # As a range both databases find the beginning of a code in their index.
+            ways = [_begins(Facility.code, word), _begins(Facility.code17, word)]
+            query = query.where(or_(*ways, _by_words(word)) if len(word) < _SURELY_CODE else or_(*ways))
         else:
             said.append(word)
     if said:
@@ -201,7 +204,8 @@ def on_map(wanted: Wanted, box: Box, most_heaps: int = 100) -> tuple[list[Facili
     side = sqrt((box.north - box.south) * (box.east - box.west) * narrower / most_heaps)
     row, col = _cell(Facility.latitude, box.south, side), _cell(Facility.longitude, box.west, side / narrower)
     query = _narrowed(select(func.avg(Facility.latitude), func.avg(Facility.longitude), func.count()), wanted)
-    heaps = db.session.execute(query.where(*inside).group_by(row, col))
+    # One number for both: the databases sort by it much faster than by two.
+    heaps = db.session.execute(query.where(*inside).group_by(row * 4096 + col))
     return [], [Heap(latitude, longitude, count) for latitude, longitude, count in heaps]
 
 
