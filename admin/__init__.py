@@ -14,6 +14,7 @@ from admin import (  # noqa: F401  routes
     calendar,
     errands,
     export,
+    facilities,
     failures,
     field,
     hand_backs,

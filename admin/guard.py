@@ -41,6 +41,8 @@ _ACTS = _EVERYBODY - {Role.LEADER, Role.ADMINISTRATOR}
 _COMMAND = frozenset({Role.ACCEPTOR, Role.DISPATCHER, Role.SHIFT_LEAD})
 _OVERSIGHT = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR})
 _KEEPS = frozenset({Role.ADMINISTRATOR})
+# Managers those of their own unit, and not everything of them (district.register.service).
+_KEEPS_FACILITIES = frozenset({Role.ADMINISTRATOR, Role.UNIT_MANAGER})
 _KEEPS_REPLIES = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD})
 _KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGER})
 # The whole district's to these; a unit's people see their own unit's (admin.numbers).
@@ -89,6 +91,21 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "label_run": MAY_PRINT,
     "list_labels": MAY_PRINT,
     "place_labels": MAY_PRINT,
+    "facility_map": _EVERYBODY,
+    "add_facility": _KEEPS,
+    "create_facility": _KEEPS,
+    "edit_facility": _KEEPS_FACILITIES,
+    "save_facility": _KEEPS_FACILITIES,
+    "add_facility_photos": _KEEPS_FACILITIES,
+    "remove_facility_photo": _KEEPS_FACILITIES,
+    "retire_facility": _KEEPS,
+    "restore_facility": _KEEPS,
+    "import_facilities": _KEEPS,
+    "upload_facilities": _KEEPS,
+    "import_plan": _KEEPS,
+    "import_state": _KEEPS,
+    "run_import": _KEEPS,
+    "export_facilities": _OVERSIGHT | {Role.UNIT_MANAGER},
     "units": _EVERYBODY,
     "keep_unit": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "hand_backs": _OVERSIGHT | _COMMAND | {Role.UNIT_MANAGER},

@@ -25,7 +25,7 @@ from district.facilities import codes
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
 from district.facilities.code_states import LIVE, CodeAction
-from district.facilities.models import FACILITY_STATES, Facility
+from district.facilities.models import Facility
 from district.labels import service as labels
 from district.messages import CHINESE, catalogue, has, language, speaking, t
 from district.notifications import service as notifications
@@ -36,6 +36,7 @@ from district.people import service as people
 from district.people.models import AuditEntry, Staff
 from district.people.roles import Role
 from district.reference import reference
+from district.register import service as register
 from district.reports import queries, sight
 from district.reports import service as reports
 from district.units import queries as unit_lists
@@ -228,32 +229,10 @@ def units() -> ResponseReturnValue:
     )
 
 
-@pages.get("/facilities", endpoint="facilities")
-def facility_list() -> ResponseReturnValue:
-    ref = reference()
-    given = {name: request.args.get(name, "").strip()[:60] for name in ("q", "type", "area", "state")}
-    after = request.args.get("after", "")
-    page = facility_lists.search(
-        words=given["q"],
-        type_code=given["type"],
-        area_code=given["area"],
-        state=given["state"] if given["state"] in FACILITY_STATES else "",
-        after=int(after) if after.isascii() and after.isdecimal() and len(after) < 19 else None,
-    )
-    return render_template(
-        "admin/facilities.html",
-        page=page,
-        given=given,
-        types=list(ref.facility_types_by_code.values()),
-        areas=[area for area in ref.areas_by_code.values() if area.level == "area"],
-        states=FACILITY_STATES,
-    )
-
-
 @pages.get("/facilities/<code>")
 def facility(code: str) -> ResponseReturnValue:
     """One facility: what it is, its code to print, what is open there, what was done to it."""
-    found = facilities.by_code(code)
+    found = register.find(code)
     issued = facility_lists.tokens(found.id)
     in_use = next((row.token for row in issued if row.state in LIVE), None)
     log = facilities.maintenance_log(found.id)
@@ -270,6 +249,10 @@ def facility(code: str) -> ResponseReturnValue:
         open_here=[report for report in queries.open_at_facility(found.id) if sight.may_see(me(), report)],
         log=log,
         names=names,
+        fields=register.editable(me(), found),
+        keeps=register.may_keep(me()),
+        pictures=register.photos_of(found.id),
+        history=register.history(found.id),
     )
 
 

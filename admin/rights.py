@@ -34,6 +34,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "facilities", "facility", "issue_code", "place_code", "revoke_token", "labels", "print_labels", "label_run",
         "list_labels", "place_labels", "units", "calendar", "add_day", "remove_day", "import_days", "rules", "rule",
         "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
+        "facilities", "facility", "edit_facility", "add_facility_photos", "add_facility", "retire_facility",
+        "import_facilities", "export_facilities", "revoke_token",
+        "units", "calendar", "add_day", "remove_day", "import_days", "rules",
+        "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "accuracy", "use_model",
         "settings", "settings_units", "settings_categories", "settings_standards", "settings_types", "settings_areas",
         "settings_tags", "setting", "new_setting", "save_setting", "retire_setting", "restore_setting",
@@ -54,6 +58,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 UNSHOWN = frozenset(
     {
         "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
+        "facility_map", "create_facility", "save_facility", "remove_facility_photo", "restore_facility",
+        "upload_facilities", "import_plan", "import_state", "run_import",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
         "preview_reply", "list_map", "errand", "errand_state", "errand_file",
         "area_outlines",

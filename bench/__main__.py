@@ -13,11 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import areas, codes, faults, lists, messages, numbers, pace, routing, storm, understanding
+from bench import areas, codes, facilities, faults, lists, messages, numbers, pace, routing, storm, understanding
 from bench.system import postgres_answers, save
 
 AIMS = {"messages": 1.5, "routing": 0.7}
-PARTS = ("messages", "routing", "pace", "storm", "faults", "understanding", "areas", "codes", "lists", "numbers")
+PARTS = (
+    "messages", "routing", "pace", "storm", "faults", "understanding", "areas", "codes", "lists", "numbers",
+    "facilities",
+)  # fmt: skip
 
 
 def main() -> int:
@@ -32,6 +35,7 @@ def main() -> int:
     parser.add_argument("--counted", type=int, default=10_000, help="reports stored when the figures are counted")
     parser.add_argument("--labels", type=int, default=10_000, help="labels of the long print run")
     parser.add_argument("--stored", type=int, default=1_000_000, help="reports stored for the lists (PostgreSQL)")
+    parser.add_argument("--facilities", type=int, default=200_000, help="rows of the file of facilities")
     parser.add_argument("--keep", action="store_true", help="keep the folder of the measurement, with its logs")
     given = parser.parse_args()
     wanted = given.only or PARTS
@@ -51,6 +55,9 @@ def main() -> int:
             "unit_p95_ms": pace.AIM_P95_MS,
             "lists_p95_ms": lists.AIM_P95_MS,
             "lists_growth_at_most": lists.AIM_GROWTH,
+            "facilities_p95_ms": facilities.AIM_P95_MS,
+            "facilities_import_minutes_at_most": facilities.AIM_MINUTES,
+            "facilities_memory_growth_at_most": facilities.AIM_MEMORY_GROWTH,
         },
     }
     try:
@@ -65,6 +72,8 @@ def main() -> int:
                 figures.setdefault("storm", {})[kind] = _told(storm.measure, folder, kind, given.storm, given.over)
             if "numbers" in wanted:
                 figures.setdefault("numbers", {})[kind] = _told(numbers.measure, folder, kind, given.counted)
+            if "facilities" in wanted:
+                figures.setdefault("facilities", {})[kind] = _told(facilities.measure, folder, kind, given.facilities)
         if "faults" in wanted:
             figures["faults"] = {kinds[0]: _told(faults.measure, folder, kinds[0])}
         if "understanding" in wanted:
@@ -210,8 +219,30 @@ def _print(figures: dict[str, Any]) -> None:
         for line in codes.tell(found):
             print(f"  {line}")
 
+    for kind, found in figures.get("facilities", {}).items():
+        _print_facilities(kind, found)
     if found := figures.get("lists"):
         _print_lists(found)
+
+
+def _print_facilities(kind: str, found: dict[str, Any]) -> None:
+    first, again = found["import"], found["import_again"]
+    print(f"\nThe register of facilities, {kind} (a file of {found['rows']:,} rows, one in twenty wrong)")
+    print(
+        f"  taken over in {first['seconds']} s ({first['processor_s']} s of processor, {first['created']:,} added, "
+        f"{first['refused']:,} refused; aim: {facilities.AIM_MINUTES} minutes) "
+        f"{_verdict(first['seconds'] <= facilities.AIM_MINUTES * 60)}; again in {again['seconds']} s, "
+        f"{again['unchanged']:,} unchanged"
+    )
+    print(
+        f"  memory {first['memory_mb']} MB, {found['memory_growth']} times that of a tenth of the file (aim: at most "
+        f"{facilities.AIM_MEMORY_GROWTH}) {_verdict(found['memory_growth'] <= facilities.AIM_MEMORY_GROWTH)}"
+    )
+    _table(["", "ms, p95"], [[name, took] for name, took in found["pages"].items()])
+    print(
+        f"  slowest {found['slowest_ms']} ms (aim: under {facilities.AIM_P95_MS}) "
+        f"{_verdict(found['slowest_ms'] < facilities.AIM_P95_MS)}"
+    )
 
 
 def _print_lists(found: dict[str, Any]) -> None:

@@ -30,14 +30,18 @@ from district.work import unit_of_work
 district = AppGroup("district", help="Run and care for a district: data, staff, queues, health.")
 staff_group = AppGroup("staff", help="Accounts of staff: add, list, reset a password by a one-time link.")
 rules_group = AppGroup("rules", help="The routing rules: what is wrong or worth knowing about them.")
+facilities_group = AppGroup("facilities", help="The register of facilities: import and export files.")
 numbers_group = AppGroup("numbers", help="The figures: prove that they are right, or make them anew.")
 district.add_command(staff_group)
 district.add_command(rules_group)
 district.add_command(numbers_group)
+district.add_command(facilities_group)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
+# How many problems of an import are printed; the error file has them all.
+MOST_SHOWN = 20
 # How many pairs of confused names are printed.
 MOST_CONFUSED = 15
 # Well before another worker takes the night's learning for dead (district.learning.runs).
@@ -441,6 +445,96 @@ def rebuild_numbers() -> None:
     click.echo(t("numbers.cli.rebuilt"))
 
 
+@facilities_group.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check and count everything, and change nothing.")
+@click.option(
+    "--map",
+    "columns",
+    multiple=True,
+    metavar="FIELD=HEADING",
+    help="Read FIELD from the column HEADING; an empty HEADING leaves the field out. May be repeated.",
+)
+@click.option("--datum", type=click.Choice(["wgs84", "gcj02", "bd09"]), help="What the coordinates are measured in.")
+@click.option(
+    "--errors",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the refused rows go, each with its reason; else beside FILE.",
+)
+@as_json
+def import_facilities(
+    file: Path, dry_run: bool, columns: tuple[str, ...], datum: str | None, errors: Path | None, as_json: bool
+) -> None:  # fmt: skip
+    """Take facilities over from FILE: CSV, XLSX or GeoJSON. Loading again, whole or mended, does no harm."""
+    from district.register import sources
+    from district.register.columns import guess, plan_of, remember
+    from district.register.loading import Loading
+    from district.register.refused import ErrorFile
+
+    _speak()
+    beside = errors or file.with_name(f"{file.stem}-errors{file.suffix}")
+
+    def run() -> dict[str, Any]:
+        with sources.opened(file) as source, ErrorFile(beside, source) as refused:
+            guessed = guess(source.headings)
+            chosen = dict(guessed.columns) | dict(_pairs(columns))
+            plan = plan_of(chosen, datum or guessed.datum, source.headings)
+            loading = Loading(source, plan, by=None, name=file.name, errors=refused, dry_run=dry_run)
+            for batch in loading.batches():
+                if dry_run:
+                    loading.take(batch)
+                    db.session.rollback()
+                else:
+                    with unit_of_work():
+                        loading.take(batch)
+                if not as_json:
+                    click.echo(
+                        t("register.cli.progress", read=loading.tally.read, share=f"{source.share():.0%}"), err=True
+                    )
+            if not dry_run:
+                with unit_of_work():
+                    loading.finish()
+                    remember(plan, source.headings)
+            return loading.tally.as_json() | {"errors_file": str(beside) if refused.is_there else None}
+
+    found = _or_stop(run)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    click.echo(t("register.cli.dry" if dry_run else "register.cli.done"))
+    for name in ("read", "created", "updated", "unchanged", "refused"):
+        click.echo(f"{found[name]:>9}  {t(f'register.count.{name}')}")
+    for number, words in found["problems"][:MOST_SHOWN]:
+        click.echo(t("register.cli.problem", number=number, words=words), err=True)
+    if found["errors_file"]:
+        click.echo(t("register.cli.errors_file", file=found["errors_file"]), err=True)
+
+
+@facilities_group.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--type", "type_code", default="", help="Only of this type, by its code.")
+@click.option("--area", "area_code", default="", help="Only in this street or township, by its code.")
+@as_json
+def export_facilities(file: Path, type_code: str, area_code: str, as_json: bool) -> None:
+    """Write the register into FILE: .csv, .xlsx or .geojson. What is written can be imported again."""
+    from district.facilities import queries
+    from district.register.export import export
+
+    _speak()
+    wanted = queries.ids_of(queries.Wanted(type_code=type_code, area_code=area_code))
+    steps = _or_stop(lambda: list(export(file, wanted)))
+    count = steps[-1] if steps else 0
+    click.echo(json.dumps({"written": count}) if as_json else t("register.cli.exported", n=count, file=str(file)))
+
+
+def _pairs(given: tuple[str, ...]) -> list[tuple[str, str]]:
+    """`--map name=Heading` as ("name", "Heading")."""
+    for one in given:
+        if "=" not in one:
+            raise click.UsageError(t("register.cli.map_wrong", given=one))
+    return [(name.strip(), heading) for name, _, heading in (one.partition("=") for one in given)]
+
+
 @staff_group.command("add")
 @click.argument("username")
 @click.option("--name", required=True, help="The person's name.")
@@ -562,7 +656,7 @@ def _or_stop(act: Callable[[], Any]) -> Any:
         return act()
     except DistrictError as error:
         words = [t(error.key, **error.params), *(t(key) for key in getattr(error, "fields", {}).values())]
-        raise click.UsageError(" ".join(words)) from error
+        raise click.UsageError(" ".join(dict.fromkeys(words))) from error
 
 
 def _print_problems(problems: list[Any], as_json: bool) -> None:

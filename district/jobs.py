@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -37,6 +37,7 @@ from district.notifications import service as notifications
 from district.notifications.models import Delivery, Notification
 from district.numbers import service as figures
 from district.reference import forget, reference
+from district.register import words as facility_words
 from district.reports import incidents, looking, photos, questions, recompute, reminders
 from district.reports import service as reports
 from district.reports.models import Photo, PhotoState, Report
@@ -60,6 +61,9 @@ SENDERS = 8
 LONGEST_TURN_S = 100.0
 # The scheduler tidies, and must be back at the sweep soon: what is left of a part goes at the next turn.
 LONGEST_PART_S = 2.0
+# A process for lengthy work has been started and has not begun yet; if it never does, the next one is.
+_ERRANDS_START = "bihuan:errands:start"
+_LONGEST_START_S = 60
 
 
 class _Turn:
@@ -391,6 +395,14 @@ def _take_out(part: Part, moment: datetime) -> int:
     return count
 
 
+def read_facilities() -> None:
+    """Let facilities be found that were written without their words, by an older version or past the objects."""
+    while facility_words.is_behind():
+        with unit_of_work():
+            facility_words.fill()
+        db.session.remove()
+
+
 def learn_nightly() -> None:
     """Ring for the night's learning when its hour has come and nobody has done it."""
     if learning_runs.is_due():
@@ -418,12 +430,22 @@ def learn() -> None:
 def run_errands() -> None:
     """Begin the lengthy work that waits, in a process of its own, unless one is already at it."""
     answered("run_errands")
-    if errands.is_waiting():
+    if errands.is_waiting() and _is_first_to_start():
         _start("errands")
+
+
+def _is_first_to_start() -> bool:
+    """Whether no other process is on its way: on a busy machine it takes longer to start than bells take to ring."""
+    try:
+        return bool(redis_door().connection.set(_ERRANDS_START, "1", nx=True, ex=_LONGEST_START_S))
+    except (redis.ConnectionError, redis.TimeoutError):
+        return True
 
 
 def run_errands_now() -> int:
     """Do the lengthy work that waits; give back how many were begun."""
+    with suppress(redis.ConnectionError, redis.TimeoutError):
+        redis_door().connection.delete(_ERRANDS_START)
     return errand_process.run_waiting(errand_kinds.find)
 
 

@@ -39,6 +39,7 @@ PERIODIC: tuple[Periodic, ...] = (
     Periodic(jobs.tell_unseen, 60),
     Periodic(jobs.end_incidents, 60),
     Periodic(jobs.count_numbers, 30),
+    Periodic(jobs.read_facilities, 60),
     Periodic(jobs.tidy, 3600),
     Periodic(jobs.learn_nightly, 300),
 )

@@ -8,7 +8,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection
 
-from district.search.models import is_compared
+from district.tables import is_compared
 
 database = current_app.extensions["migrate"].db
 

@@ -64,8 +64,8 @@ def make_staff(username: str, unit: Unit, *roles: Role, password: str | None = N
     return staff
 
 
-def errand_done(staff: Staff, kind: str = "export_reports") -> Errand:
-    """A finished piece of lengthy work with a small file."""
+def errand_done(staff: Staff, kind: str = "export_reports", given: str = "") -> Errand:
+    """A finished piece of lengthy work with a small file. given: what was uploaded, as text."""
     from district.errands import service as errands
 
     errand = Errand(
@@ -78,6 +78,9 @@ def errand_done(staff: Staff, kind: str = "export_reports") -> Errand:
     folder = errands.folder_of(errand.id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / errands.RESULT).write_bytes(b"a,b\r\n")
+    if given:
+        errand.given = "given.csv"
+        (folder / errands.GIVEN).write_text(given, encoding="utf-8")
     return errand
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.columns import Code, Degrees, JsonList, Key, Moment, Name, Words, one_of
@@ -13,6 +14,11 @@ from district.facilities.code_states import CodeState
 from district.units.models import Unit
 
 FACILITY_STATES = ("intact", "damaged", "missing", "disused", "removed")
+# 16 digits: district, major, subtype of two digits, number. 17 digits: the same with a subtype of three.
+CODE_SCHEMES = ("16", "17")
+_IN_USE = text("retired_at is null")
+_NOT_INTACT = text("state <> 'intact'")
+_UNREAD = text("words is null")
 
 
 class FacilityType(Model):
@@ -35,20 +41,38 @@ class FacilityType(Model):
 
 
 class Facility(Model):
-    """One street light, cover, toilet. code: 16 digits (old scheme); code17: 17 digits, the printed one."""
+    """One street light, cover, toilet.
+
+    code: 16 digits (old scheme), or the same 17 where the old scheme has no number for its subtype. code17: 17 digits,
+    the printed one. code_scheme: in which of the two the district keeps it; the other one follows from it.
+    area_code, grid_code: found from the place. contract_from, contract_to: the maintainer's, both days included.
+    emergency_phone: the maintainer's line for this facility; empty: the unit's own. version: counts up by each edit.
+    words: what it is found by (district.search.tokens of name and address); null: not read yet.
+    retired_at: when it was taken out of the register.
+    """
 
     __tablename__ = "facility"
     __table_args__ = (
         UniqueConstraint("code"),
         UniqueConstraint("code17"),
         CheckConstraint(one_of("state", FACILITY_STATES), name="state_known"),
-        Index("ix_facility_place", "latitude", "longitude"),
+        CheckConstraint(one_of("code_scheme", CODE_SCHEMES), name="code_scheme_known"),
+        CheckConstraint(
+            "contract_from is null or contract_to is null or contract_from <= contract_to", name="contract_in_order"
+        ),
+        Index("ix_facility_place", "latitude", "longitude", sqlite_where=_IN_USE, postgresql_where=_IN_USE),
+        Index("ix_facility_type", "type_id", "id"),
+        Index("ix_facility_area", "area_code", "id"),
+        Index("ix_facility_state", "state", "id", sqlite_where=_NOT_INTACT, postgresql_where=_NOT_INTACT),
+        Index("ix_facility_unread", "id", sqlite_where=_UNREAD, postgresql_where=_UNREAD),
+        Index("ix_facility_words", "words", postgresql_using="gin").ddl_if(dialect="postgresql"),
     )
 
     id: Mapped[Key]
     code: Mapped[Code]
     code17: Mapped[Code]
-    type_id: Mapped[int] = mapped_column(ForeignKey("facility_type.id"), index=True)
+    code_scheme: Mapped[str] = mapped_column(String(4), default="17", server_default="17")
+    type_id: Mapped[int] = mapped_column(ForeignKey("facility_type.id"))
     name: Mapped[Name]
     address: Mapped[Words] = mapped_column(default="")
     latitude: Mapped[Degrees]
@@ -60,7 +84,12 @@ class Facility(Model):
     state: Mapped[str] = mapped_column(String(20))
     is_smart: Mapped[bool] = mapped_column(default=False)
     installed_on: Mapped[date | None]
+    contract_from: Mapped[date | None]
+    contract_to: Mapped[date | None]
+    emergency_phone: Mapped[str] = mapped_column(String(40), default="", server_default="")
     source: Mapped[str] = mapped_column(String(40), default="")
+    version: Mapped[int] = mapped_column(default=1, server_default="1")
+    words: Mapped[str | None] = mapped_column(Text().with_variant(TSVECTOR(), "postgresql"), deferred=True)
     retired_at: Mapped[Moment | None]
 
     type: Mapped[FacilityType] = relationship(lazy="joined")

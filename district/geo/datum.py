@@ -1,17 +1,21 @@
-"""WGS-84, which we store, and GCJ-02, which WeChat and Chinese maps speak.
+"""WGS-84, which we store, GCJ-02, which WeChat and Chinese maps speak, and BD-09, which Baidu's speak.
 
 The formula is public knowledge: an offset polynomial around 105° E, 35° N on Krasovsky's ellipsoid of 1940.
-Outside the box in which maps use GCJ-02 both functions give back what they were given.
+Outside the box in which maps use GCJ-02 the functions between the two give back what they were given. BD-09 is GCJ-02
+moved and turned once more.
 """
 
 from __future__ import annotations
 
-from math import cos, pi, radians, sin, sqrt
+from math import atan2, cos, hypot, pi, radians, sin, sqrt
 
 _A = 6378245.0
 _EE = 0.00669342162296594323
 # The first round is right to 4 m, each further one some hundredfold better: three end below a millimetre.
 _ROUNDS = 3
+# Baidu's move, in degrees north and east, and the wave of its turn.
+_BD_NORTH, _BD_EAST = 0.006, 0.0065
+_BD_WAVE = pi * 3000.0 / 180.0
 
 
 def is_in_china(latitude: float, longitude: float) -> bool:
@@ -36,6 +40,28 @@ def gcj02_to_wgs84(latitude: float, longitude: float) -> tuple[float, float]:
         north, east = _offset(guess_latitude, guess_longitude)
         guess_latitude, guess_longitude = latitude - north, longitude - east
     return guess_latitude, guess_longitude
+
+
+def gcj02_to_bd09(latitude: float, longitude: float) -> tuple[float, float]:
+    """(latitude, longitude) as Baidu's maps draw the GCJ-02 point."""
+    far = hypot(longitude, latitude) + 0.00002 * sin(latitude * _BD_WAVE)
+    angle = atan2(latitude, longitude) + 0.000003 * cos(longitude * _BD_WAVE)
+    return far * sin(angle) + _BD_NORTH, far * cos(angle) + _BD_EAST
+
+
+def bd09_to_gcj02(latitude: float, longitude: float) -> tuple[float, float]:
+    """(latitude, longitude) in GCJ-02 of a point on Baidu's maps, right to a millimetre."""
+    guess_latitude, guess_longitude = latitude - _BD_NORTH, longitude - _BD_EAST
+    for _ in range(_ROUNDS):
+        there_latitude, there_longitude = gcj02_to_bd09(guess_latitude, guess_longitude)
+        guess_latitude += latitude - there_latitude
+        guess_longitude += longitude - there_longitude
+    return guess_latitude, guess_longitude
+
+
+def bd09_to_wgs84(latitude: float, longitude: float) -> tuple[float, float]:
+    """(latitude, longitude) in WGS-84 of a point on Baidu's maps."""
+    return gcj02_to_wgs84(*bd09_to_gcj02(latitude, longitude))
 
 
 def _offset(latitude: float, longitude: float) -> tuple[float, float]:

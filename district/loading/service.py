@@ -31,6 +31,7 @@ from district.loading.roster import by_kind
 from district.loading.sync import Counts, Outcome, bring_in_line, ids_by, key_of
 from district.people.models import Staff, StaffRole
 from district.people.service import hash_password
+from district.register import words as facility_words
 from district.replies.models import ReplyTemplate
 from district.routing.models import RoutingRule
 from district.rules import versions as rules_versions
@@ -214,7 +215,10 @@ class _Loader:
             owner_code=("owner_unit_id", self.unit_ids),
             maintainer_code=("maintainer_unit_id", self.unit_ids),
         )
-        self._bring(Facility, "facilities", wanted, key=("code",))
+        outcome = self._bring(Facility, "facilities", wanted, key=("code",))
+        facility_words.forget(sorted(outcome.updated))
+        while facility_words.fill():
+            pass
         in_use = db.session.scalars(select(Facility.id).where(Facility.retired_at.is_(None)).order_by(Facility.id))
         self.result.tokens_issued = issue_where_missing(in_use)
 

@@ -17,6 +17,7 @@ from district.extensions import db
 from district.notices.models import StaffNotice
 from district.notifications.models import Notification
 from district.people.models import AuditEntry, StaffLogin
+from district.register.models import FacilityPhoto
 from district.reports import photos
 from district.reports.models import Photo, PhotoState, Report, ReportEvent, ReportFollower, ReportQuestion
 from district.reports.states import ENDED
@@ -137,6 +138,7 @@ def _loose_pictures(before: datetime) -> Select[Any]:
     """WeChat keeps a picture for three days: until then one that has not come may still do so."""
     return select(Photo.id).where(
         Photo.report_id.is_(None),
+        ~exists().where(FacilityPhoto.photo_id == Photo.id),
         Photo.created_at < before,
         or_(Photo.state != PhotoState.WAITING, Photo.created_at < clock.now() - photos.MEDIA_LIVES),
     )

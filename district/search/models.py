@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import DDL, ForeignKey, Index, Text, event
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
@@ -51,10 +49,3 @@ def _on_sqlite(moment: str, statement: str) -> None:
 for _statement in _MADE:
     _on_sqlite("after_create", _statement)
 _on_sqlite("before_drop", f"drop table if exists {SQLITE_INDEX}")
-
-
-def is_compared(_thing: Any, name: str | None, kind: str, _is_reflected: bool, _other: Any) -> bool:
-    """Whether Alembic compares this with the models: not what only one of the two databases has."""
-    if kind == "table":
-        return not (name or "").startswith(SQLITE_INDEX)
-    return not (kind == "index" and name == WORDS_INDEX)

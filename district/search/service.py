@@ -21,6 +21,7 @@ from district.facilities.models import Facility
 from district.reports.models import Report, ReportEvent
 from district.search.models import SQLITE_INDEX, ReportSearch
 from district.search.tokens import Wanted, read_query, tokens
+from district.search.written import fts5, stored, tsquery
 from district.understanding.personal import without_personal
 
 # Up to which line of the history every report has been read.
@@ -68,7 +69,7 @@ def matching(query: str, *, among_few: bool = False) -> ColumnElement[bool]:
     if not wanted:
         return false()
     if _is_sqlite():
-        found = text(f"{SQLITE_INDEX} match :wanted").bindparams(wanted=" AND ".join(map(_fts5, wanted)))
+        found = text(f"{SQLITE_INDEX} match :wanted").bindparams(wanted=fts5(wanted))
         return Report.id.in_(select(column("rowid")).select_from(table(SQLITE_INDEX)).where(found))
     if among_few:
         # The offset keeps PostgreSQL from looking for the words first: a common one is in very many old reports.
@@ -103,17 +104,7 @@ def _has(wanted: Collection[Wanted]) -> ColumnElement[bool]:
 
 
 def _asked(wanted: Collection[Wanted]) -> ColumnElement[Any]:
-    return cast(literal(" & ".join(map(_tsquery, wanted))), TSQUERY)
-
-
-# Tokens are letters and digits only: nothing in them needs to be masked.
-def _fts5(one: Wanted) -> str:
-    return f'"{" ".join(one.tokens)}"{" *" if one.is_open else ""}'
-
-
-def _tsquery(one: Wanted) -> str:
-    words = " <-> ".join(f"'{token}'" for token in one.tokens)
-    return f"({words}{':*' if one.is_open else ''})"
+    return cast(literal(tsquery(wanted)), TSQUERY)
 
 
 def _read_lines(after: int, limit: int, *, all_of_it: bool = False) -> tuple[int, bool]:
@@ -147,7 +138,7 @@ def _read_lines(after: int, limit: int, *, all_of_it: bool = False) -> tuple[int
         wanted = [report_id for report_id, line_id in newest.items() if known.get(report_id, 0) < line_id]
     # In the order of their ids, so that two workers that do the same wait for each other and no more.
     rows = [
-        {"report_id": report_id, "event_id": newest[report_id], "words": _stored(found)}
+        {"report_id": report_id, "event_id": newest[report_id], "words": stored(found, on_sqlite=_is_sqlite())}
         for report_id, found in sorted(_documents(wanted).items())
     ]
     if rows:
@@ -179,12 +170,6 @@ def _documents(ids: Collection[int]) -> dict[int, list[str]]:
         report_id: tokens("\n".join([*found, *map(without_personal, said[report_id])]))
         for report_id, found in facts.items()
     }
-
-
-def _stored(found: list[str]) -> str:
-    if _is_sqlite():
-        return " ".join(found)
-    return " ".join(f"'{token}':{place}" for place, token in enumerate(found, 1))
 
 
 def _write(rows: list[dict[str, Any]]) -> None:

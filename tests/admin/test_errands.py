@@ -173,3 +173,24 @@ def test_the_bell_starts_one_process(district: SmallDistrict, monkeypatch: pytes
     ask(district.staff["handler"])
     jobs.run_errands()
     assert len(started) == 1
+
+
+class TestWithAQueueServer:
+    @pytest.fixture
+    def env(self, env: dict[str, str], redis_url: str) -> dict[str, str]:
+        return env | {"REDIS_URL": redis_url}
+
+    def test_bells_that_ring_while_it_starts_start_no_second_one(
+        self, district: SmallDistrict, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started: list[list[str]] = []
+        monkeypatch.setattr(jobs.subprocess, "Popen", lambda command, **_: started.append(command[-2:]))
+        staff_id = district.staff["handler"].id
+        ask(db.session.get_one(Staff, staff_id))
+        for _ in range(3):
+            jobs.run_errands()
+        assert len(started) == 1, "the machine is busy: the first one has not begun yet"
+        assert jobs.run_errands_now() == 1
+        ask(db.session.get_one(Staff, staff_id))
+        jobs.run_errands()
+        assert len(started) == 2, "what is asked later need not wait until the first start is forgotten"

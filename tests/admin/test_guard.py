@@ -111,6 +111,7 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         db.session.add(run)
         db.session.flush()
         run_id = run.id
+        checked = errand_done(someone, "check_facilities", given="code,name\n")
     person = Person(app).sit_down(someone)
     addresses = {
         "inbox": "/admin/",
@@ -133,6 +134,12 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "facility": f"/admin/facilities/{code}",
         "labels": "/admin/labels",
         "label_run": f"/admin/labels/{run_id}",
+        "facility_map": "/admin/facilities/map.json?box=50,124,51,125",
+        "add_facility": "/admin/facilities/new",
+        "edit_facility": f"/admin/facilities/{code}/edit",
+        "import_facilities": "/admin/facilities/import",
+        "import_plan": f"/admin/facilities/import/{checked.id}",
+        "import_state": f"/admin/facilities/import/{checked.id}/state",
         "notices": "/admin/notices",
         "my_wechat": "/admin/wechat",
         "calendar": "/admin/calendar",
@@ -227,6 +234,15 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "print_labels": "/admin/labels",
         "list_labels": "/admin/labels/999/list",
         "place_labels": "/admin/labels/999/placed",
+        "create_facility": "/admin/facilities/new",
+        "save_facility": f"/admin/facilities/{code}/edit",
+        "add_facility_photos": f"/admin/facilities/{code}/photos",
+        "remove_facility_photo": f"/admin/facilities/{code}/photos/remove",
+        "retire_facility": f"/admin/facilities/{code}/retire",
+        "restore_facility": f"/admin/facilities/{code}/restore",
+        "upload_facilities": "/admin/facilities/import",
+        "run_import": "/admin/facilities/import/999",
+        "export_facilities": "/admin/facilities/export",
         "retry_message": "/admin/messages/999/retry",
         "keep_unit": f"/admin/reports/{report.number}/keep-unit",
         "read_notices": "/admin/notices/read",
@@ -296,9 +312,11 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
 
 def test_a_leader_can_send_nothing_but_the_log_out() -> None:
     sending = {
-        "act", "add_day", "add_shift", "block", "create_staff", "do_bulk", "end_away", "end_incident", "end_shift",
+        "act", "add_day", "add_facility_photos", "add_shift", "block", "create_facility", "create_staff",
+        "do_bulk", "end_away", "end_incident", "end_shift",
         "end_staff", "file_call", "import_days", "keep_unit", "link_staff", "merge", "remove_day",
-        "restore_rules", "restore_staff", "retry_message", "revoke_token", "save_rule", "set_away",
+        "restore_facility", "restore_rules", "restore_staff", "retire_facility", "retry_message", "revoke_token",
+        "run_import", "save_facility", "save_rule", "set_away", "upload_facilities",
         "show_contact", "tell_incident", "unblock", "unmerge",
     }  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)

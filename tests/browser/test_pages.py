@@ -48,6 +48,10 @@ STAFF = {
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
     "admin.labels": ("admin", "/admin/labels"),
     "admin.label_run": ("admin", "/admin/labels/{label_run}"),
+    "admin.add_facility": ("admin", "/admin/facilities/new"),
+    "admin.edit_facility": ("admin", "/admin/facilities/{facility}/edit"),
+    "admin.import_facilities": ("admin", "/admin/facilities/import"),
+    "admin.import_plan": ("admin", "/admin/facilities/import/{import}"),
     "admin.hand_backs": ("desk", "/admin/hand-backs"),
     "admin.unseen": ("desk", "/admin/unseen"),
     "admin.notices": ("desk", "/admin/notices"),
@@ -101,6 +105,7 @@ NO_PAGES = {
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
+    "admin.facility_map", "admin.import_state",
     "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
     "admin.log_in_code", "admin.codes_page",
     # The form of a new one with what is known filled in.
@@ -144,6 +149,7 @@ def example(address: str, bihuan: Bihuan) -> dict[str, str]:
         "number": filed["number"], "key": filed["key"], "token": found[1] if found else token, "facility": code,
         "incident": _incident(bihuan), "errand": _errand(bihuan),
         "label_run": _label_run(bihuan),
+        "import": _import(bihuan),
     }  # fmt: skip
 
 
@@ -183,6 +189,26 @@ def _errand(bihuan: Bihuan) -> str:
             "from staff where username = 'desk'"
         )
     connection.close()
+    return str(made.lastrowid)
+
+
+def _import(bihuan: Bihuan) -> str:
+    """A file of facilities that the administrator had looked through, two rows of it wrong."""
+    import sqlite3
+
+    with sqlite3.connect(bihuan.var_dir / "bihuan.db") as connection:
+        made = connection.execute(
+            "insert into errand (kind, staff_id, language, parameters, given, state, done, total, attempts, asked_at, "
+            "ended_at, outcome, problem, file_name, file_type, file_bytes) select 'check_facilities', id, 'zh-Hans', "
+            """'{"name": "lamps.csv"}', 'lamps.csv', 'done', 3, 3, 1, datetime('now'), datetime('now'), """
+            """'{"read": 3, "created": 1, "updated": 0, "unchanged": 0, "refused": 2}', '{}', 'refused.csv', """
+            "'text/csv', 99 from staff where username = 'admin'"
+        )
+    connection.close()
+    folder = bihuan.var_dir / "errands" / str(made.lastrowid)
+    folder.mkdir(parents=True)
+    (folder / "given").write_text("编码,名称,经度,纬度\n23276101037000001,灯,124.1,50.4\n", encoding="utf-8")
+    (folder / "problems.json").write_text('[[3, "没有名称"], [4, "没有编码"]]', encoding="utf-8")
     return str(made.lastrowid)
 
 

@@ -585,3 +585,36 @@ class Migration0023(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "facility_token") == 3
         assert count(connection, "facility_token", "revoked_at is null") == 1
+
+
+class Migration0022(Rows):
+    """Facilities keep everything they had, and are told from their words once these are there."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        insert(connection, "facility_type", id=1, code="01037", major="市政", name="路灯", name_en="lamp",
+               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]",
+               default_category_code="")  # fmt: skip
+        insert(connection, "facility", id=1, code="2327610137000001", code17="23276101037000001", type_id=1,
+               name="路灯1", address="", latitude=50.4, longitude=124.1, grid_code="", area_code="", state="intact",
+               is_smart=False,
+               source="", retired_at=None)  # fmt: skip
+        insert(connection, "facility_token", token="AB", facility_id=1, issued_at=NOW)
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "facility", "code_scheme = '17' and version = 1 and words is null") == 1
+        assert count(connection, "facility_token") == 1
+        insert(connection, "facility_edit", facility_id=1, at=NOW, staff_id=1, kind="changed", source="", changes="{}",
+               note="")  # fmt: skip
+        insert(connection, "photo", id=1, token="p", purpose="before", state="kept", digest="d", tries=0, last_error="",
+               created_at=NOW)  # fmt: skip
+        insert(connection, "facility_photo", photo_id=1, facility_id=1, staff_id=1, added_at=NOW)
+        for words in ("路灯 灯", "井盖 盖"):
+            connection.execute(text(f"update facility set words = '{words}'"))
+        if connection.dialect.name == "sqlite":
+            assert count(connection, "facility_words", "facility_words match '\"井盖\"'") == 1
+            assert count(connection, "facility_words", "facility_words match '\"路灯\"'") == 0
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "facility") == 1
+        assert count(connection, "facility_token") == 1

@@ -100,7 +100,7 @@ def test_a_migration_goes_up_and_down_with_rows_in_it(database: Database, number
 @both_kinds
 def test_the_newest_schema_is_the_models_to_the_last_condition(database: Database, tmp_path: Path) -> None:
     from district.extensions import db
-    from district.search.models import is_compared
+    from district.tables import is_compared
 
     database.migrate(upgrade, "head")
     migrated = database.look(schema_of)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from district.notifications.models import Notification, SubscriptionGrant
 from district.numbers.models import NumberCell, NumberFact, NumberState
 from district.overview.models import WallLink
 from district.people.models import ResidentBlock, Staff, StaffRole
+from district.register.models import FacilityEdit
 from district.replies.models import ReplyTemplate
 from district.reports.models import (
     HandBack,
@@ -134,6 +135,9 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (RoutingRule, "mode_known", {"mode": "dice"}),
     (RoutingRule, "role_known", {"role": "friend"}),
     (Facility, "state_known", {"state": "fine"}),
+    (Facility, "code_scheme_known", {"code_scheme": "18"}),
+    (Facility, "contract_in_order", {"contract_from": date(2026, 2, 1), "contract_to": date(2026, 1, 1)}),
+    (FacilityEdit, "kind_known", {"kind": "painted"}),
     (MaintenanceEntry, "kind_known", {"kind": "party"}),
     (StaffRole, "role_known", {"role": "king"}),
     (HandBack, "ruling_whole", {"ruled_at": NOW}),
@@ -277,6 +281,7 @@ class Stage:
                         created_by_id=staff_id,
                     ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
+                    FacilityEdit(facility_id=facility.id, at=NOW, kind="changed", changes={}),
                     Incident(
                         report_id=self.stands.reports["assigned"],
                         category_id=district.category.id,
