@@ -36,6 +36,7 @@ _DRAWN = ("received", "closed", "overdue")
 _HEADLINE = (
     "received", "closed", "on_time_share", "overdue", "response_share", "solved_share", "satisfied_share", "median",
 )  # fmt: skip
+_PAGE = 50
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def numbers_behind(figure: str) -> ResponseReturnValue:
     key = request.args.get("key")
     page = figures.behind(
         found, asked.period, asked.seen, dimension=None if key is None else asked.dimension, key=key or "",
-        after=request.args.get("after", ""),
+        after=request.args.get("after", ""), limit=_PAGE,
     )  # fmt: skip
     units = sight.visible_units(me())
     following = ""

@@ -31,7 +31,7 @@ from district.reports.sight import Sight
 from district.work import unit_of_work
 
 SMALL = 10_000
-TIMES = 12
+TIMES = NAMED
 AIM_P95_MS, AIM_GROWTH = 100, 1.3
 # Nearer than this two figures are the same: what a busy machine adds by itself.
 NOISE_MS = 5.0

@@ -32,7 +32,6 @@ class Shape(StrEnum):
 
 # Fewer ratings, deadlines or times than this say more about chance than about the work.
 LEAST = 5
-PAGE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +299,7 @@ def behind(
     dimension: Dimension | None = None,
     key: str = "",
     after: str = "",
-    limit: int = PAGE_SIZE,
+    limit: int,
 ) -> Page:
     """What a number is made of, newest first, by keyset, as far as this sight goes. dimension None: of the whole.
 
