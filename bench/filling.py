@@ -150,6 +150,11 @@ def _write(connection: Connection, count: int, now: datetime, terms: str) -> Non
     made = list(indexes)
     for definition in made:
         connection.execute(text(f'drop index "{definition.split()[3 if " UNIQUE " in definition else 2]}"'))
+    # The key of the sums is as long as they are, and they are not made in its order.
+    key = connection.execute(
+        text("select pg_get_constraintdef(oid) from pg_constraint where conname = 'pk_number_cell'")
+    ).scalar_one()
+    connection.execute(text("alter table number_cell drop constraint pk_number_cell"))
     texts = [one.format(place=place) for one in WORDS["texts"] for place in WORDS["places"]]
     connection.execute(text("create temporary table bench_words (spot int primary key, words text, stored text)"))
     connection.execute(
@@ -167,6 +172,7 @@ def _write(connection: Connection, count: int, now: datetime, terms: str) -> Non
             connection.execute(asked, {name: given[name] for name in asked.compile().params})
     for definition in made:
         connection.exec_driver_sql(definition)
+    connection.exec_driver_sql(f"alter table number_cell add constraint pk_number_cell {key}")
     _name_some(connection, count)
 
 

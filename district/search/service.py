@@ -103,7 +103,7 @@ def count_newest(query: str, *, before: int | None) -> int:
     return db.session.scalar(select(func.count()).select_from(having.limit(VERY_COMMON).subquery())) or 0
 
 
-def _newest(before: int | None) -> Select[Any]:
+def _newest(before: int | None) -> Select[int, str]:
     newest = select(ReportSearch.report_id, ReportSearch.words).order_by(ReportSearch.report_id.desc()).limit(NEWEST)
     return newest if before is None else newest.where(ReportSearch.report_id < before)
 
