@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from flask import current_app, render_template, request, send_file
+from flask import current_app, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup, escape
 
 from admin.guard import me, pages
 from admin.showing import area_name, category_name, unit_name
@@ -23,6 +26,7 @@ from district.people.roles import Role
 from district.people.service import unit_and_below
 from district.reference import reference
 from district.reports import sight
+from district.reports.sight import Sight
 from district.work import unit_of_work
 
 _SEES_ALL = frozenset({Role.ADMINISTRATOR, Role.LEADER, Role.INSPECTOR, Role.SHIFT_LEAD})
@@ -32,17 +36,17 @@ _DRAWN = ("received", "closed", "overdue")
 _HEADLINE = (
     "received", "closed", "on_time_share", "overdue", "response_share", "solved_share", "satisfied_share", "median",
 )  # fmt: skip
-_MOST = 200
+_PAGE = 50
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What somebody wants to see. units: only these units' figures, None for all. sort: a figure's code."""
+    """What somebody wants to see. seen: of which units and streets. sort: a figure's code."""
 
     period: Period
     today: date
     dimension: Dimension
-    units: frozenset[int] | None
+    seen: Sight
     sort: str
     is_upwards: bool
 
@@ -68,23 +72,19 @@ class _Line:
 def numbers() -> ResponseReturnValue:
     """One period, one way to divide it, every figure beside the period before."""
     asked = _asked()
-    whole, lines = _table(asked)
+    whole, lines, of_district = _table(asked)
     headline = {now.figure.code: (now, before) for now, before in whole.values}
-    names = _COURSE[asked.period.kind]
-    row = periods.row_of(asked.period, names)
-    keys = ("",) if asked.units is None else tuple(str(unit) for unit in asked.units)
-    course = list(zip(row, figures.course(row, "district" if asked.units is None else "unit", keys), strict=True))
+    row = periods.row_of(asked.period, _COURSE[asked.period.kind])
+    course = list(zip(row, figures.course(row, asked.seen, [BY_CODE[code] for code in _DRAWN]), strict=True))
     return render_template(
         "admin/numbers.html",
         asked=asked,
         kinds=list(Kind),
-        dimensions=list(Dimension) if asked.units is None else [Dimension.UNIT],
+        dimensions=list(Dimension) if asked.seen.units is None else [Dimension.UNIT],
         headline=[headline[code] for code in _HEADLINE],
         whole=whole,
         lines=lines,
-        of_district=_line(asked, Row(""), figures.district_row(asked.period), figures.district_row(asked.period.before))
-        if asked.units is not None
-        else None,
+        of_district=None if asked.seen.is_whole else of_district,
         figures=FIGURES,
         course=[(one, {code: found.value(BY_CODE[code]) for code in _DRAWN}) for one, found in course],
         chart={
@@ -103,7 +103,7 @@ def numbers() -> ResponseReturnValue:
         counted_at=service.counted_at(),
         error=scale.ERROR,
         words=words,
-        change=change,
+        cells=_Cells(asked),
         period_words=period_words,
     )
 
@@ -115,20 +115,29 @@ def numbers_behind(figure: str) -> ResponseReturnValue:
     if found is None:
         raise NotFound()
     key = request.args.get("key")
-    entries = figures.behind(
-        found, asked.period, dimension=None if key is None else asked.dimension, key=key or "", units=asked.units,
-        limit=_MOST + 1,
+    page = figures.behind(
+        found, asked.period, asked.seen, dimension=None if key is None else asked.dimension, key=key or "",
+        after=request.args.get("after", ""), limit=_PAGE,
     )  # fmt: skip
     units = sight.visible_units(me())
+    following = ""
+    if page.next_after:
+        more = asked.address(sort=None, up=None, key=key, after=page.next_after)
+        following = url_for("admin.numbers_behind", figure=figure, **more)
+    shown: dict[str, Any] = {
+        "figure": found,
+        "entries": [(one, units is None or one.unit_id in units) for one in page.entries],
+        "following": following,
+        "span_words": span_words,
+    }
+    if request.headers.get("HX-Target") == "more":
+        return render_template("admin/_numbers_rows.html", **shown)
     return render_template(
         "admin/numbers_behind.html",
         asked=asked,
-        figure=found,
         name=t("numbers.page.whole") if key is None else _name(asked.dimension, key),
-        entries=[(one, units is None or one.report.unit_id in units) for one in entries[:_MOST]],
-        most=_MOST if len(entries) > _MOST else 0,
         period_words=period_words,
-        span_words=span_words,
+        **shown,
     )
 
 
@@ -136,7 +145,7 @@ def numbers_behind(figure: str) -> ResponseReturnValue:
 def numbers_workbook() -> ResponseReturnValue:
     """The table as a workbook for a spreadsheet, with what each figure means."""
     asked = _asked()
-    whole, lines = _table(asked)
+    whole, lines, _ = _table(asked)
     with unit_of_work():
         by = db.session.get_one(Staff, me().id)
         audit.record(
@@ -154,45 +163,100 @@ def numbers_workbook() -> ResponseReturnValue:
 
 
 def _asked() -> _Asked:
-    staff = me()
-    sees_all = bool(staff.roles & _SEES_ALL)
+    seen = _seen_by(me())
     today = clock.local_day(clock.now(), current_app.config["DISTRICT_TIMEZONE"])
     given = request.args.get
     kind = Kind(given("kind", "")) if given("kind") in set(Kind) else Kind.MONTH
-    by = Dimension(given("by", "")) if sees_all and given("by") in set(Dimension) else Dimension.UNIT
+    by = Dimension(given("by", "")) if seen.units is None and given("by") in set(Dimension) else Dimension.UNIT
     try:
         on = min(date.fromisoformat(given("on", "")), today)
     except ValueError:
         on = today
     on = max(on, date(2000, 1, 1))
     sort = given("sort", "") if given("sort") in BY_CODE else "received"
-    units = None if sees_all else frozenset(unit_and_below(staff.unit_id))
-    if units is not None and not staff.roles & sight.OF_A_UNIT:
+    return _Asked(periods.period(kind, on), today, by, seen, sort, given("up") == "1")
+
+
+def _seen_by(staff: Staff) -> Sight:
+    """How far somebody's figures go: for who works in a unit theirs and those below it, within their limits."""
+    seen = sight.sight_of(staff)
+    if staff.roles & _SEES_ALL:
+        return seen
+    if not staff.roles & sight.OF_A_UNIT:
         raise NotAllowed()
-    return _Asked(periods.period(kind, on), today, by, units, sort, given("up") == "1")
+    own = frozenset(unit_and_below(staff.unit_id))
+    return replace(seen, units=own if seen.units is None else own & seen.units)
 
 
-def _table(asked: _Asked) -> tuple[_Line, list[_Line]]:
-    """The whole (of the district, or of somebody's units) and a line for each part of it."""
-    keys = None if asked.units is None else [str(unit) for unit in asked.units]
-    now = figures.rows(asked.period, asked.dimension, keys=keys)
-    before = figures.rows(asked.period.before, asked.dimension, keys=keys)
-    lines = [_line(asked, Row(key), row, before.get(key, Row(key))) for key, row in now.items()]
+def _table(asked: _Asked) -> tuple[_Line, list[_Line], _Line]:
+    """The whole of what somebody sees, a line for each part of it, and the whole district."""
+    found = figures.table(asked.period, asked.dimension, asked.seen)
+    lines = [
+        _line(_name(asked.dimension, key), row, found.before.get(key, Row(key))) for key, row in found.rows.items()
+    ]
 
     def order(line: _Line) -> tuple[bool, float, str]:
         value = next(value.value for value, _ in line.values if value.figure.code == asked.sort)
         return value is None, (value or 0) * (1 if asked.is_upwards else -1), line.name
 
-    if asked.units is None:
-        whole = figures.district_row(asked.period), figures.district_row(asked.period.before)
-    else:
-        whole = figures.together(now.values()), figures.together(before.values())
-    return _line(asked, None, *whole), sorted(lines, key=order)
+    whole = _line(t("numbers.page.whole"), *found.whole)
+    return whole, sorted(lines, key=order), _line(t("numbers.page.district"), *found.district)
 
 
-def _line(asked: _Asked, of: Row | None, now: Row, before: Row) -> _Line:
-    name = t("numbers.page.whole") if of is None else _name(asked.dimension, of.key)
+def _line(name: str, now: Row, before: Row) -> _Line:
     return _Line(now.key, name, tuple((now.value(figure), before.value(figure)) for figure in FIGURES))
+
+
+class _Cells:
+    """Writes a figure as it stands in the table, with what has changed since the period before.
+
+    Not a template's: a table by category has two thousand of them. What is put into the text is escaped here: words
+    of the catalogue, addresses, and numbers as this file writes them.
+    """
+
+    def __init__(self, asked: _Asked) -> None:
+        self._rest = str(escape(urlencode(asked.address(sort=None, up=None))))
+        addresses = {one.code: escape(url_for("admin.numbers_behind", figure=one.code)) for one in FIGURES}
+        self._links = {code: f'<a class="number" href="{address}?' for code, address in addresses.items()}
+        self._too_few = f'<span class="faint too-few">{escape(t("numbers.page.too_few"))}</span>'
+        self._moved = {(up, better): _moved(up, better) for up in (True, False) for better in (None, True, False)}
+
+    def __call__(self, now: Value, before: Value) -> Markup:
+        """A figure of the whole, where it stands alone."""
+        return Markup(self._cell(now, before, None, True))  # noqa: S704 - each part is escaped
+
+    def line(self, values: Iterable[tuple[Value, Value]], key: str | None = None, *, link: bool = True) -> Markup:
+        """A line's cells. key: of the line, None for the whole. link: whether its numbers lead to their reports."""
+        cells = (f'<td class="right">{self._cell(now, before, key, link)}</td>' for now, before in values)
+        return Markup("".join(cells))  # noqa: S704 - each part is escaped
+
+    def _cell(self, now: Value, before: Value, key: str | None, link: bool) -> str:
+        said = words(now)
+        if not said:
+            shown = self._too_few
+        elif link and now.top:
+            own = "" if key is None else f"key={quote(key)}&amp;"
+            shown = f'{self._links[now.figure.code]}{own}{self._rest}">{escape(said)}</a>'
+        else:
+            shown = f'<span class="number{"" if now.top else " faint"}">{escape(said)}</span>'
+        if now.figure.shape is Shape.SHARE and said:
+            shown += f'<small class="of number">{escape(t("numbers.page.from_of", top=now.top, of=now.of))}</small>'
+        moved = change(now, before)
+        if moved is not None:
+            shown += f"{self._moved[moved['up'], moved['better']]}{escape(moved['text'])}</small>"
+        return shown
+
+
+def _moved(up: bool, better: bool | None) -> str:
+    """How a change begins: its arrow, and for who hears it what the arrow and the colour say."""
+    looks, says = "", t("numbers.page.up" if up else "numbers.page.down")
+    if better is not None:
+        looks = " is-better" if better else " is-worse"
+        says += ", " + t("numbers.page.better" if better else "numbers.page.worse")
+    return (
+        f'<small class="delta{looks}"><span aria-hidden="true">{"▲" if up else "▼"}</span>'
+        f'<span class="visually-hidden">{escape(says)} </span>'
+    )
 
 
 def _name(dimension: Dimension, key: str) -> str:

@@ -28,6 +28,7 @@ AIM_P95_MS = 100
 DAYS = 3 * 365
 BATCH = 2000
 PAGES = 40
+PASSWORD = "bihuan-demo"
 # A busy minute's work, counted again after everything else.
 CHANGED = 500
 
@@ -138,12 +139,9 @@ def _touch(count: int) -> None:
 
 def _page_ms(app: Any, address: str) -> dict[str, float]:
     """The page's times as a leader's browser would see them, without the network."""
-    leader = db.session.get_one(Staff, _somebody(Role.LEADER))
     client = app.test_client()
-    with client.session_transaction() as session:
-        session["_user_id"], session["_fresh"] = leader.get_id(), True
-        session["since"] = clock.now().timestamp()
-    db.session.remove()
+    token = client.get("/admin/login").text.partition('name="csrf_token" value="')[2].partition('"')[0]
+    client.post("/admin/login", data={"username": "leader", "password": PASSWORD, "csrf_token": token})
     times = []
     for _ in range(PAGES):
         began = time.perf_counter()

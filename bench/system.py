@@ -182,29 +182,31 @@ def database(folder: Path, kind: str) -> Iterator[str]:
         yield f"sqlite:///{folder / 'bihuan.db'}"
         return
     name = f"bihuan_bench_{os.getpid()}_{folder.name}"
-    with _server() as server:
-        server.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    with server() as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         try:
-            yield make_url(_postgres()).set(database=name).render_as_string(hide_password=False)
+            yield make_url(postgres_url()).set(database=name).render_as_string(hide_password=False)
         finally:
-            server.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
 def postgres_answers() -> bool:
     try:
-        with _server():
+        with server():
             return True
     except psycopg.OperationalError:
         return False
 
 
-def _postgres() -> str:
+def postgres_url() -> str:
+    """The database server that is measured on."""
     given = os.environ.get("BENCH_DATABASE_URL") or os.environ.get("TEST_DATABASE_URL")
     return given or DEFAULT_POSTGRES
 
 
-def _server() -> psycopg.Connection[tuple[object, ...]]:
-    url = make_url(_postgres()).set(drivername="postgresql", database="postgres")
+def server() -> psycopg.Connection[tuple[object, ...]]:
+    """A connection to it, for what concerns whole databases."""
+    url = make_url(postgres_url()).set(drivername="postgresql", database="postgres")
     return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, connect_timeout=3)
 
 

@@ -48,7 +48,7 @@ class InboundMessage(Model):
     key: Mapped[str] = mapped_column(String(200), primary_key=True)
     resident_id: Mapped[int] = mapped_column(ForeignKey("resident.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(String(40))
-    received_at: Mapped[Moment] = mapped_column(index=True)
+    received_at: Mapped[Moment]
     reply: Mapped[str] = mapped_column(Text, default="")
     text: Mapped[str | None] = mapped_column(Text)
     media_id: Mapped[str | None] = mapped_column(String(300))

@@ -215,7 +215,8 @@ def cells_of(fact: Fact, area_code: str, category_id: int | None) -> Iterable[tu
     """The sums that a fact belongs to, as (grain, dimension, day, key)."""
     unit = "" if fact.unit_id is None else str(fact.unit_id)
     category = "" if category_id is None else str(category_id)
-    month = fact.day.replace(day=1)
+    month, year = fact.day.replace(day=1), fact.day.replace(month=1, day=1)
     for dimension, key in (("district", ""), ("unit", unit), ("street", area_code), ("category", category)):
         yield "d", dimension, fact.day, key
         yield "m", dimension, month, key
+        yield "y", dimension, year, key

@@ -25,7 +25,8 @@ class NumberFact(Model):
     __table_args__ = (
         CheckConstraint("seconds is null or seconds >= 0", name="seconds_not_negative"),
         Index("ix_number_fact_report", "report_id"),
-        Index("ix_number_fact_list", "measure", "day"),
+        # In the order of the list behind a number, newest last.
+        Index("ix_number_fact_list", "measure", "day", "id"),
     )
 
     id: Mapped[Key]
@@ -39,7 +40,7 @@ class NumberFact(Model):
 
 
 class NumberCell(Model):
-    """A sum of facts: of one day (grain `d`) or month (`m`, day is its first), for one unit, street or category.
+    """A sum of facts: of a day (grain `d`), month or year (`m`, `y`; day is its first), for a unit, street or category.
 
     dimension: `district`, `unit`, `street`, `category`. key: the unit's or category's id, the area's code, "" for the
     whole district and for facts without one. bucket: for times, which step of the scale; else 0
@@ -48,7 +49,7 @@ class NumberCell(Model):
 
     __tablename__ = "number_cell"
     __table_args__ = (
-        CheckConstraint("grain in ('d', 'm')", name="grain_known"),
+        CheckConstraint("grain in ('d', 'm', 'y')", name="grain_known"),
         CheckConstraint("dimension in ('district', 'unit', 'street', 'category')", name="dimension_known"),
         CheckConstraint("amount >= 0", name="amount_not_negative"),
     )

@@ -24,8 +24,9 @@ class Period:
     last: date
 
     @property
-    def is_of_months(self) -> bool:
-        return self.kind in (Kind.MONTH, Kind.YEAR)
+    def grain(self) -> str:
+        """The largest sums (`district.numbers.models.NumberCell`) that the period is made of."""
+        return {Kind.MONTH: "m", Kind.YEAR: "y"}.get(self.kind, "d")
 
     @property
     def before(self) -> Period:

@@ -57,6 +57,11 @@ def terms() -> Terms:
     )
 
 
+def stated(own: Terms) -> str:
+    """All that the counting depends on beside the reports, as it is kept with the figures."""
+    return json.dumps([MEANING, own.zone.key, own.response_hours, own.satisfied_stars])
+
+
 def bring_up_to_date(now: datetime, *, after: int | None = None) -> int | None:
     """Count one batch. after: the id of the line where the last batch of this turn ended, None to begin.
 
@@ -111,13 +116,13 @@ def counted_at() -> datetime | None:
 
 def _hold(connection: Connection, own: Terms) -> int:
     """Become the one who counts, until the commit. Returns the cursor."""
-    stated = json.dumps([MEANING, own.zone.key, own.response_hours, own.satisfied_stars])
-    _put_new(connection, _STATE, ["id"], [{"id": 1, "cursor": 0, "terms": stated, "counted_at": None}])
+    depends_on = stated(own)
+    _put_new(connection, _STATE, ["id"], [{"id": 1, "cursor": 0, "terms": depends_on, "counted_at": None}])
     row = connection.execute(select(NumberState.cursor, NumberState.terms).with_for_update()).one()
-    if row.terms == stated:
+    if row.terms == depends_on:
         return int(row.cursor)
     _empty(connection)
-    connection.execute(update(NumberState).values(terms=stated))
+    connection.execute(update(NumberState).values(terms=depends_on))
     return 0
 
 

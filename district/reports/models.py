@@ -146,9 +146,29 @@ class Report(Model):
             "ix_report_contact", "submitted_at",
             sqlite_where=text("contact_sealed <> ''"), postgresql_where=text("contact_sealed <> ''"),
         ),
-        Index("ix_report_unit_status", "unit_id", "status", "id"),
+        Index(
+            "ix_report_unplaced", "id",
+            sqlite_where=text("latitude is null"), postgresql_where=text("latitude is null"),
+        ),
+        Index(
+            "ix_report_refused", "status", "id",
+            sqlite_where=text("status in ('rejected','merged','withdrawn')"),
+            postgresql_where=text("status in ('rejected','merged','withdrawn')"),
+        ),
+        # What a report that comes in has none of yet, or most have none of, costs its filing nothing.
+        Index(
+            "ix_report_unit_status", "unit_id", "status", "id",
+            sqlite_where=text("unit_id is not null"), postgresql_where=text("unit_id is not null"),
+        ),
         Index("ix_report_resident", "resident_id", "id"),
-        Index("ix_report_facility", "facility_id", "id"),
+        Index(
+            "ix_report_facility", "facility_id", "id",
+            sqlite_where=text("facility_id is not null"), postgresql_where=text("facility_id is not null"),
+        ),
+        Index(
+            "ix_report_parent", "parent_id",
+            sqlite_where=text("parent_id is not null"), postgresql_where=text("parent_id is not null"),
+        ),
         # Nearly empty, both: what nobody has looked at yet, and what was just corrected.
         Index(
             "ix_report_look", "look_due_at",
@@ -178,7 +198,7 @@ class Report(Model):
     longitude: Mapped[float | None] = mapped_column(Float)
     address: Mapped[Words] = mapped_column(default="")
     place_source: Mapped[str] = mapped_column(String(20), default="")
-    area_code: Mapped[str] = mapped_column(String(40), default="", index=True)
+    area_code: Mapped[str] = mapped_column(String(40), default="")
     community_code: Mapped[str] = mapped_column(String(40), default="")
     grid_code: Mapped[str] = mapped_column(String(40), default="")
     compound_id: Mapped[int | None] = mapped_column(ForeignKey("compound.id"))
@@ -188,7 +208,7 @@ class Report(Model):
     reason: Mapped[JsonDict]
     hand_back_pending: Mapped[bool] = mapped_column(default=False)
     waiting_for_resident: Mapped[bool] = mapped_column(default=False)
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey("report.id"), index=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("report.id"))
     reject_reason: Mapped[str | None] = mapped_column(String(500))
 
     submitted_at: Mapped[Moment] = mapped_column(index=True)

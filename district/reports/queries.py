@@ -65,6 +65,8 @@ _CALLED_AGAIN_AFTER = timedelta(hours=20)
 # Written out for the same reason as _IS_OPEN.
 _REOPENED = text("report.reopen_count > 0")
 _LOW = text("report.stars <= 2")
+_REFUSED_STATUSES = frozenset({Status.REJECTED, Status.MERGED, Status.WITHDRAWN})
+_IS_REFUSED = text("report.status in ('rejected','merged','withdrawn')")
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,38 @@ class Page:
 
 def newest(filters: Filters, *, before: int | None = None, limit: int = PAGE_SIZE) -> Page:
     """Reports newest first, by keyset: the cost does not grow with the page."""
-    rows: list[Report] = []
-    if filters.words and not filters.queues:
-        near = search.matching_newest(filters.words, before=before)
-        if near is not None:
-            rows = _newest_of(_narrowed(select(Report), replace(filters, words="")).where(near), before, limit + 1)
-    if len(rows) <= limit:
+    rows = _found_near(filters, before, limit + 1) if filters.words and not filters.queues else None
+    if rows is None:
         rows = _newest_of(_narrowed(select(Report), filters), before, limit + 1)
     more = len(rows) > limit
     return Page(rows[:limit], rows[limit - 1].id if more else None)
+
+
+def _found_near(filters: Filters, before: int | None, limit: int) -> list[Report] | None:
+    """What words find without asking their index, which for common ones would read all that was ever written.
+
+    Among the newest first. What many of these have may still be rare under the other filters: then those come first,
+    and the words are looked for in what they leave, of a larger part and at last of everything. None where the index
+    is to be asked: it finds rare words at once.
+    """
+    near = search.matching_newest(filters.words, before=before)
+    if near is None:
+        return None
+    others = _narrowed(select(Report), replace(filters, words=""))
+    rows = _newest_of(others.where(near), before, limit)
+    if len(rows) == limit:
+        return rows
+    if filters == Filters(words=filters.words):
+        return None
+    of_newest = search.count_newest(filters.words, before=before)
+    if of_newest < search.COMMON:
+        return None
+    others = others.where(search.matching(filters.words, among_few=True))
+    since = (before or 1 + (db.session.scalar(select(func.max(Report.id))) or 0)) - search.NEWER
+    rows = _newest_of(others.where(Report.id >= since), before, limit)
+    if len(rows) == limit:
+        return rows
+    return _newest_of(others, before, limit) if of_newest >= search.VERY_COMMON else None
 
 
 def _newest_of(query: Any, before: int | None, limit: int) -> list[Report]:
@@ -457,6 +482,8 @@ def _in_queue(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool]
 def _narrowed(query: Any, filters: Filters) -> Any:
     if filters.statuses:
         query = query.where(Report.status.in_(list(filters.statuses)))
+        if _REFUSED_STATUSES.issuperset(filters.statuses):
+            query = query.where(_IS_REFUSED)
     if filters.queues:
         query = query.where(_IS_OPEN, or_(*(_in_queue(queue, filters.verifier_unit_id) for queue in filters.queues)))
     if filters.unit_id is not None:
@@ -520,6 +547,9 @@ def _more(filters: Filters) -> Iterator[ColumnElement[bool]]:
         yield pictured if filters.has_photo else ~pictured
     if filters.has_point is not None:
         yield Report.latitude.is_not(None) if filters.has_point else Report.latitude.is_(None)
+    if filters.due or filters.waiting or filters.extension_pending:
+        # Of what is over no clock runs or stands still: said here, so that only the index of open work is read.
+        yield cast(ColumnElement[bool], _IS_OPEN)
     if filters.due:
         yield _due(filters.due)
     if filters.rating:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, cast, column, false, func, literal, select, table, text
+from sqlalchemy import ColumnElement, Select, cast, column, false, func, literal, select, table, text
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
@@ -31,6 +31,11 @@ BATCH = 1000
 LATE_LINES = 1000
 # How many reports are looked through for a common word before the index is asked.
 NEWEST = 4000
+# Words that so many of these have are common, or so common that their index is never asked under other conditions:
+# what passes those, and has no page full of such words, is little.
+COMMON, VERY_COMMON = 8, 80
+# How far back what other conditions leave is looked through for common words, as a number of reports.
+NEWER = 50_000
 
 
 def is_behind() -> bool:
@@ -88,11 +93,20 @@ def matching_newest(query: str, *, before: int | None) -> ColumnElement[bool] | 
     wanted = read_query(query)
     if not wanted or _is_sqlite():
         return None
-    newest = select(ReportSearch.report_id, ReportSearch.words).order_by(ReportSearch.report_id.desc()).limit(NEWEST)
-    if before is not None:
-        newest = newest.where(ReportSearch.report_id < before)
-    few = newest.subquery("few")
+    few = _newest(before).subquery("few")
     return Report.id.in_(select(few.c.report_id).where(few.c.words.op("@@")(_asked(wanted))))
+
+
+def count_newest(query: str, *, before: int | None) -> int:
+    """How many of the newest NEWEST reports, of those with ids under `before`, have all words; at most VERY_COMMON."""
+    few = _newest(before).subquery("few")
+    having = select(few.c.report_id).where(few.c.words.op("@@")(_asked(read_query(query))))
+    return db.session.scalar(select(func.count()).select_from(having.limit(VERY_COMMON).subquery())) or 0
+
+
+def _newest(before: int | None) -> Select[int, str]:
+    newest = select(ReportSearch.report_id, ReportSearch.words).order_by(ReportSearch.report_id.desc()).limit(NEWEST)
+    return newest if before is None else newest.where(ReportSearch.report_id < before)
 
 
 def _is_sqlite() -> bool:

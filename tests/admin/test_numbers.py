@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from io import BytesIO
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
+from admin import numbers
 from district import clock, jobs
 from district.extensions import db
 from district.people.models import AuditEntry, Resident
@@ -18,6 +21,7 @@ from district.reports.states import Status
 from district.units.models import Unit
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, words_of
+from tests.conftest import both_databases
 from tests.factories import SmallDistrict, forget_reference, make_report
 
 # In the district's zone the month has just begun.
@@ -83,6 +87,43 @@ def test_a_number_leads_to_its_reports(busy: SmallDistrict, log_in: LogIn) -> No
     assert lead.get("/admin/numbers/behind/median?kind=month").text.count("/admin/reports/BH") == 6
     assert "没有案卷" in words_of(lead.get("/admin/numbers/behind/received?by=unit&key=none"))
     assert lead.get("/admin/numbers/behind/nothing").status_code == 404
+
+
+@both_databases
+def test_the_list_behind_a_number_goes_on_page_by_page(
+    busy: SmallDistrict, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numbers, "_PAGE", 3)
+    leader = log_in("leader")
+    address, seen = "/admin/numbers/behind/received?kind=year&by=unit&sort=closed", []
+    for expected in (3, 3, 3):
+        page = leader.get(address, headers={"HX-Target": "more"} if seen else {}).text
+        assert ("<html" in page) == (not seen)
+        found = re.findall(r"/admin/reports/(BH[\w-]+)", page)
+        assert len(found) == expected
+        seen += found
+        following = re.search(r'hx-get="([^"]+)"', page)
+        assert (following is None) == (len(seen) == 9)
+        address = unescape(following[1]) if following else ""
+    assert len(set(seen)) == 9
+    # Newest first, and of one part only where one was asked for.
+    assert seen == sorted(seen, reverse=True)
+    of_street = leader.get(f"/admin/numbers/behind/received?kind=year&by=unit&key={busy.street.id}").text
+    assert 'id="more"' not in of_street
+    for nonsense in ("x", "20261101.x", "99999999.1", "20261101." + "9" * 30):
+        assert leader.get(f"/admin/numbers/behind/received?kind=year&after={nonsense}").status_code == 200
+
+
+def test_the_table_takes_few_statements_however_much_there_is(busy: SmallDistrict, log_in: LogIn) -> None:
+    statements: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    for username in ("leader", "unit_manager"):
+        person = log_in(username)
+        for address in ("kind=month", "kind=year&by=category", "kind=dekad&by=street"):
+            statements.clear()
+            assert person.get(f"/admin/numbers?{address}").status_code == 200
+            asked = [one for one in statements if "number_" in one]
+            assert len(asked) == 3, asked
 
 
 def test_people_of_a_unit_see_their_own_and_those_below(busy: SmallDistrict, log_in: LogIn) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from district import jobs
 from district.extensions import db
 from district.people.models import AuditEntry, Staff
 from district.people.roles import Role
@@ -103,6 +106,53 @@ def test_a_limit_never_shows_more_than_the_role_does(
     """A handler limited to a unit that is not theirs sees nothing, and certainly not everything."""
     person = limited(app, district, Role.HANDLER, unit_scope=[district.street.id])
     assert seen(person, two_streets) == set()
+
+
+def received(person: Person, kind: str, by: str) -> list[tuple[str, str]]:
+    """The lines of the figures' table and the whole, with how much came in."""
+    page = person.get(f"/admin/numbers?kind={kind}&by={by}").text
+    table = page.partition('<table class="numbers wide">')[2].partition("</table>")[0]
+    lines = re.findall(r'<tr><th scope="row">(.*?)</th><td class="right">(.*?)</td>', table, re.DOTALL)
+    return [(name, re.sub(r"<small.*?</small>|<[^>]+>", "", cell)) for name, cell in lines]
+
+
+@both_databases
+@pytest.mark.parametrize("by", ["unit", "street", "category"])
+def test_the_figures_are_those_of_the_street(
+    app: Flask, district: SmallDistrict, two_streets: dict[str, Report], log_in: LogIn, by: str
+) -> None:
+    jobs.count_numbers()
+
+    parts = {"unit": ["路灯班组", "没有责任单位"], "street": ["中心街道"], "category": ["路灯异常"]}[by]
+    leader = received(log_in("leader"), "month", by)
+    person = limited(app, district, Role.LEADER, area_scope=[HERE])
+    mine = received(person, "month", by)
+    assert dict(leader)["合计"] == "3"
+    assert dict(mine)["合计"] == "2"
+    assert dict(mine)["全区"] == "3"
+    assert {name for name, _ in mine} == {*parts, "合计", "全区"}
+    assert sum(int(n) for name, n in mine if name in parts) == 2
+    behind = person.get("/admin/numbers/behind/received?kind=month").text
+    assert two_streets["here"].number in behind
+    assert two_streets["there"].number not in behind
+    drawn = json.loads(person.get("/admin/numbers").text.partition('id="course-data">')[2].partition("</script>")[0])
+    assert drawn["lines"][0]["values"][-1] == 2
+    for kind in ("day", "week", "year"):
+        assert received(person, kind, by) == mine
+
+
+@both_databases
+def test_figures_of_units_and_streets_together(
+    app: Flask, district: SmallDistrict, two_streets: dict[str, Report]
+) -> None:
+    jobs.count_numbers()
+    person = limited(app, district, Role.LEADER, unit_scope=[district.lamps.id], area_scope=[THERE])
+    said = words_of(person.get("/admin/numbers?kind=month&by=category"))
+    assert "路灯班组 1" in said
+    assert "合计 1" in said
+    behind = person.get("/admin/numbers/behind/received?kind=month").text
+    assert two_streets["there"].number in behind
+    assert behind.count("/admin/reports/BH") == 1
 
 
 class TestForm:

@@ -618,3 +618,25 @@ class Migration0022(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "facility") == 1
         assert count(connection, "facility_token") == 1
+
+
+class Migration0020(Rows):
+    """The sums of years are those of their months; other indexes change no row."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "assigned", **WITH_UNIT)
+        for grain, day, amount in (("d", "2025-12-31", 4), ("m", "2025-12-01", 4), ("m", "2026-01-01", 2),
+                                   ("m", "2026-11-01", 3)):  # fmt: skip
+            insert(connection, "number_cell", grain=grain, dimension="unit", day=day, key="1", measure="received",
+                   bucket=0, amount=amount)  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        years = connection.execute(text("select day, amount from number_cell where grain = 'y' order by day")).all()
+        assert [(str(day), amount) for day, amount in years] == [("2025-01-01", 4), ("2026-01-01", 5)]
+        assert count(connection, "report", "unit_id = 1 and status = 'assigned'") == 1
+        assert count(connection, "number_cell", "grain in ('d', 'm')") == 4
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "number_cell") == 4
+        assert count(connection, "report", "unit_id = 1 and status = 'assigned'") == 1

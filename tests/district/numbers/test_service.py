@@ -154,8 +154,8 @@ def test_whatever_happens_the_sums_are_those_of_a_recount(
     assert there.get("reopened", 0) == kinds.count("reopened")
     assert there.get("rated", 0) == kinds.count("rated")
     assert there.get("handed_back", 0) == len(db.session.scalars(select(HandBack.id)).all())
-    # Every dimension adds up to the whole, by days as by months.
-    for grain in ("d", "m"):
+    # Every dimension adds up to the whole, by days as by months and years.
+    for grain in ("d", "m", "y"):
         for dimension in ("unit", "street", "category"):
             keys = set(db.session.scalars(select(NumberCell.key).where(NumberCell.dimension == dimension)))
             added: dict[str, int] = {}

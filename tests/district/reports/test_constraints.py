@@ -175,7 +175,7 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ReplyTemplate, "words_written", {"words": ""}),
     (ReplyTemplate, "title_written", {"title": ""}),
     (NumberFact, "seconds_not_negative", {"seconds": -1}),
-    (NumberCell, "grain_known", {"grain": "y"}),
+    (NumberCell, "grain_known", {"grain": "c"}),
     (NumberCell, "dimension_known", {"dimension": "moon"}),
     (NumberCell, "amount_not_negative", {"amount": -1}),
     (NumberState, "one_row", {"id": 2}),

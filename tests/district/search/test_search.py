@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from district import jobs, settings
 from district.extensions import db
 from district.people.models import Staff
+from district.reports import queries
 from district.reports import service as reports
 from district.reports.models import Report
+from district.reports.queries import Filters
 from district.reports.states import Status
 from district.search import service as search
 from district.search.models import ReportSearch
@@ -98,6 +100,47 @@ class TestFinding:
         assert answer.output.strip() == '{"reports": 3}'
         assert found("井盖") == made
         assert not search.is_behind()
+
+
+@both_databases
+def test_common_words_under_another_filter_are_found_without_reading_all_that_have_them(
+    district: SmallDistrict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "NEWEST", 3)
+    monkeypatch.setattr(search, "NEWER", 4)
+    monkeypatch.setattr(search, "COMMON", 1)
+    monkeypatch.setattr(search, "VERY_COMMON", 2)
+    old = [
+        make_report(district, Status.REJECTED, description=words) for words in ("路灯不亮", "桥下有老鼠", "路灯歪了")
+    ]
+    numbers = [report.number for report in old]
+    for _ in range(4):
+        make_report(district, Status.TRIAGE)
+    jobs.index_reports()
+    statements: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+
+    def rejected(words: str, before: int | None = None, limit: int = 5) -> queries.Page:
+        statements.clear()
+        page = queries.newest(Filters(words=words, statuses=(Status.REJECTED,)), before=before, limit=limit)
+        db.session.rollback()
+        return page
+
+    def reads_the_index() -> bool:
+        return any("MATERIALIZED" in statement for statement in statements)
+
+    is_postgresql = db.engine.dialect.name == "postgresql"
+    assert [one.number for one in rejected("路灯").reports] == [numbers[2], numbers[0]]
+    assert not reads_the_index()
+    first = rejected("路灯", limit=1)
+    assert [one.number for one in first.reports] == [numbers[2]]
+    assert [one.number for one in rejected("路灯", before=first.next_before).reports] == [numbers[0]]
+    # A rare word is what the index is for; so are words that only some of the newest have.
+    assert [one.number for one in rejected("老鼠").reports] == [numbers[1]]
+    assert reads_the_index() == is_postgresql
+    monkeypatch.setattr(search, "VERY_COMMON", 9)
+    assert [one.number for one in rejected("路灯").reports] == [numbers[2], numbers[0]]
+    assert reads_the_index() == is_postgresql
 
 
 def test_filing_writes_nothing_for_the_search(district: SmallDistrict) -> None:
