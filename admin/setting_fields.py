@@ -48,7 +48,8 @@ class Field:
         if self.shape in ("choice", "many"):
             names = {one: words for group in self.groups() for one, words in group.choices}
             values = value.split(";") if self.shape == "many" else [value]
-            return t("admin.between").join(names.get(one, one) for one in values if one)
+            named = [names.get(one, one) for one in values if one]
+            return t("admin.between").join(named) if named or self.name != "roles" else t("upkeep.everybody")
         if self.shape == "lines":
             return t("admin.between").join(value.split(";")) if value else ""
         return value
