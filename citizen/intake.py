@@ -72,8 +72,8 @@ def read_report(values: Mapping[str, Any]) -> Given:
     if words["facility"] and "facility" not in wrong:
         try:
             facility = facilities.by_token_or_code(words["facility"])
-        except NotFound:
-            wrong["facility"] = "errors.facility_unknown"
+        except NotFound as error:
+            wrong["facility"] = error.key
     if wrong:
         raise BadInput(fields=wrong)
     return Given(

@@ -46,6 +46,11 @@ def may(staff: Staff, action: CodeAction, row: FacilityToken) -> bool:
     return bool(staff.roles & found.roles) or bool(staff.roles & found.unit_roles and is_theirs(staff, row.facility))
 
 
+def of(token: str) -> FacilityToken | None:
+    """The code with these letters, in any case and whatever its state."""
+    return db.session.get(FacilityToken, token.strip().upper())
+
+
 def may_issue(staff: Staff, facility: Facility) -> bool:
     """Whether this person may have a new code made for the facility."""
     return bool(staff.roles & _ISSUE) or bool(staff.roles & _ISSUE_IN_UNIT and is_theirs(staff, facility))

@@ -23,6 +23,11 @@ class Revoked(NotFound):
 
     code = "revoked"
 
+    def __init__(self, name: str) -> None:
+        """name: of the facility it was a label of."""
+        super().__init__("errors.code_ended")
+        self.name = name
+
 
 def by_token(token: str) -> Facility:
     """The facility a printed code belongs to; letters in any case. Raises Revoked, NotFound."""
@@ -30,7 +35,7 @@ def by_token(token: str) -> Facility:
     if row is None or row.facility.retired_at is not None:
         raise NotFound("errors.facility_unknown")
     if row.state not in LIVE:
-        raise Revoked("errors.code_ended")
+        raise Revoked(row.facility.name)
     return row.facility
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from district.labels.layouts import MARGIN_MM, QUIET_SHARE, Layout
+from district.labels.layouts import GUARD_MM, MARGIN_MM, QUIET_SHARE, Layout
 from district.labels.shapes import Box, Code, Shape, Words
 from district.labels.squares import Square, runs
 from district.labels.typeface import Typeface
 from district.messages import t
 
-GUARD_MM = 0.7
 # Smaller letters cannot be read on a post; the clear text of the code may be a little smaller than other words.
 _LEAST_MM = 1.7
 _LINE = 1.28
@@ -49,7 +48,7 @@ def compose(layout: Layout, label: Label, typeface: Typeface) -> list[Shape]:
     far a protecting film must reach.
     """
     quiet = layout.code * QUIET_SHARE
-    guard = layout.code + 2 * quiet - GUARD_MM
+    guard = layout.code + 2 * quiet + GUARD_MM
     inset = MARGIN_MM + GUARD_MM / 2
     if layout.is_beside:
         left = inset
@@ -72,8 +71,8 @@ def compose(layout: Layout, label: Label, typeface: Typeface) -> list[Shape]:
         Box(0.6, 0.6, layout.width - 1.2, layout.height - 1.2, 0.12, 1.2, is_dashed=True),
         Box(left, top, guard, guard, GUARD_MM, 1.0),
         Code(
-            left + quiet - GUARD_MM / 2,
-            top + quiet - GUARD_MM / 2,
+            left + GUARD_MM / 2 + quiet,
+            top + GUARD_MM / 2 + quiet,
             layout.code,
             len(label.square),
             runs(label.square),
@@ -137,7 +136,8 @@ def _halves(text: str, lines: int) -> list[str]:
 
 def _broken(text: str, size: float, width: float, lines: int, typeface: Typeface) -> list[str] | None:
     """The text in at most this many lines of this width; None when it needs more."""
-    found, rest = [], text
+    found: list[str] = []
+    rest = text
     while rest:
         if len(found) == lines:
             return None

@@ -19,6 +19,8 @@ OURS = Path(__file__).with_name("layouts.toml")
 LEAST_CODE_MM = 20.0
 # From a label's edge to whatever is printed: corners are the first to peel off.
 MARGIN_MM = 2.0
+# The line of the frame around a code.
+GUARD_MM = 0.7
 # The light edge of four modules, of a code whose modules are at most a 37th of its side.
 QUIET_SHARE = 4 / 37
 
@@ -132,7 +134,7 @@ def _is_beside(words: str) -> bool:
 
 def _check(found: Layout, file: Path) -> None:
     """Raises BadInput for labels that leave the sheet, or codes that are too small or leave the label."""
-    block = found.code * (1 + 2 * QUIET_SHARE) + 2 * MARGIN_MM
+    block = found.code * (1 + 2 * QUIET_SHARE) + 2 * GUARD_MM + 2 * MARGIN_MM
     right, bottom = found.place(found.per_page - 1) if found.columns > 0 and found.rows > 0 else (-1.0, -1.0)
     hundredth = 0.01
     if right < 0 or right + found.width > found.page_width + hundredth or found.left < 0:

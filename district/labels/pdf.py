@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from district.labels.shapes import Box, Code, Shape, Stroke, Words
-from district.labels.typeface import Typeface
+from district.labels.typeface import STAND_IN, Typeface
 
 POINTS_A_MM = 72 / 25.4
 # How far a quarter of a circle's handles are from its ends, for a radius of 1.
@@ -87,7 +87,8 @@ class Document:
         numbers = []
         for character in text:
             glyph = self._typeface.glyph(character)
-            self._used.setdefault(glyph, character)
+            if glyph not in self._used:
+                self._used[glyph] = STAND_IN if self._typeface.lacks(character) else character
             numbers.append(f"{glyph:04X}")
         return "".join(numbers)
 

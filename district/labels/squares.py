@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import qrcode
-from qrcode.util import MODE_ALPHA_NUM, QRData
+from qrcode.util import QRData
 
 from district.errors import BadInput
 
@@ -44,7 +44,8 @@ class Maker:
             border=0,
             mask_pattern=self._mask,
         )
-        code.add_data(QRData(text.encode("ascii"), mode=MODE_ALPHA_NUM))
+        # In one piece: what matches the pattern above is held compactly.
+        code.add_data(QRData(text.encode("ascii")))
         code.make(fit=True)
         square = tuple(tuple(bool(dark) for dark in row) for row in code.get_matrix())
         if self._mask is None:

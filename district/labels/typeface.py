@@ -189,7 +189,8 @@ class Typeface:
             flags += [flag] * times
         xs, place = _coordinates(outline, place, flags, 0x02, 0x10)
         ys, place = _coordinates(outline, place, flags, 0x04, 0x20)
-        found, start = [], 0
+        found: list[list[tuple[float, float, bool]]] = []
+        start = 0
         for end in ends:
             found.append([(xs[n], ys[n], bool(flags[n] & 1)) for n in range(start, end + 1)])
             start = end + 1
@@ -258,4 +259,5 @@ def _font_file(tables: dict[str, bytes]) -> bytes:
 
 
 def _sum(padded: bytes) -> int:
-    return sum(struct.unpack(f">{len(padded) // 4}L", padded)) & 0xFFFFFFFF
+    words: tuple[int, ...] = struct.unpack(f">{len(padded) // 4}L", padded)
+    return sum(words) & 0xFFFFFFFF

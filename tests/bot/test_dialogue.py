@@ -401,6 +401,34 @@ def test_a_facility_is_found_however_it_is_named(phone: TestPhone, lamp: tuple[s
     assert (report.facility_id, report.description) == (facility_id, "灯罩掉了")
 
 
+@pytest.mark.parametrize("state", ["revoked", "replaced"])
+@pytest.mark.parametrize("how", ["scan", "scene", "followed", "typed"])
+def test_a_label_that_has_ended_opens_nothing_in_the_chat(
+    phone: TestPhone, lamp: tuple[str, str, int], how: str, state: str
+) -> None:
+    from district import clock
+    from district.facilities.models import FacilityToken
+
+    token = lamp[0]
+    with unit_of_work() as session:
+        row = session.get_one(FacilityToken, token)
+        if state == "replaced":
+            session.add(FacilityToken(token="SUCCESSOR2", facility_id=lamp[2], issued_at=clock.now()))
+            session.flush()
+            row.replaced_at, row.replaced_by = clock.now(), "SUCCESSOR2"
+        else:
+            row.revoked_at = clock.now()
+        row.state = state
+    answer = {
+        "scan": lambda: scan(phone, f"http://district.test/f/{token}"),
+        "scene": lambda: phone.does("SCAN", f"fac:{token}", Ticket="T").text,
+        "followed": lambda: phone.does("subscribe", f"qrscene_fac:{token}", Ticket="T").text,
+        "typed": lambda: phone.says(token).text,
+    }[how]()
+    assert "1. 不亮" not in answer
+    assert lamp[1] not in answer
+
+
 def test_words_first_then_the_scan_file_at_once(phone: TestPhone, lamp: tuple[str, str, int]) -> None:
     phone.says("灯一闪一闪的")
     scan(phone, f"http://district.test/f/{lamp[0]}")

@@ -234,13 +234,13 @@ def test_a_facility_is_found_by_token_and_by_either_code(district: SmallDistrict
 
 
 def test_a_revoked_token_is_gone_and_an_unknown_one_not_found(district: SmallDistrict, call: Call) -> None:
-    from district.facilities import service as facilities
+    from district.facilities import codes
 
     with unit_of_work():
         make_facility(district.lamps)
     token = db.session.query(FacilityToken).one().token
     with unit_of_work():
-        facilities.revoke_token(token, by=district.staff["administrator"])
+        codes.revoke(token, by=district.staff["administrator"])
     assert call("GET", f"/api/v1/facilities/{token}").status_code == 410
     assert call("GET", "/api/v1/facilities/ABCDEFGH").status_code == 404
 
