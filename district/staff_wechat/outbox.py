@@ -343,4 +343,3 @@ def listed(staff_id: int, *, shown: ColumnElement[bool] | None = None, limit: in
 def forget_old() -> None:
     """Delete what is older than KEPT."""
     db.session.execute(delete(StaffMessage).where(StaffMessage.created_at < clock.now() - KEPT))
-

@@ -199,8 +199,13 @@ class Stage:
                     ),
                     UnitAbsence(unit_id=district.lamps.id, stand_in_id=district.street.id, starts_at=NOW),
                     StaffMessage(
-                        staff_id=staff_id, report_id=self.stands.reports["assigned"], kind="assigned", params={},
-                        about_at=NOW, created_at=NOW, next_try_at=NOW,
+                        staff_id=staff_id,
+                        report_id=self.stands.reports["assigned"],
+                        kind="assigned",
+                        params={},
+                        about_at=NOW,
+                        created_at=NOW,
+                        next_try_at=NOW,
                     ),
                     ReplyTemplate(code="R01", title="已安排", words="已安排", category_codes=[], statuses=[]),
                     RulesVersion(number=1, at=NOW, origin="panel", rules=[], changes=[]),
@@ -239,7 +244,10 @@ class Stage:
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),
                     WallLink(
-                        name="大厅", token_hash="x", made_by_id=staff_id, made_at=NOW,
+                        name="大厅",
+                        token_hash="x",
+                        made_by_id=staff_id,
+                        made_at=NOW,
                         expires_at=NOW + timedelta(days=1),
                     ),
                     ResidentBlock(
