@@ -259,9 +259,7 @@ def test_every_bell_is_answered_by_a_job() -> None:
 
 
 # The last four hold nobody's data, or ask for a token of their own (tests/admin/test_phone.py, test_wall_links.py).
-OPEN_TO_ALL = re.compile(
-    r"/admin/(login|logout|static/.*|password/.*|manifest/.*|worker\.js|offline|wall/<token>.*)$"
-)
+OPEN_TO_ALL = re.compile(r"/admin/(login|logout|static/.*|password/.*|manifest/.*|worker\.js|offline|wall/<token>.*)$")
 
 
 def test_no_page_of_the_panel_opens_without_a_login(app: Flask, client: FlaskClient) -> None:

@@ -296,7 +296,10 @@ class Stage:
                     Photo(token="t", state="waiting", purpose="before", created_at=NOW, next_try_at=NOW),
                     SubscriptionGrant(resident_id=district.resident.id, template_id="T", left_over=1, changed_at=NOW),
                     WallLink(
-                        name="大厅", token_hash="x", made_by_id=staff_id, made_at=NOW,
+                        name="大厅",
+                        token_hash="x",
+                        made_by_id=staff_id,
+                        made_at=NOW,
                         expires_at=NOW + timedelta(days=1),
                     ),
                     ResidentBlock(
