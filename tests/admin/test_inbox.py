@@ -155,7 +155,12 @@ class TestWhatIsSeen:
         strange = street.get(f"/admin/reports/{report.number}{part}")
         made_up = street.get(f"/admin/reports/BH20200101-0001A{part}")
         assert (strange.status_code, made_up.status_code) == (404, 404)
-        assert strange.text.replace(report.number, "?") == made_up.text.replace("BH20200101-0001A", "?")
+
+        def plain(text: str, number: str) -> str:
+            # The token of forms changes with the second.
+            return re.sub(r'("X-CSRFToken": |name="csrf_token" value=)"[^"]+"', "", text.replace(number, "?"))
+
+        assert plain(strange.text, report.number) == plain(made_up.text, "BH20200101-0001A")
 
     def test_a_filter_does_not_widen_what_is_seen(self, district: SmallDistrict, log_in: LogIn) -> None:
         report = make_report(district, Status.ASSIGNED)
