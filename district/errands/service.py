@@ -63,7 +63,7 @@ def ask(
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / GIVEN).open("wb") as file:
             shutil.copyfileobj(given, file)
-    audit.record(by, "ask_errand", f"errand:{errand.id}", kind=kind)
+    audit.record(by, "errand.ask", f"errand:{errand.id}", kind=kind)
     hurry("run_errands")
     return errand
 
@@ -90,7 +90,7 @@ def cancel(errand_id: int, *, by: Staff) -> Errand:
         raise NotFound()
     if not found.is_ended:
         found.state, found.ended_at = ErrandState.CANCELLED, clock.now()
-        audit.record(by, "cancel_errand", f"errand:{found.id}", kind=found.kind)
+        audit.record(by, "errand.cancel", f"errand:{found.id}", kind=found.kind)
     return found
 
 
@@ -100,7 +100,7 @@ def fetch(errand_id: int, *, by: Staff) -> tuple[Errand, Path]:
     path = folder_of(found.id) / RESULT
     if found.state != ErrandState.DONE or not found.file_name or not path.is_file():
         raise NotFound()
-    audit.record(by, "fetch_errand", f"errand:{found.id}", kind=found.kind)
+    audit.record(by, "errand.fetch", f"errand:{found.id}", kind=found.kind)
     return found, path
 
 

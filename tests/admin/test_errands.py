@@ -59,7 +59,7 @@ def test_it_is_done_and_fetched_by_whoever_asked(app: Flask, district: SmallDist
     assert other.post(f"/admin/tasks/{errand_id}/cancel").status_code == 404
     assert words_of(other.get("/admin/tasks")).count("导出案件") == 0
     acts = db.session.scalars(select(AuditEntry.action).where(AuditEntry.subject == f"errand:{errand_id}")).all()
-    assert acts == ["ask_errand", "fetch_errand"]
+    assert acts == ["errand.ask", "errand.fetch"]
 
 
 def test_progress_is_shown_and_a_task_can_be_taken_back(district: SmallDistrict, log_in: LogIn) -> None:
