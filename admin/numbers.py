@@ -123,7 +123,7 @@ def numbers_behind(figure: str) -> ResponseReturnValue:
     following = ""
     if page.next_after:
         more = asked.address(sort=None, up=None, key=key, after=page.next_after)
-        following = url_for("admin.numbers_behind", figure=figure, **more)
+        following = f"{url_for('admin.numbers_behind', figure=figure)}?{urlencode(more)}"
     shown: dict[str, Any] = {
         "figure": found,
         "entries": [(one, units is None or one.unit_id in units) for one in page.entries],

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import JSON, ColumnElement, Select, and_, func, or_, select, tuple_, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
 
 from district.extensions import db
 from district.numbers.counting import Measure
@@ -207,7 +208,7 @@ def _add_facts(
 ) -> None:
     """The sums of what happened in some streets only, from the facts: there are no sums of a street's units."""
     fact = NumberFact
-    columns: dict[Dimension, ColumnElement[Any]] = {
+    columns: dict[Dimension, InstrumentedAttribute[Any]] = {
         Dimension.UNIT: fact.unit_id, Dimension.STREET: fact.area_code, Dimension.CATEGORY: fact.category_id,
     }  # fmt: skip
     key = columns[dimension]
@@ -245,7 +246,7 @@ def course(periods: Sequence[Period], sight: Sight, drawn: Collection[Figure]) -
     """What somebody of this sight sees of periods that follow one another, in one query: only these figures, counts."""
     measures = sorted({str(measure) for figure in drawn for measure in figure.top})
     first, last = periods[0].first, periods[-1].last
-    query: Select[Any]
+    query: Select[date, str, int]
     if sight.areas is not None and sight.units is not None:
         query = (
             select(NumberFact.day, NumberFact.measure, func.count())
@@ -254,13 +255,14 @@ def course(periods: Sequence[Period], sight: Sight, drawn: Collection[Figure]) -
         )
     else:
         dimension = "street" if sight.areas is not None else "unit" if sight.units is not None else "district"
+        keys = _keys(dimension, sight)
         query = (
             select(NumberCell.day, NumberCell.measure, func.sum(NumberCell.amount))
             .where(
                 NumberCell.grain == periods[0].grain,
                 NumberCell.dimension == dimension,
                 NumberCell.day.between(first, last),
-                NumberCell.key.in_(_keys(dimension, sight) or [""]),
+                NumberCell.key.in_([""] if keys is None else keys),
                 NumberCell.measure.in_(measures),
                 NumberCell.amount > 0,
             )
