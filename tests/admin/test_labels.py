@@ -213,3 +213,11 @@ words = "beside"
     width, height = document[0].get_size()
     document.close()
     assert (round(width * 25.4 / 72), round(height * 25.4 / 72)) == (50, 32)
+
+
+def test_a_character_nobody_can_print_is_said_where_the_file_is_fetched(district: SmallDistrict, log_in: LogIn) -> None:
+    with unit_of_work():
+        make_facility(district.lamps, name="\U0002a6d6字路灯")
+    admin = log_in("administrator")
+    errand = order(admin)
+    assert "\U0002a6d6" in words_of(admin.get(f"/admin/tasks/{errand.id}"))

@@ -18,7 +18,7 @@ from district.extensions import db
 from district.labels import layouts, printing, service
 from district.labels.models import LabelRun
 from district.labels.service import Order
-from district.messages import CHINESE, speaking
+from district.messages import CHINESE, speaking, t
 from district.people.models import Staff
 from district.work import unit_of_work
 
@@ -46,7 +46,8 @@ def do(running: Running) -> None:
         f"labels-{run_id}{printing.suffix(paper)}", "application/zip" if is_plate else "application/pdf"
     )
     made = _print(run_id, path, tongue=CHINESE, tell=running.say)
-    running.outcome = {"labels": made.labels, "pages": made.pages, "run": run_id}
+    note = t("labels.cli.missing", letters=made.missing) if made.missing else ""
+    running.outcome = {"labels": made.labels, "pages": made.pages, "run": run_id, "note": note}
 
 
 def make(
