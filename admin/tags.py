@@ -13,7 +13,7 @@ from admin.report_page import visible
 from district.extensions import db
 from district.people.models import Staff
 from district.tags import service as tags
-from district.tags.models import Tag
+from district.tags.service import TagRef
 from district.work import unit_of_work
 
 
@@ -21,8 +21,8 @@ from district.work import unit_of_work
 class Labels:
     """What the page of a report shows: the tags it has, and those this person may put on or take off."""
 
-    on: Collection[Tag]
-    choices: Collection[Tag]
+    on: Collection[TagRef]
+    choices: Collection[TagRef]
 
 
 @pages.post("/reports/<number>/tags")
@@ -42,7 +42,7 @@ def labels_of(report_id: int) -> Labels:
     if not can("set_tags"):
         return Labels(on, [])
     offered = tags.offered()
-    retired = [tag for tag in on if tag.retired_at is not None]
+    retired = [tag for tag in on if tag.is_retired]
     return Labels(on, [tag for tag in [*offered, *retired] if tags.may_set(me(), tag)])
 
 

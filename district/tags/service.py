@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 
@@ -10,32 +11,56 @@ from district import audit, clock
 from district.errors import NotAllowed
 from district.extensions import db
 from district.people.models import Staff
+from district.reference import Reference, reference
 from district.tags.models import ReportTag, Tag
 
 
-def offered() -> list[Tag]:
-    """All tags in use, by name."""
-    return list(db.session.scalars(select(Tag).where(Tag.retired_at.is_(None)).order_by(Tag.name, Tag.id)))
+@dataclass(frozen=True, slots=True)
+class TagRef:
+    """A tag, those out of use included. roles: as the table says."""
+
+    id: int
+    code: str
+    name: str
+    colour: str
+    roles: frozenset[str]
+    is_retired: bool
 
 
-def may_set(staff: Staff, tag: Tag) -> bool:
+def offered() -> list[TagRef]:
+    """All tags in use, by name; read once for each state of the reference data."""
+    return [tag for tag in _all() if not tag.is_retired]
+
+
+def may_set(staff: Staff, tag: TagRef | Tag) -> bool:
     """Whether the tag is this person's to put on and take off. That they may act on reports is asked elsewhere."""
     return not tag.roles or bool(staff.roles & set(tag.roles))
 
 
-def of_reports(report_ids: Collection[int]) -> dict[int, list[Tag]]:
-    """The tags of these reports, by the report's id, each by name; one query however many there are."""
-    found: dict[int, list[Tag]] = {}
-    if report_ids:
-        query = (
-            select(ReportTag.report_id, Tag)
-            .join(Tag, Tag.id == ReportTag.tag_id)
-            .where(ReportTag.report_id.in_(list(report_ids)))
-            .order_by(Tag.name, Tag.id)
+def of_reports(report_ids: Collection[int]) -> dict[int, list[TagRef]]:
+    """The tags of these reports, by the report's id, each by name; one query, and none in a district without tags."""
+    known = _all()
+    if not report_ids or not known:
+        return {}
+    rows = db.session.execute(
+        select(ReportTag.report_id, ReportTag.tag_id).where(ReportTag.report_id.in_(list(report_ids)))
+    )
+    on = {(row.report_id, row.tag_id) for row in rows}
+    found = {report_id: [tag for tag in known if (report_id, tag.id) in on] for report_id in report_ids}
+    return {report_id: tags for report_id, tags in found.items() if tags}
+
+
+def _all() -> tuple[TagRef, ...]:
+    return reference().once("tags", _read)
+
+
+def _read(_ref: Reference) -> tuple[TagRef, ...]:
+    with db.engine.connect() as connection:
+        rows = connection.execute(select(Tag.__table__).order_by(Tag.name, Tag.id))
+        return tuple(
+            TagRef(row.id, row.code, row.name, row.colour, frozenset(row.roles), row.retired_at is not None)
+            for row in rows
         )
-        for report_id, tag in db.session.execute(query):
-            found.setdefault(report_id, []).append(tag)
-    return found
 
 
 def put(report_id: int, chosen: Collection[str], *, had: Collection[str], by: Staff) -> None:

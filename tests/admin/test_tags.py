@@ -7,6 +7,7 @@ import re
 import pytest
 from sqlalchemy import select
 
+from district import settings
 from district.extensions import db
 from district.people.models import AuditEntry
 from district.reports.models import Report
@@ -15,13 +16,15 @@ from district.tags.models import ReportTag, Tag
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
 from tests.conftest import both_databases
-from tests.factories import SmallDistrict, make_report
+from tests.factories import SmallDistrict, forget_reference, make_report
 
 
 def make_tag(code: str = "T00000001", name: str = "创城", **given: object) -> Tag:
     with unit_of_work():
         tag = Tag(code=code, name=name, **({"colour": "blue", "roles": []} | given))
         db.session.add(tag)
+        settings.changed("settings")
+    forget_reference()
     return tag
 
 
@@ -119,6 +122,8 @@ class TestOnReports:
         put(person, report, "T00000001")
         with unit_of_work():
             db.session.get_one(Tag, tag.id).retired_at = report.submitted_at
+            settings.changed("settings")
+        forget_reference()
         assert put(person, other, "T00000001") == 302
         assert tags_of(other) == set()
         assert "创城" in person.get(f"/admin/reports/{report.number}").text, "it stays where it is"
