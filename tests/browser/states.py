@@ -116,6 +116,30 @@ def codes_done(watched: Watched, made: dict[str, str], size: str) -> None:
     page.fill("#code", pyotp.TOTP(secret).now())
     page.press("#code", "Enter")
     page.wait_for_selector(".recovery")
+    made["recovery"] = page.locator(".recovery > *").first.inner_text()
+
+
+def code_asked(watched: Watched, made: dict[str, str], size: str) -> None:
+    page = watched.open("/admin/account")
+    page.evaluate("document.querySelector(\"form[action$='/logout']\").submit()")
+    page.wait_for_selector("[name=username]")
+    page.fill("[name=username]", "acceptor3")
+    page.fill("[name=password]", "bihuan-demo")
+    page.press("[name=password]", "Enter")
+    page.wait_for_selector("[name=code]")
+
+
+def code_wrong(watched: Watched, made: dict[str, str], size: str) -> None:
+    watched.page.fill("[name=code]", "123456")
+    watched.page.press("[name=code]", "Enter")
+    watched.page.wait_for_selector(".field-error, .notice-bad")
+
+
+def code_given(watched: Watched, made: dict[str, str], size: str) -> None:
+    """A code that was written down; a figure of the app opens only once."""
+    watched.page.fill("[name=code]", made["recovery"])
+    watched.page.press("[name=code]", "Enter")
+    watched.page.wait_for_selector(".tabs")
 
 
 def codes_off(watched: Watched, made: dict[str, str], size: str) -> None:
@@ -225,6 +249,9 @@ STATES: dict[str, dict[str, Act]] = {
         "code refused": codes_wrong,
         "codes on": codes_done,
         "account with codes": _open("/admin/account"),
+        "code asked at the login": code_asked,
+        "code refused at the login": code_wrong,
+        "code given": code_given,
         "codes off": codes_off,
     },
 }

@@ -36,11 +36,19 @@ def calm(watched: Watched, *, shown: bool = True) -> None:
 
 
 def press_all(page: Page, selector: str, most: int = 6) -> None:
-    """Open the bubbles of the map's marks, one after the other."""
+    """Open the bubbles of the map's marks, one after the other; what stands for many comes apart first."""
+    many = page.locator(".dm-cluster")
     page.wait_for_selector(selector, state="attached")
-    for mark in page.locator(selector).all()[:most]:
-        mark.dispatch_event("click")
-        page.wait_for_timeout(150)
+    for _ in range(3):
+        if page.locator(f"{selector}:not(.dm-cluster)").count() or not many.count():
+            break
+        many.first.click()
+        # The map draws nearer, and its marks are new ones.
+        page.wait_for_timeout(1000)
+    for mark in page.locator(f"{selector}:not(.dm-cluster)").all()[:most]:
+        if mark.count():
+            mark.dispatch_event("click")
+            page.wait_for_timeout(500)
 
 
 def visiting(visit: Visit, username: str, size: dict[str, object]) -> Watched:
@@ -93,7 +101,7 @@ def _staff_sees(lead: Watched, number: str, facility: str) -> None:
         if fold.is_visible():
             fold.press("Enter")
     page.wait_for_load_state("networkidle")
-    press_all(page, ".map-box .leaflet-marker-icon, .map-box path.leaflet-interactive", 10)
+    press_all(page, ".map-box .leaflet-interactive", 10)
     calm(lead)
     for path in (
         f"/admin/reports/{number}/print",

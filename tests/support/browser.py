@@ -78,6 +78,17 @@ class Watched:
         """Wait until a JavaScript expression holds. (Playwright's own waiting evaluates text inside the page, which
         the content policy forbids, and rightly so.)"""
         end = time.monotonic() + limit_s
-        while not self.page.evaluate(expression):
+        while not self._holds(expression):
             assert time.monotonic() < end, f"not within {limit_s:g} s: {expression}"
             time.sleep(0.1)
+
+    def _holds(self, expression: str) -> bool:
+        from playwright.sync_api import Error
+
+        try:
+            return bool(self.page.evaluate(expression))
+        except Error as error:
+            # Between two pages there is nothing to ask; the next one is asked again.
+            if "context was destroyed" in str(error):
+                return False
+            raise
