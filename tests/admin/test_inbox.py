@@ -404,11 +404,15 @@ def test_a_longer_list_takes_no_more_queries(district: SmallDistrict, log_in: Lo
     person = log_in("dispatcher")
 
     def queries_of(address: str) -> int:
-        # As a request of its own would find it: nothing read before.
-        db.session.rollback()
-        with counted_queries() as seen:
-            assert person.get(address).status_code == 200
-        return len(seen)
+        counts = []
+        # Now and then a request looks for new reference data besides: not in three that follow each other.
+        for _ in range(3):
+            # As a request of its own would find it: nothing read before.
+            db.session.rollback()
+            with counted_queries() as seen:
+                assert person.get(address).status_code == 200
+            counts.append(len(seen))
+        return min(counts)
 
     make_report(district, Status.TRIAGE)
     person.get("/admin/")
