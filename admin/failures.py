@@ -38,7 +38,8 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
         trouble = trouble_number()
         log.error("a page of the panel failed", extra={"trouble": trouble, "path": request.path})
         return _page("errors.unexpected", 500, trouble=trouble)
-    keys = {403: "errors.not_allowed", 404: "errors.not_found", 413: "errors.photo_too_large", 429: TooMany.default_key}
+    too_large = "register.file.too_large" if request.endpoint == "admin.upload_facilities" else "errors.photo_too_large"
+    keys = {403: "errors.not_allowed", 404: "errors.not_found", 413: too_large, 429: TooMany.default_key}
     return _page(keys.get(code, "errors.not_found" if code == 405 else "errors.bad_input"), code)
 
 

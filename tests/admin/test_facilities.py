@@ -294,6 +294,13 @@ class TestFiles:
         assert admin.post("/admin/facilities/import").status_code == 422
         assert count() == 0
 
+    def test_a_file_that_is_too_large_says_so(self, app: Flask, district: SmallDistrict, log_in: LogIn) -> None:
+        admin = log_in("administrator")
+        app.config["MAX_CONTENT_LENGTH"] = 1000
+        answer = admin.post("/admin/facilities/import", file=(io.BytesIO(b"x" * 2000), "big.csv"))
+        assert answer.status_code == 413
+        assert "文件太大了" in answer.text
+
     def test_a_check_is_nobody_elses_business(self, district: SmallDistrict, log_in: LogIn) -> None:
         page = self.upload(log_in("administrator"), sheet(row(1)))
         with unit_of_work():

@@ -1,0 +1,59 @@
+"""The register of facilities as people use it: its map, a file taken over with the bar moving, a record changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import Visit
+from tests.support.browser import DESKTOP
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+HEADINGS = "部件编码,部件类型,部件名称,经度,纬度,养护单位,状态"
+
+
+def test_a_file_is_taken_over_and_its_facilities_are_on_the_map(visit: Visit, tmp_path: Path) -> None:
+    rows = [f"2327610103790{number:04d},01037,浏览器灯 {number},124.1262,50.4260,SZ-LD,完好" for number in range(20)]
+    path = tmp_path / "lamps.csv"
+    path.write_text("\n".join([HEADINGS, *rows, "12,01037,坏的,124.1262,50.4260,SZ-LD,完好"]), encoding="gb18030")
+    admin = visit("admin", **DESKTOP)
+    page = admin.open("/admin/facilities/import")
+    page.set_input_files("#file", str(path))
+    page.click("main form button[type=submit]")
+    # Nothing is reloaded by hand: the page tells by itself when it has been looked through, and then taken over.
+    page.wait_for_selector("#import-state .count-refused")
+    assert page.locator("#column-code").input_value() == "部件编码"
+    assert "“12”不是 16 位或 17 位数字" in page.inner_text(".problem-list")
+    page.click("button[value=import]")
+    page.wait_for_url("**/facilities/import/*")
+    page.wait_for_selector("#import-state a.btn-primary")
+    assert page.inner_text(".count-created dd") == "20"
+    with page.expect_download() as download:
+        page.click("#import-state a[download]")
+    assert "坏的" in Path(download.value.path()).read_text(encoding="utf-8-sig")
+
+    page = admin.open("/admin/facilities?view=map&q=浏览器灯")
+    admin.until("document.querySelector('[data-register]').dataset.drawn === '20'")
+    assert "地图上有 20 个" in page.inner_text("[data-register-count]")
+    page = admin.open("/admin/facilities?view=map")
+    page.wait_for_selector(".register-heap")
+    page.locator(".register-heap").first.click()
+    admin.until("document.querySelector('[data-register]').dataset.drawn < 2150")
+
+
+def test_a_pin_that_is_moved_moves_the_facility(visit: Visit) -> None:
+    admin = visit("admin", **DESKTOP)
+    page = admin.open("/admin/facilities?q=供水井盖200-0001")
+    page.click("a.work-link")
+    page.click(".record-acts a.btn-primary")
+    page.wait_for_selector(".dm-crosshair")
+    admin.until("document.querySelector('#latitude').value.length > 0")
+    before = page.input_value("#latitude")
+    page.locator(".map-pick").focus()
+    page.keyboard.press("ArrowUp")
+    admin.until(f"document.querySelector('#latitude').value !== '{before}'")
+    page.click(".record-do button")
+    page.wait_for_selector("[data-toast]")
+    assert "纬度" in page.inner_text(".change-list")
