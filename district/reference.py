@@ -385,7 +385,8 @@ def _take_over_wording(connection: Connection, settings: Mapping[str, Any]) -> N
     own = {(tag, "errors.outside_district"): words for tag, words in advice.items() if words}
     wording = connection.scalar(select(DistrictSetting.value).where(DistrictSetting.name == "wording"))
     messages.use_wording(
-        own | {(tag, key): words for tag, sentences in (wording or {}).items() for key, words in sentences.items()}
+        own
+        | {(tag, key): words for tag, sentences in (wording or {}).items() for key, words in sentences.items()}
     )
 
 

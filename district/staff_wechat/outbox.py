@@ -344,3 +344,4 @@ def listed(staff_id: int, limit: int = 20) -> list[StaffMessage]:
 def forget_old() -> None:
     """Delete what is older than KEPT."""
     db.session.execute(delete(StaffMessage).where(StaffMessage.created_at < clock.now() - KEPT))
+
