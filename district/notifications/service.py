@@ -162,7 +162,9 @@ def _claim(rows: Sequence[Notification]) -> list[Outgoing]:
     }
     reports = {
         row.id: row
-        for row in db.session.execute(select(*_needed(Report)).where(Report.id.in_({row.report_id for row in rows})))
+        for row in db.session.execute(
+            select(*_needed(Report)).where(Report.id.in_({row.report_id for row in rows}))
+        )
     }
     ways = _Ways(set(residents), now)
     quiet_until = quiet_hours().until(now)

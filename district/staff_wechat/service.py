@@ -48,7 +48,9 @@ def bind(code: str, openid: str) -> Staff:
     if staff is None:
         raise BadInput("staff_wechat.code_unknown")
     db.session.execute(delete(BindingCode).where(BindingCode.staff_id == staff.id))
-    db.session.execute(delete(StaffWeChat).where((StaffWeChat.staff_id == staff.id) | (StaffWeChat.openid == openid)))
+    db.session.execute(
+        delete(StaffWeChat).where((StaffWeChat.staff_id == staff.id) | (StaffWeChat.openid == openid))
+    )
     db.session.add(StaffWeChat(staff_id=staff.id, openid=openid, bound_at=clock.now()))
     audit.record(staff, "staff.wechat_bound", f"staff:{staff.id}")
     db.session.flush()

@@ -78,7 +78,9 @@ class WeChatClient(wechatpy.WeChatClient):  # type: ignore[misc]  # wechatpy has
         """Send a customer-service message; longer than 2048 bytes is cut."""
         self.message.send_text(openid, cut(text))
 
-    def send_template(self, openid: str, template_id: str, url: str, data: dict[str, str], client_msg_id: str) -> str:
+    def send_template(
+        self, openid: str, template_id: str, url: str, data: dict[str, str], client_msg_id: str
+    ) -> str:
         """Send a template message and return WeChat's id of it.
 
         data: keyword (`thing1`, `time2`) to value; values are shortened to what their type allows.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import re
 
-_SECRET = re.compile(r"(?i)\b(access_token|secret|appsecret|ticket|code|refresh_token)(=|\"?\s*:\s*\"?)([^&\s\"',}]+)")
+_SECRET = re.compile(
+    r"(?i)\b(access_token|secret|appsecret|ticket|code|refresh_token)(=|\"?\s*:\s*\"?)([^&\s\"',}]+)"
+)
 
 
 def redact(text: str) -> str:

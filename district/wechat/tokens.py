@@ -94,7 +94,9 @@ class TokenKeeper:
                 return self._shared(door.connection, refused)
             except (redis.ConnectionError, redis.TimeoutError) as error:
                 door.failed()
-                log.warning("token store away, asking WeChat directly", extra={"reason": type(error).__name__})
+                log.warning(
+                    "token store away, asking WeChat directly", extra={"reason": type(error).__name__}
+                )
         return self._alone(refused)
 
     def _shared(self, store: redis.Redis, refused: str | None) -> str:
