@@ -3,7 +3,7 @@
 Who wrote (which also locks them, so that one person's messages are handled one after the other), what was answered
 before and where the conversation stands, the message itself, the conversation's new place. They run for each of
 hundreds of messages a second, and SQLAlchemy's layers would cost several times the statements themselves; so
-they go to the driver's cursor, inside the transaction of the unit of work. Both dialects read the same SQL.
+they go past it (`district.quick`), inside the transaction of the unit of work. Both dialects read the same SQL.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection
+
+from district.quick import Quick
 
 # A message and a tap each renew a grant of their own. One handled late never shortens what a newer one gave.
 _MEET = """
@@ -102,24 +104,26 @@ class Ledger:
     """The statements of one message, on the connection of its unit of work."""
 
     def __init__(self, connection: Connection) -> None:
-        self._cursor = connection.connection.cursor()
+        self._quick = Quick(connection)
         self._is_postgres = connection.dialect.name == "postgresql"
 
     def close(self) -> None:
-        self._cursor.close()
+        self._quick.close()
 
     def meet(
         self, openid: str, now: datetime, *, follows: bool, is_tap: bool, until: datetime, messages: int
     ) -> Writer:
         """The resident, made at the first contact, locked until the commit, with what WeChat now lets us send."""
         moment = self._moment(now)
-        self._run(_meet_statement(is_tap), (openid, follows, self._moment(until), messages, moment, moment))
-        writer_id, language, notice_version, has_unheard, blocked_until = self._only_row()
+        ((writer_id, language, notice_version, has_unheard, blocked_until),) = self._quick.ask(
+            _meet_statement(is_tap), (openid, follows, self._moment(until), messages, moment, moment)
+        )
         return Writer(writer_id, language, notice_version, bool(has_unheard), _aware(blocked_until))
 
     def recall(self, key: str, resident_id: int) -> Memory:
-        self._run(_RECALL, (resident_id, key, resident_id))
-        reply, answered_for, step, draft, moved_at, pace, question_id = self._only_row()
+        ((reply, answered_for, step, draft, moved_at, pace, question_id),) = self._quick.ask(
+            _RECALL, (resident_id, key, resident_id)
+        )
         if reply is not None and answered_for != resident_id:
             # The key holds the sender's digest, so this does not happen; nobody gets another's reply if it does.
             reply = ""
@@ -152,20 +156,12 @@ class Ledger:
         )  # fmt: skip
         note = (*noted, resident_id) if noted is not None else ()
         if self._is_postgres:
-            self._run(_NOTE_KEEP_AND_MOVE if note else _KEEP_AND_MOVE, (*note, *kept, *moved))
+            self._quick.ask(_NOTE_KEEP_AND_MOVE if note else _KEEP_AND_MOVE, (*note, *kept, *moved))
         else:
             if note:
-                self._run(_NOTE, note)
-            self._run(_KEEP, kept)
-            self._run(_MOVE, moved)
-
-    def _only_row(self) -> tuple[Any, ...]:
-        """The one row, read to the end: SQLite cannot commit while a statement is half read."""
-        (row,) = self._cursor.fetchall()
-        return tuple(row)
-
-    def _run(self, statement: str, values: tuple[Any, ...]) -> None:
-        self._cursor.execute(_postgres(statement) if self._is_postgres else statement, values)
+                self._quick.ask(_NOTE, note)
+            self._quick.ask(_KEEP, kept)
+            self._quick.ask(_MOVE, moved)
 
     def _moment(self, moment: datetime) -> Any:
         """As `district.columns.UtcDateTime` keeps it: SQLite holds naive text in UTC, always with microseconds."""
@@ -187,9 +183,3 @@ def _aware(moment: Any) -> datetime | None:
 def _meet_statement(is_tap: bool) -> str:
     grant, other = ("tap", "window") if is_tap else ("window", "tap")
     return _MEET.format(grant=grant, other=other)
-
-
-@cache
-def _postgres(statement: str) -> str:
-    """psycopg's spelling of the parameters. JSON goes in as text, which the column's type reads."""
-    return statement.replace("?", "%s")

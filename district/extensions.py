@@ -22,6 +22,8 @@ from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from district import quick
+
 
 class Base(DeclarativeBase):
     """Every table's base. Constraints get names, so that migrations can change them on both databases."""
@@ -106,6 +108,8 @@ def prepare_server(engine: Engine) -> None:
     A connection used a moment ago nearly surely works; if it does not, its error makes the pool begin anew, and
     whoever met it tries again. SQLAlchemy's own `pool_pre_ping` asks every time.
     """
+
+    quick.watch(engine)
 
     @event.listens_for(engine, "checkin")
     def on_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:

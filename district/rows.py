@@ -1,7 +1,7 @@
 """Writing rows without the session's bookkeeping, where every message or every routed report pays for it.
 
 A flush sorts every relationship of every class it meets; for one new row of a table with many relationships that
-costs several times the INSERT itself. Here the INSERT goes to the driver's own cursor, inside the session's
+costs several times the INSERT itself. Here the INSERT goes past it (`district.quick`), inside the session's
 transaction. A `batch` gathers what it makes and changes, and writes each table with one statement at its end, where
 a flush would send an UPDATE for every single row.
 
@@ -10,6 +10,7 @@ Relationships are not looked at: give ids. Whatever a row refers to must be in t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,10 +20,12 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, Dialect, Insert, Table, Update, bindparam, inspect
 from sqlalchemy.orm import Mapper
+from sqlalchemy.sql.compiler import Compiled, SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from district import work
 from district.extensions import Base, db
+from district.quick import Quick
 
 Process = Callable[[Any], Any] | None
 
@@ -41,17 +44,15 @@ def insert_values(model: type[Base], **values: Any) -> Any:
 
 
 def send(statement: str, values: Sequence[Any]) -> list[Any]:
-    """Send a statement to the driver's own cursor, its parameters written `?`; the rows it gives, else none.
+    """Send a statement past the session, its parameters written `?`; the rows it gives, else none.
 
     Moments, JSON and the like are not converted: use it where numbers and words are all there is.
     """
-    connection = work.connection()
-    cursor = connection.connection.cursor()
+    quick = Quick(work.connection())
     try:
-        cursor.execute(statement if connection.dialect.paramstyle == "qmark" else statement.replace("?", "%s"), values)
-        return list(cursor.fetchall()) if cursor.description is not None else []
+        return quick.ask(statement, values)
     finally:
-        cursor.close()
+        quick.close()
 
 
 def moment_for(connection: Connection, moment: datetime) -> Any:
@@ -106,6 +107,8 @@ def batch() -> Iterator[None]:
 
 
 _ROW_KEY = "key_of_the_row"
+# psycopg's spelling of a parameter.
+_NAMED = re.compile(r"%\((\w+)\)s")
 
 
 def _write_changes(connection: Connection) -> None:
@@ -187,7 +190,7 @@ def _update(table: Table, names: frozenset[str], dialect: Dialect) -> _Many:
 class _Plan:
     """How a table's rows are inserted. columns: (name, plain default, how the driver wants the value).
 
-    order: the names in the statement's order, None where it takes them by name. counted: the id the database gives.
+    sql: with its parameters written `?`. order: their names. counted: the id the database gives.
     many: the same for many rows, of which it gives no ids.
     """
 
@@ -195,7 +198,7 @@ class _Plan:
     sql: str
     columns: tuple[tuple[str, Any, Process], ...]
     defaults: dict[str, Any]
-    order: tuple[str, ...] | None
+    order: tuple[str, ...]
     counted: str | None
     many: _Many
 
@@ -235,10 +238,10 @@ def _make(model: type[Any], dialect: Dialect) -> _Plan:
     if counted is not None:
         insert = insert.returning(counted)
     compiled = insert.compile(dialect=dialect, column_keys=[name for name, _, _ in columns])
-    order = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
+    sql, order = _marked(compiled)
     return _Plan(
         table,
-        str(compiled),
+        sql,
         tuple(columns),
         {name: default for name, default, _ in columns},
         order,
@@ -247,15 +250,20 @@ def _make(model: type[Any], dialect: Dialect) -> _Plan:
     )
 
 
+def _marked(compiled: Compiled) -> tuple[str, tuple[str, ...]]:
+    """A compiled statement with its parameters written `?`, and their names in order."""
+    assert isinstance(compiled, SQLCompiler)
+    if compiled.positional:
+        return str(compiled), tuple(compiled.positiontup or ())
+    return _NAMED.sub("?", str(compiled)), tuple(_NAMED.findall(str(compiled)))
+
+
 def _send(connection: Connection, plan: _Plan, given: dict[str, Any]) -> Any:
     """The INSERT itself; the id the database gave, if it gives one."""
     values = {name: process(given[name]) if process is not None else given[name] for name, _, process in plan.columns}
-    cursor = connection.connection.cursor()
+    quick = Quick(connection)
     try:
-        cursor.execute(plan.sql, values if plan.order is None else tuple(values[name] for name in plan.order))
-        if plan.counted is None:
-            return None
-        ((key,),) = cursor.fetchall()
-        return key
+        rows = quick.ask(plan.sql, [values[name] for name in plan.order])
     finally:
-        cursor.close()
+        quick.close()
+    return rows[0][0] if plan.counted is not None else None

@@ -134,7 +134,7 @@ STOREYS = (
     ("district.cli", 9), ("district.app", 10), ("district.run", 10), ("district.tables", 2),
 )  # fmt: skip
 GROUND = ("district.extensions", "district.columns", "district.clock", "district.errors", "district.config",
-          "district.words", "district.storage", "district.logs", "district.work")  # fmt: skip
+          "district.words", "district.storage", "district.logs", "district.work", "district.quick")  # fmt: skip
 
 
 def storey(module: str) -> int:

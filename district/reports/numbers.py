@@ -15,7 +15,7 @@ from datetime import datetime
 
 from flask import current_app
 
-from district import clock, work
+from district import clock, rows
 
 CHECK_LETTERS = "0123456789ABCDEFGHJKMNPQRTUVWXY"
 _GAP = r"\s*[-\u2010-\u2015\u2212]{0,2}\s*"
@@ -48,13 +48,7 @@ def read(words: str) -> str | None:
 def take(moment: datetime) -> str:
     """The next number of this day, counted in the database: no two alike, none lost to a crash but its own."""
     day = clock.local_day(moment, current_app.config["DISTRICT_TIMEZONE"]).strftime("%Y%m%d")
-    connection = work.connection()
-    cursor = connection.connection.cursor()
-    try:
-        cursor.execute(_NEXT.format("?" if connection.dialect.paramstyle == "qmark" else "%s"), (day,))
-        ((position,),) = cursor.fetchall()
-    finally:
-        cursor.close()
+    ((position,),) = rows.send(_NEXT, (day,))
     return spell(day, _nth_count(day, int(position)))
 
 
@@ -80,7 +74,7 @@ def _nth_count(day: str, position: int) -> int:
 
 # For the driver's own cursor: every message that files a report takes a number.
 _NEXT = (
-    "insert into daily_count (day, given) values ({}, 1) "
+    "insert into daily_count (day, given) values (?, 1) "
     "on conflict (day) do update set given = daily_count.given + 1 returning given"
 )
 
