@@ -212,7 +212,7 @@ words = "beside"
     document = pypdfium2.PdfDocument(io.BytesIO(admin.get(f"/admin/tasks/{errand.id}/file").data))
     width, height = document[0].get_size()
     document.close()
-    assert (round(width * 25.4 / 72), round(height * 25.4 / 72)) == (50, 32)
+    assert (round(width * 25.4 / 72), round(height * 25.4 / 72)) == (60, 40)
 
 
 def test_a_character_nobody_can_print_is_said_where_the_file_is_fetched(district: SmallDistrict, log_in: LogIn) -> None:
