@@ -69,7 +69,7 @@ def test_labels_are_ordered_made_and_fetched(three: list[str], log_in: LogIn) ->
     run = db.session.scalars(select(LabelRun)).one()
     assert (run.labels, run.sheets, run.finished_at is not None) == (4, 1, True)
     done = set(db.session.scalars(select(AuditEntry.action)))
-    assert {"facility.print_labels", "ask_errand", "fetch_errand"} <= done
+    assert {"facility.print_labels", "errand.ask", "errand.fetch"} <= done
     page = words_of(admin.get("/admin/labels"))
     assert f"第 {errand.run} 批" in page
     # Everything was printed: a second run of what is new has nothing to do, and says so.
@@ -200,7 +200,7 @@ def test_a_layout_of_the_district_itself_can_be_chosen(app: Flask, three: list[s
 [tiny]
 names = { "zh-Hans" = "小标牌" }
 kind = "roll"
-label = [50, 32]
+label = [60, 40]
 code = 22
 words = "beside"
 """
@@ -212,7 +212,7 @@ words = "beside"
     document = pypdfium2.PdfDocument(io.BytesIO(admin.get(f"/admin/tasks/{errand.id}/file").data))
     width, height = document[0].get_size()
     document.close()
-    assert (round(width * 25.4 / 72), round(height * 25.4 / 72)) == (50, 32)
+    assert (round(width * 25.4 / 72), round(height * 25.4 / 72)) == (60, 40)
 
 
 def test_a_character_nobody_can_print_is_said_where_the_file_is_fetched(district: SmallDistrict, log_in: LogIn) -> None:

@@ -6,6 +6,7 @@ import io
 import re
 import struct
 import zipfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,12 +30,20 @@ from district.labels.shapes import Box, Code, Words
 from district.labels.squares import LEAST_VERSION, Maker, Square, runs
 from district.labels.svg import drawing
 from district.labels.typeface import STAND_IN, Typeface, typeface
+from district.messages import speaking
 from district.work import unit_of_work
 from tests.factories import SmallDistrict, make_facility
 from tests.support.labels import codes_in, text_of
 
 LAYOUTS = read(OURS)
 HOST = "HTTPS://CG.EXAMPLE.GOV.CN/F/"
+
+
+@pytest.fixture(autouse=True)
+def _in_chinese() -> Iterator[None]:
+    """Whatever language an earlier test of this process left behind."""
+    with speaking("zh-Hans"):
+        yield
 
 
 def a_label(name: str = "人民路东段12号路灯", token: str = "ABCDE23456", maker: Maker | None = None) -> Label:
