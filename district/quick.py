@@ -100,11 +100,14 @@ def watch(engine: Engine) -> None:
 
     @event.listens_for(engine, "rollback")
     def on_rollback(connection: Connection) -> None:
-        connection.info[_UNSURE] = True
+        # One that broke is given up with all it had.
+        if not connection.invalidated:
+            connection.info[_UNSURE] = True
 
     @event.listens_for(engine, "rollback_savepoint")
     def on_rollback_savepoint(connection: Connection, _name: str, _context: None) -> None:
-        connection.info[_UNSURE] = True
+        if not connection.invalidated:
+            connection.info[_UNSURE] = True
 
     @event.listens_for(engine, "reset")
     def on_reset(connection: Any, record: Any, _state: Any) -> None:

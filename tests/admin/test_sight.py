@@ -38,21 +38,14 @@ from tests.factories import SmallDistrict, forget_reference, make_area, make_rep
 HERE, THERE = "990000001", "990000002"
 FAR = {"latitude": 50.60, "longitude": 124.40}
 WORDS, PLACE = "暗号甲乙丙", "远方路九十九号"
-# One after the other on each page, so that lists that are behind a choice are walked too.
-QUERIES = (
-    "",
-    "?tab=all",
-    f"?tab=all&q={WORDS}",
-    "?tab=overdue",
-    "?over=1",
-    "?read=1",
-    "?what=report",
-    "?days=365",
-    "?since=1",
-    "?view=wall",
-    f"?latitude={FAR['latitude']}&longitude={FAR['longitude']}",
-    "?interactive=1",
+# Each page as it opens, and with all at once that any page understands, so that lists behind a choice are walked too.
+EVERYTHING = (
+    f"over=1&read=1&what=report&days=365&since=1&latitude={FAR['latitude']}&longitude={FAR['longitude']}&interactive=1"
 )
+QUERIES = ("", f"?tab=all&{EVERYTHING}", f"?tab=overdue&view=wall&q={WORDS}&{EVERYTHING}")
+# The lists of reports, whose choices exclude each other.
+OF_LISTS = (*QUERIES, "?tab=all", f"?tab=all&q={WORDS}", "?tab=overdue", "?tab=all&view=map")
+LISTS = {"inbox", "live", "list_map", "field", "next_report"}
 # Leaves files of another format, or the panel itself.
 NOT_WALKED = {"numbers_workbook", "wechat_start", "wechat_done"}
 
@@ -147,7 +140,7 @@ def pages_of(app: Flask, role: Role, scene: Scene) -> Iterator[tuple[str, str]]:
         if "GET" not in (rule.methods or ()) or name in OPEN | NOT_WALKED or role not in RIGHTS[name]:
             continue
         if not rule.arguments:
-            for query in QUERIES:
+            for query in OF_LISTS if name in LISTS else QUERIES:
                 yield name, rule.rule + query
         elif rule.arguments == {"number"} and "<number>" in rule.rule:
             yield name, rule.rule.replace("<number>", scene.here.number)
