@@ -26,7 +26,7 @@ _SHARED = (
     "vendor/tabler-core-1.6.1/tabler.min.css", "shared/tokens.css", "shared/admin.css", "shared/icons.svg",
     "shared/photo-upload.js",
 )  # fmt: skip
-_SHEETS, _SCRIPTS = ("panel", "live", "field"), ("theme", "panel", "phone", "field")
+_SHEETS, _SCRIPTS = ("tokens", "panel", "live", "field"), ("theme", "panel", "phone", "field")
 
 
 @pages.get("/manifest/<wanted>.webmanifest")

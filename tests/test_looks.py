@@ -246,6 +246,17 @@ def test_every_variable_that_is_named_has_a_value_on_its_page(page: str) -> None
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_page_of_the_panel_brings_its_colours() -> None:
+    """A page with a head of its own, too: without the lists its words stand in no colour at all."""
+    templates = (ROOT / "admin/templates/admin").glob("*.html")
+    with_sheets = [path for path in templates if "panel.css" in path.read_text(encoding="utf-8")]
+    assert len(with_sheets) >= 3
+    for path in with_sheets:
+        page = path.read_text(encoding="utf-8")
+        assert "asset('tokens.css', 'admin.static')" in page, path.name
+        assert page.index("shared/tokens.css") < page.index("asset('tokens.css'") < page.index("panel.css"), path.name
+
+
 def test_light_and_dark_say_the_same_things() -> None:
     light, dark = values_of(PANEL, ":root[data-bs-theme=light]"), values_of(PANEL, ":root[data-bs-theme=dark]")
     assert {name for name in light if name.startswith("--p-")} == set(dark)
