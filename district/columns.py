@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, Integer, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, Index, Integer, String, Text, TypeDecorator, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import mapped_column
 
@@ -47,3 +47,11 @@ def one_of(column: str, values: type[Any] | tuple[str, ...]) -> str:
     """The SQL condition that `column` holds one of an enumeration's values (or is null)."""
     names = ", ".join(f"'{value}'" for value in values)
     return f"{column} in ({names})"
+
+
+def few(name: str, *columns: str, where: str) -> Index:
+    """An index over the few rows for which `where` holds: rows without a place in it cost nothing to write.
+
+    where: SQL that both databases read.
+    """
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))

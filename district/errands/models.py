@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from district.columns import BigId, JsonDict, Key, Moment, UtcDateTime, one_of
+from district.columns import BigId, JsonDict, Key, Moment, UtcDateTime, few, one_of
 from district.extensions import Model
 from district.people.models import Staff
 
@@ -46,10 +46,7 @@ class Errand(Model):
         CheckConstraint(one_of("state", tuple(ErrandState)), name="state"),
         CheckConstraint("(state in ('done', 'failed', 'cancelled')) = (ended_at is not null)", name="ended"),
         CheckConstraint("done >= 0 and (total is null or total >= 0)", name="progress"),
-        Index(
-            "ix_errand_open", "id",
-            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
-        ),
+        few("ix_errand_open", "id", where="ended_at is null"),
     )  # fmt: skip
 
     id: Mapped[Key]

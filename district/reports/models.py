@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, Integer, Strin
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from district.categories.models import Category, LimitUnit, Urgency
-from district.columns import BigId, JsonDict, Key, Moment, Words, one_of
+from district.columns import BigId, JsonDict, Key, Moment, Words, few, one_of
 from district.extensions import Model
 from district.facilities.models import Facility
 from district.people.models import Resident, Staff
@@ -108,76 +108,34 @@ class Report(Model):
         CheckConstraint("(latitude is null) = (longitude is null)", name="place_whole"),
         CheckConstraint("latitude between -90 and 90 and longitude between -180 and 180", name="place_on_earth"),
         # Open work stays small however many reports are stored: the lists of the panel read only these.
-        Index(
-            "ix_report_submitted", "route_after", "id",
-            sqlite_where=text("status = 'submitted'"), postgresql_where=text("status = 'submitted'"),
-        ),
-        Index(
+        few("ix_report_submitted", "route_after", "id", where="status = 'submitted'"),
+        few(
             "ix_report_open", "status", "handling_due_at",
-            sqlite_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
-            postgresql_where=text("status in ('submitted','triage','assigned','in_progress','resolved','suspended')"),
+            where="status in ('submitted','triage','assigned','in_progress','resolved','suspended')",
         ),
-        Index(
+        few(
             "ix_report_open_place", "latitude", "longitude",
             # Told by what is over: told as above, SQLite would go through all open work by its status instead.
-            sqlite_where=text("status not in ('closed','rejected','merged','withdrawn')"),
-            postgresql_where=text("status not in ('closed','rejected','merged','withdrawn')"),
+            where="status not in ('closed','rejected','merged','withdrawn')",
         ),
-        Index(
-            "ix_report_alarm", "alarm_at",
-            sqlite_where=text("alarm_at is not null"), postgresql_where=text("alarm_at is not null"),
-        ),
+        few("ix_report_alarm", "alarm_at", where="alarm_at is not null"),
         # Few of very many, and asked for in lists: without these a list would go through all that is stored.
-        Index(
-            "ix_report_reopened", "id",
-            sqlite_where=text("reopen_count > 0"), postgresql_where=text("reopen_count > 0"),
-        ),
-        Index("ix_report_low", "id", sqlite_where=text("stars <= 2"), postgresql_where=text("stars <= 2")),
-        Index(
-            "ix_report_closed", "closed_at",
-            sqlite_where=text("closed_at is not null"), postgresql_where=text("closed_at is not null"),
-        ),
+        few("ix_report_reopened", "id", where="reopen_count > 0"),
+        few("ix_report_low", "id", where="stars <= 2"),
+        few("ix_report_closed", "closed_at", where="closed_at is not null"),
         # Few of very many: those of machines, and those with a telephone number that is deleted one day.
-        Index(
-            "ix_report_client", "client_id", "id",
-            sqlite_where=text("client_id is not null"), postgresql_where=text("client_id is not null"),
-        ),
-        Index(
-            "ix_report_contact", "submitted_at",
-            sqlite_where=text("contact_sealed <> ''"), postgresql_where=text("contact_sealed <> ''"),
-        ),
-        Index(
-            "ix_report_unplaced", "id",
-            sqlite_where=text("latitude is null"), postgresql_where=text("latitude is null"),
-        ),
-        Index(
-            "ix_report_refused", "status", "id",
-            sqlite_where=text("status in ('rejected','merged','withdrawn')"),
-            postgresql_where=text("status in ('rejected','merged','withdrawn')"),
-        ),
+        few("ix_report_client", "client_id", "id", where="client_id is not null"),
+        few("ix_report_contact", "submitted_at", where="contact_sealed <> ''"),
+        few("ix_report_unplaced", "id", where="latitude is null"),
+        few("ix_report_refused", "status", "id", where="status in ('rejected','merged','withdrawn')"),
         # What a report that comes in has none of yet, or most have none of, costs its filing nothing.
-        Index(
-            "ix_report_unit_status", "unit_id", "status", "id",
-            sqlite_where=text("unit_id is not null"), postgresql_where=text("unit_id is not null"),
-        ),
+        few("ix_report_unit_status", "unit_id", "status", "id", where="unit_id is not null"),
         Index("ix_report_resident", "resident_id", "id"),
-        Index(
-            "ix_report_facility", "facility_id", "id",
-            sqlite_where=text("facility_id is not null"), postgresql_where=text("facility_id is not null"),
-        ),
-        Index(
-            "ix_report_parent", "parent_id",
-            sqlite_where=text("parent_id is not null"), postgresql_where=text("parent_id is not null"),
-        ),
+        few("ix_report_facility", "facility_id", "id", where="facility_id is not null"),
+        few("ix_report_parent", "parent_id", where="parent_id is not null"),
         # Nearly empty, both: what nobody has looked at yet, and what was just corrected.
-        Index(
-            "ix_report_look", "look_due_at",
-            sqlite_where=text("look_due_at is not null"), postgresql_where=text("look_due_at is not null"),
-        ),
-        Index(
-            "ix_report_again", "route_again_at", "id",
-            sqlite_where=text("route_again_at is not null"), postgresql_where=text("route_again_at is not null"),
-        ),
+        few("ix_report_look", "look_due_at", where="look_due_at is not null"),
+        few("ix_report_again", "route_again_at", "id", where="route_again_at is not null"),
     )  # fmt: skip
 
     id: Mapped[Key]
@@ -365,19 +323,10 @@ class ReportEvent(Model):
         CheckConstraint("(staff_id is not null) = (actor = 'staff')", name="staff_named"),
         Index("ix_report_event_report", "report_id", "id"),
         # Whose work is in which reports.
-        Index(
-            "ix_report_event_staff", "staff_id", "report_id",
-            sqlite_where=text("staff_id is not null"), postgresql_where=text("staff_id is not null"),
-        ),
+        few("ix_report_event_staff", "staff_id", "report_id", where="staff_id is not null"),
         # What the wall display counts over weeks, without reading the whole history.
-        Index(
-            "ix_report_event_closed", "at",
-            sqlite_where=text("to_status = 'closed'"), postgresql_where=text("to_status = 'closed'"),
-        ),
-        Index(
-            "ix_report_event_rated", "at",
-            sqlite_where=text("kind = 'rated'"), postgresql_where=text("kind = 'rated'"),
-        ),
+        few("ix_report_event_closed", "at", where="to_status = 'closed'"),
+        few("ix_report_event_rated", "at", where="kind = 'rated'"),
     )  # fmt: skip
 
     id: Mapped[Key]
@@ -491,10 +440,7 @@ class ReportQuestion(Model):
             sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
         ),
         # What every message of the chat asks: nearly empty, and so costs nothing.
-        Index(
-            "ix_report_question_waiting", "resident_id", "id",
-            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
-        ),
+        few("ix_report_question_waiting", "resident_id", "id", where="ended_at is null"),
     )  # fmt: skip
 
     id: Mapped[Key]
@@ -573,10 +519,7 @@ class ReportSuspension(Model):
             "uq_report_suspension_open", "report_id", unique=True,
             sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
         ),
-        Index(
-            "ix_report_suspension_until", "until",
-            sqlite_where=text("ended_at is null"), postgresql_where=text("ended_at is null"),
-        ),
+        few("ix_report_suspension_until", "until", where="ended_at is null"),
     )  # fmt: skip
 
     id: Mapped[Key]
@@ -615,15 +558,8 @@ class Photo(Model):
         CheckConstraint("(digest is not null) = (state = 'kept')", name="digest_when_kept"),
         Index("ix_photo_report", "report_id", "id"),
         # Large sizes that are still there: of the old ones nearly none.
-        Index(
-            "ix_photo_large", "created_at",
-            sqlite_where=text("state = 'kept' and reduced_at is null"),
-            postgresql_where=text("state = 'kept' and reduced_at is null"),
-        ),
-        Index(
-            "ix_photo_waiting", "next_try_at",
-            sqlite_where=text("state = 'waiting'"), postgresql_where=text("state = 'waiting'"),
-        ),
+        few("ix_photo_large", "created_at", where="state = 'kept' and reduced_at is null"),
+        few("ix_photo_waiting", "next_try_at", where="state = 'waiting'"),
     )  # fmt: skip
 
     id: Mapped[Key]

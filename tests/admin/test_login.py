@@ -17,6 +17,7 @@ from district.people.models import AuditEntry, Staff
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person
 from tests.factories import PASSWORD, SmallDistrict
+from tests.support.limits import CountedTogether
 
 WRONG = "用户名或密码不对"
 
@@ -55,20 +56,7 @@ def test_somebody_who_left_cannot_log_in_and_is_out_at_once(district: SmallDistr
     assert WRONG in answer.text
 
 
-class TestLimits:
-    """Counted in the queue server, so that every process counts together."""
-
-    @pytest.fixture
-    def env(self, env: dict[str, str], redis_url: str) -> dict[str, str]:
-        return env | {"REDIS_URL": redis_url}
-
-    @pytest.fixture(autouse=True)
-    def _counting(self, app: Flask) -> Iterator[None]:
-        limiter.enabled = True
-        limiter.reset()
-        yield
-        limiter.reset()
-
+class TestLimits(CountedTogether):
     def test_tries_for_one_name_are_counted_and_right_ones_are_not(self, app: Flask, district: SmallDistrict) -> None:
         for _ in range(10):
             assert Person(app).post("/admin/login", username="verifier", password=PASSWORD).status_code == 302

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from district import clock
-from district.extensions import db, limiter
+from district.extensions import db
 from district.overview import figures, links
 from district.overview.models import WallLink
 from district.people.models import AuditEntry, Staff
@@ -32,6 +31,7 @@ from tests.admin.test_browser import (  # noqa: F401  fixtures
 from tests.conftest import both_databases
 from tests.factories import SmallDistrict, make_report, make_staff
 from tests.support.browser import Watched, live_server
+from tests.support.limits import CountedTogether
 
 
 def make_link(person: Person, name: str = "一楼大厅", days: str = "30") -> str:
@@ -127,20 +127,7 @@ def test_who_sees_a_part_of_the_district_shares_none_of_it(app: Flask, district:
     assert "您的账号只看一部分" in page
 
 
-class TestLimits:
-    """Counted in the queue server, so that every process counts together."""
-
-    @pytest.fixture
-    def env(self, env: dict[str, str], redis_url: str) -> dict[str, str]:
-        return env | {"REDIS_URL": redis_url}
-
-    @pytest.fixture(autouse=True)
-    def _counting(self, app: Flask) -> Iterator[None]:
-        limiter.enabled = True
-        limiter.reset()
-        yield
-        limiter.reset()
-
+class TestLimits(CountedTogether):
     def test_tokens_cannot_be_tried_in_masses(self, district: SmallDistrict, log_in: LogIn, nobody: Person) -> None:
         path = make_link(log_in("administrator"))
         # A screen that is right may ask as often as it likes.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from district import clock
 from district.api_keys import service as api_keys
 from district.api_keys.models import ApiKey, Scope
-from district.extensions import db, limiter
+from district.extensions import db
 from district.reports import service as reports
 from district.reports.models import Source
 from district.units.models import Unit
@@ -22,6 +20,7 @@ from district.work import unit_of_work
 from tests.citizen.test_api import HERE, Call, call, document, picture  # noqa: F401  fixtures
 from tests.conftest import both_databases
 from tests.factories import SmallDistrict, make_staff
+from tests.support.limits import CountedTogether
 
 LAMP = {"description": "路灯不亮", "category": "01037", **HERE}
 
@@ -154,21 +153,7 @@ def test_when_it_was_last_used_is_written_at_most_once_a_minute(
     assert used == [timedelta(seconds=1), timedelta(seconds=1), timedelta(seconds=62)]
 
 
-class TestLimits:
-    """Counted in the queue server, so that every process counts together."""
-
-    @pytest.fixture
-    def env(self, env: dict[str, str], redis_url: str) -> dict[str, str]:
-        return env | {"REDIS_URL": redis_url}
-
-    @pytest.fixture(autouse=True)
-    def _counting(self, app: Flask) -> Iterator[None]:
-        enabled, limiter.enabled = limiter.enabled, True
-        limiter.reset()
-        yield
-        limiter.reset()
-        limiter.enabled = enabled
-
+class TestLimits(CountedTogether):
     def test_a_key_has_a_limit_of_its_own_whatever_addresses_it_speaks_from(
         self, district: SmallDistrict, client: FlaskClient
     ) -> None:
