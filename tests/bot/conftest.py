@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -12,13 +11,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
-from werkzeug.serving import make_server
 
 from district import clock
 from district.extensions import db
 from district.settings import put
 from district.work import unit_of_work
 from tests.factories import SmallDistrict, forget_reference, make_unit
+from tests.support.serving import serving
 from tests.support.wechat_platform import Answer, Phone
 
 settings.register_profile("bihuan", deadline=None)
@@ -122,11 +121,5 @@ def district(app: Flask) -> SmallDistrict:
 def served(app: Flask) -> Iterator[str]:
     """The application on a real port, a thread for each request; the callback's address."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    # It looks so often, in seconds, whether it is to end.
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/wechat"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app) as address:
+        yield f"{address}/wechat"

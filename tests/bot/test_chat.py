@@ -6,7 +6,6 @@ import io
 import logging
 import re
 import socket
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,7 +15,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from bot.chat import memory
 from district import jobs, wechat
@@ -29,6 +27,7 @@ from district.wechat.client import Visitor
 from district.wechat.errors import BadCode, Fatal, MediaGone, NoGrant, NotFollower, WindowClosed
 from district.work import unit_of_work
 from tests.factories import MIDDLE, SmallDistrict, forget_reference, make_facility
+from tests.support.serving import serving
 from wsgi import create_app
 
 PRODUCTION = {
@@ -54,14 +53,8 @@ def running(app: Flask, district: SmallDistrict) -> Iterator[str]:
     """The application on the very port that the window posts its callbacks to."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     config: Config = app.config["BIHUAN"]
-    server = make_server("127.0.0.1", config.port, app, threaded=True)
-    # It looks so often, in seconds, whether it is to end.
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{config.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(app, config.port) as address:
+        yield address
 
 
 class Window:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from tests.support import services
+from tests.support.serving import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -29,16 +28,8 @@ def live_server(url: str, folder: Path, port: int = 0, **env: str) -> Iterator[s
     """The application on a port of this machine, a free one unless it is given; gives its address."""
     from wsgi import create_app
 
-    server = make_server("127.0.0.1", port, create_app(services.config_for(url, folder, **env)), threaded=True)
-    # It looks so often, in seconds, whether it is to end.
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with serving(create_app(services.config_for(url, folder, **env)), port) as address:
+        yield address
 
 
 @contextmanager
