@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from citizen import api, facility_page, failures, pages, report_page, showing, wechat_browser, wechat_login
+from citizen import api, facility_frame, failures, pages, report_page, showing, wechat_browser, wechat_login
+from citizen import facility_page as facility_page  # adds its addresses to the door
+from citizen import facility_staff as facility_staff
 from citizen import jssdk as jssdk  # adds its address to the API
 from district.frame.http import csrf
 
@@ -18,7 +20,7 @@ def register(app: Flask) -> None:
     """
     app.register_blueprint(pages.pages)
     app.register_blueprint(report_page.pages)
-    app.register_blueprint(facility_page.door)
+    app.register_blueprint(facility_frame.door)
     app.register_blueprint(api.api)
     wechat_login.register(app)
     wechat_browser.register(app)
