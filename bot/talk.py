@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -364,10 +364,8 @@ class Talk:
 
     def clear(self) -> None:
         """Forget the report being made; remember the one just filed."""
-        fresh = Talk()
-        for one in fields(self):
-            if not one.name.startswith("last_"):
-                setattr(self, one.name, getattr(fresh, one.name))
+        mine = vars(self)
+        mine.update((name, value) for name, value in vars(Talk()).items() if not name.startswith("last_"))
 
     def to_json(self) -> dict[str, Any]:
         """Only what differs from a fresh talk: most rows are nearly empty."""
@@ -377,10 +375,9 @@ class Talk:
     @classmethod
     def from_json(cls, step: str, kept: dict[str, Any]) -> Talk:
         """What an older version wrote and this one does not know is left out."""
-        known = {one.name for one in fields(cls)} - {"step"}
         return cls(
-            step=Step(step) if step in tuple(Step) else Step.IDLE,
-            **{name: value for name, value in kept.items() if name in known},
+            step=Step(step) if step in _STEPS else Step.IDLE,
+            **{name: value for name, value in kept.items() if name in _FRESH},
         )
 
 
@@ -396,4 +393,5 @@ class Turn:
         self.says.append(Say(key, params, lines, filed))
 
 
+_STEPS = frozenset(Step)
 _FRESH = {name: value for name, value in vars(Talk()).items() if name != "step"}

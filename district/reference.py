@@ -196,10 +196,11 @@ class Reference:
     def setting(self, path: str, default: Any = None) -> Any:
         """A value of district.toml by its dotted path, such as `limits.reopen_days`."""
         value: Any = self.settings
-        for name in path.split("."):
-            if not isinstance(value, Mapping) or name not in value:
-                return default
-            value = value[name]
+        try:
+            for name in path.split("."):
+                value = value[name]
+        except (KeyError, TypeError):  # TypeError: what should be a table is none
+            return default
         return value
 
     def once(self, name: str, make: Callable[[Reference], _T]) -> _T:

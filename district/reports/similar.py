@@ -23,7 +23,7 @@ from district.geo.measure import METRES_A_DEGREE, metres_between
 from district.reference import Reference
 from district.reports.looks import alike
 from district.reports.models import Photo, Report
-from district.rows import moment_for, moment_from
+from district.rows import moment_for, moment_from, send
 
 # What the district leaves unsaid.
 DEFAULT_METRES, DEFAULT_DAYS, DEFAULT_ENOUGH = 60, 30, 0.6
@@ -205,7 +205,6 @@ def _away(thing: Thing, row: _Row) -> float:
 def _open_near(thing: Thing, metres: float, since: datetime) -> list[_Row]:
     """The newest open reports around it, or of its facility. A report about a facility lies where the facility does,
     so a box around it finds those, too."""
-    connection = work.connection()
     values: tuple[Any, ...]
     if thing.latitude is None or thing.longitude is None:
         where, values = "report.facility_id = ?", (thing.facility_id,)
@@ -214,13 +213,11 @@ def _open_near(thing: Thing, metres: float, since: datetime) -> list[_Row]:
         east = north / max(0.01, cos(radians(thing.latitude)))
         where = "report.latitude between ? and ? and report.longitude between ? and ?"
         values = (thing.latitude - north, thing.latitude + north, thing.longitude - east, thing.longitude + east)
-    statement = _statement(where, connection.dialect.paramstyle == "qmark")
-    rows = connection.exec_driver_sql(statement, (*values, moment_for(connection, since)))
+    rows = send(_statement(where), (*values, moment_for(work.connection(), since)))
     return [_Row._make((*row[:-1], moment_from(row[-1]))) for row in rows]
 
 
 @cache
-def _statement(where: str, is_qmark: bool) -> str:
+def _statement(where: str) -> str:
     intents = ", ".join(f"'{intent}'" for intent in PUBLIC_INTENTS)
-    statement = _FIND.format(where=where, intents=intents, most=MOST_READ)
-    return statement if is_qmark else statement.replace("?", "%s")
+    return _FIND.format(where=where, intents=intents, most=MOST_READ)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import event
 
 from district import clock, settings
 from district.extensions import db
+from district.quick import Quick
 from district.reference import reference
 from district.reports import similar
 from district.reports.similar import Thing
@@ -93,14 +95,28 @@ def test_the_district_says_what_is_enough(district: SmallDistrict) -> None:
         assert found(thing(district, latitude=NORTH + 20 * METRE), days=2) == []
 
 
-def test_it_costs_one_statement_and_none_without_a_place(district: SmallDistrict) -> None:
-    statements: list[str] = []
+@pytest.fixture
+def ran(district: SmallDistrict, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """Every statement, with its values, whichever way it goes to the database."""
+    found: list[tuple[str, Any]] = []
+    ask = Quick.ask
+
+    def heard(quick: Quick, statement: str, values: Sequence[Any] = ()) -> list[Any]:
+        found.append((statement, values))
+        return ask(quick, statement, values)
+
+    monkeypatch.setattr(Quick, "ask", heard)
+    event.listen(db.engine, "before_cursor_execute", lambda *given: found.append((given[2], given[3])))
+    return found
+
+
+def test_it_costs_one_statement_and_none_without_a_place(district: SmallDistrict, ran: list[tuple[str, Any]]) -> None:
     ref, somewhere, nowhere = reference(), thing(district), thing(district, latitude=None, longitude=None)
-    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    ran.clear()
     similar.find(nowhere, ref, now=clock.now())
-    assert statements == []
+    assert ran == []
     similar.find(somewhere, ref, now=clock.now())
-    assert len(statements) == 1
+    assert len(ran) == 1
 
 
 @both_databases
@@ -108,16 +124,15 @@ def test_it_costs_one_statement_and_none_without_a_place(district: SmallDistrict
     "kind, index",
     [("place", "ix_report_open_place"), ("facility", "ix_report_facility"), ("both", "ix_report_open_place")],
 )
-def test_an_index_finds_them(district: SmallDistrict, kind: str, index: str) -> None:
+def test_an_index_finds_them(district: SmallDistrict, ran: list[tuple[str, Any]], kind: str, index: str) -> None:
     with unit_of_work():
         facility = make_facility(district.lamps).id
     report = make_report(district, facility_id=facility)
     here = {} if kind != "facility" else {"latitude": None, "longitude": None}
     one = thing(district, facility_id=facility if kind != "place" else None, **here)
-    ran: list[tuple[str, Any]] = []
-    event.listen(db.engine, "before_cursor_execute", lambda *given: ran.append((given[2], given[3])))
+    ran.clear()
     assert found(one) == [report.id]
-    (statement, values), *_ = [each for each in ran if "report.description" in each[0]]
+    (statement, values), *_ = [each for each in ran if "order by report.id desc" in each[0]]
     if db.engine.dialect.name == "sqlite":
         plan = db.session.connection().exec_driver_sql(f"explain query plan {statement}", values).all()
         assert index in str(plan), plan
