@@ -33,6 +33,7 @@ from district.notifications import service as notifications
 from district.people import leaving
 from district.people.models import Resident
 from district.people.service import MESSAGE_GRANT, NOTICE_VERSION, TAP_GRANT
+from district.reference import held_reference
 from district.reports import following, photos, questions, sorting
 from district.reports import service as reports
 from district.reports.models import Photo, PlaceSource, Source
@@ -87,6 +88,11 @@ def answer(message: Inbound) -> Answered:
     if dialogue.is_silent(message):
         return Answered("")
     now = clock.now()
+    with held_reference():
+        return _answered(message, now)
+
+
+def _answered(message: Inbound, now: datetime) -> Answered:
     try:
         try:
             with unit_of_work(patience_s=PATIENCE_S) as session:

@@ -270,9 +270,10 @@ def forget() -> None:
 
 
 def _holder() -> _Holder:
+    extensions = current_app.extensions
+    holder: _Holder | None = extensions.get("reference")
     # setdefault is atomic: two first requests share one holder.
-    holder: _Holder = current_app.extensions.setdefault("reference", _Holder())
-    return holder
+    return holder or extensions.setdefault("reference", _Holder())
 
 
 def _relevant(versions: Mapping[str, int]) -> dict[str, int]:
