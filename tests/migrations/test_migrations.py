@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from tests.migrations import rows as written
 from tests.migrations.rows import Rows
@@ -25,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "migrations" / "versions").glob("*.py"))
 NUMBERS = [path.name[:4] for path in FILES]
 both_kinds = pytest.mark.parametrize(
-    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+    "kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
 )
 
 
@@ -51,17 +54,59 @@ class Database:
             engine.dispose()
 
 
-@pytest.fixture
-def database(request: pytest.FixtureRequest, tmp_path: Path, worker_name: str) -> Iterator[Database]:
-    if request.param == "sqlite":
-        yield Database(f"sqlite:///{tmp_path / 'bihuan.db'}", tmp_path)
+@contextmanager
+def new_database(kind: str, name: str, folder: Path, *, like: Database | None = None) -> Iterator[Database]:
+    """An empty database, or a copy of another one that nobody is connected to; gone afterwards."""
+    if kind == "postgresql":
+        template = make_url(like.url).database if like is not None else None
+        with services.own_postgres_database(f"bihuan_{name}_{os.getpid()}", template=template) as url:
+            assert url is not None
+            yield Database(url, folder)
         return
-    request.getfixturevalue("postgres_url")
-    with services.own_postgres_database(
-        f"bihuan_migrations_{worker_name}_{request.node.nodeid.__hash__() & 0xFFFF:x}"
-    ) as url:
-        assert url is not None
-        yield Database(url, tmp_path)
+    path = folder / "bihuan.db"
+    if like is not None:
+        services.settle_sqlite(like.folder / "bihuan.db")
+        shutil.copy(like.folder / "bihuan.db", path)
+    yield Database(f"sqlite:///{path}", folder)
+
+
+class Walked:
+    """Empty databases that go up step by step, one of each kind, so that no test has to begin from nothing."""
+
+    def __init__(self, folders: pytest.TempPathFactory, open_until_the_end: ExitStack) -> None:
+        self._folders, self._open = folders, open_until_the_end
+        self._at: dict[str, tuple[str, Database]] = {}
+
+    def at(self, kind: str, revision: str) -> Database:
+        """The one of this kind, gone up to `revision`. To be copied, not changed."""
+        number, walked = self._at.get(kind, ("", None))
+        if walked is None or number > revision:
+            name = f"walked{len(self._at)}_{revision}"
+            walked = self._open.enter_context(new_database(kind, name, self._folders.mktemp("walked")))
+        if number != revision:
+            walked.migrate(upgrade, revision)
+        self._at[kind] = (revision, walked)
+        return walked
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
+    with ExitStack() as stack:
+        yield Walked(tmp_path_factory, stack)
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    if request.param == "postgresql":
+        request.getfixturevalue("postgres_url")  # skips where no server answers
+    return str(request.param)
+
+
+@pytest.fixture
+def newest(kind: str, walked: Walked, tmp_path: Path) -> Iterator[Database]:
+    """All migrations done, no rows."""
+    with new_database(kind, "newest", tmp_path, like=walked.at(kind, NUMBERS[-1])) as database:
+        yield database
 
 
 def rows_for(number: str) -> Rows:
@@ -76,11 +121,16 @@ def rows_for(number: str) -> Rows:
 
 @both_kinds
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_migration_goes_up_and_down_with_rows_in_it(database: Database, number: str) -> None:
-    rows = rows_for(number)
-    before = f"{int(number) - 1:04d}" if number != NUMBERS[0] else "base"
-    if before != "base":
-        database.migrate(upgrade, before)
+def test_a_migration_goes_up_and_down_with_rows_in_it(
+    kind: str, walked: Walked, number: str, tmp_path: Path
+) -> None:
+    before = f"{int(number) - 1:04d}" if number != NUMBERS[0] else None
+    like = walked.at(kind, before) if before is not None else None
+    with new_database(kind, f"migration_{number}", tmp_path, like=like) as database:
+        goes_up_and_down(database, number, before or "base", rows_for(number))
+
+
+def goes_up_and_down(database: Database, number: str, before: str, rows: Rows) -> None:
     schema_before = database.look(schema_of)
     database.look(rows.load)
 
@@ -98,18 +148,17 @@ def test_a_migration_goes_up_and_down_with_rows_in_it(database: Database, number
 
 
 @both_kinds
-def test_the_newest_schema_is_the_models_to_the_last_condition(database: Database, tmp_path: Path) -> None:
+def test_the_newest_schema_is_the_models_to_the_last_condition(newest: Database) -> None:
     from district.extensions import db
     from district.tables import is_compared
 
-    database.migrate(upgrade, "head")
-    migrated = database.look(schema_of)
+    migrated = newest.look(schema_of)
 
     def differences(connection: Any) -> Any:
         how = {"compare_type": True, "include_object": is_compared}
         return compare_metadata(MigrationContext.configure(connection, opts=how), db.metadata)
 
-    assert database.look(differences) == [], "the models have changed: write a migration"
+    assert newest.look(differences) == [], "the models have changed: write a migration"
 
     def start_again(connection: Any) -> None:
         if connection.dialect.name == "postgresql":
@@ -120,8 +169,8 @@ def test_the_newest_schema_is_the_models_to_the_last_condition(database: Databas
             db.metadata.drop_all(connection)
         db.metadata.create_all(connection)
 
-    database.look(start_again)
-    by_models = database.look(schema_of)
+    newest.look(start_again)
+    by_models = newest.look(schema_of)
     assert set(migrated) == set(by_models)
     for table, there in by_models.items():
         for part, wanted in there.items():
@@ -129,11 +178,10 @@ def test_the_newest_schema_is_the_models_to_the_last_condition(database: Databas
 
 
 @both_kinds
-def test_the_application_works_on_what_migrations_made(database: Database) -> None:
+def test_the_application_works_on_what_migrations_made(newest: Database) -> None:
     from tests.factories import SmallDistrict, make_report
 
-    database.migrate(upgrade, "head")
-    with services.application(database.url, database.folder):
+    with services.application(newest.url, newest.folder):
         assert make_report(SmallDistrict()).number.startswith("BH")
 
 

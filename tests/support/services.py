@@ -27,8 +27,11 @@ def _plain(url: str) -> str:
 
 
 @contextmanager
-def own_postgres_database(name: str) -> Iterator[str | None]:
-    """A new database on the test server, dropped at the end; None where no server answers."""
+def own_postgres_database(name: str, *, template: str | None = None) -> Iterator[str | None]:
+    """A new database on the test server, dropped at the end; None where no server answers.
+
+    template: another of its databases to be a copy of, to which nobody is connected.
+    """
     server = os.environ.get("TEST_DATABASE_URL") or DEFAULT_POSTGRES
     try:
         connection = psycopg.connect(_plain(server), autocommit=True, connect_timeout=3)
@@ -37,7 +40,8 @@ def own_postgres_database(name: str) -> Iterator[str | None]:
         return
     with connection:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        create = sql.SQL("create database {} template {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template or "template1")))
         # What a crash of the server would lose need not be written to the disk here.
         connection.execute(sql.SQL("alter database {} set synchronous_commit = off").format(sql.Identifier(name)))
         try:
