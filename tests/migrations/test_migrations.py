@@ -19,6 +19,8 @@ from alembic.script import ScriptDirectory
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import create_engine, make_url, text
 
+from district.app import create_core
+from district.extensions import db
 from tests.migrations import rows as written
 from tests.migrations.rows import Rows
 from tests.migrations.schema import schema_of
@@ -39,8 +41,9 @@ class Database:
         self.url, self.folder = url, folder
 
     def migrate(self, act: Callable[..., None], revision: str) -> None:
-        with services.application(self.url, self.folder):
+        with create_core(services.config_for(self.url, self.folder)).app_context():
             act(directory=str(ROOT / "migrations"), revision=revision)
+            db.engine.dispose()
 
     def look(self, act: Callable[..., Any]) -> Any:
         """Call `act` with a connection; what it writes is kept, as the application's own connections would."""
@@ -149,7 +152,6 @@ def goes_up_and_down(database: Database, number: str, before: str, rows: Rows) -
 
 @both_kinds
 def test_the_newest_schema_is_the_models_to_the_last_condition(newest: Database) -> None:
-    from district.extensions import db
     from district.tables import is_compared
 
     migrated = newest.look(schema_of)
