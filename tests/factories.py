@@ -43,7 +43,7 @@ def forget_reference() -> None:
     forget()
 
 
-def make_unit(code: str = "", **given: Any) -> Unit:
+def _new_unit(code: str = "", **given: Any) -> Unit:
     code = code or f"U{next(_count)}"
     values: dict[str, Any] = {
         "name": f"单位{code}",
@@ -53,6 +53,11 @@ def make_unit(code: str = "", **given: Any) -> Unit:
     } | given
     unit = Unit(code=code, **values)
     db.session.add(unit)
+    return unit
+
+
+def make_unit(code: str = "", **given: Any) -> Unit:
+    unit = _new_unit(code, **given)
     db.session.flush()
     settings.changed("units")
     return unit
@@ -93,7 +98,7 @@ def _new_staff(username: str, unit: Unit, *roles: Role, password: str | None = N
     return staff
 
 
-def make_category(code: str = "01037", **given: Any) -> Category:
+def _new_category(code: str = "01037", **given: Any) -> Category:
     values: dict[str, Any] = {
         "scheme": "test", "kind": "component", "major": "市政公用设施类", "name": "路灯异常",
         "name_en": "street light", "keywords": ["路灯", "灯不亮"], "default_unit_kind": "municipal",
@@ -101,6 +106,11 @@ def make_category(code: str = "01037", **given: Any) -> Category:
     } | given  # fmt: skip
     category = Category(code=code, **values)
     db.session.add(category)
+    return category
+
+
+def make_category(code: str = "01037", **given: Any) -> Category:
+    category = _new_category(code, **given)
     db.session.flush()
     settings.changed("categories")
     return category
@@ -115,7 +125,7 @@ def set_limit(district: SmallDistrict, value: int, unit: str) -> None:
     forget_reference()
 
 
-def make_area(code: str = "990000001", *, half_side: float = 0.02, **given: Any) -> Area:
+def _new_area(code: str = "990000001", *, half_side: float = 0.02, **given: Any) -> Area:
     latitude, longitude = given.pop("middle", MIDDLE)
     ring = [
         [longitude - half_side, latitude - half_side], [longitude + half_side, latitude - half_side],
@@ -130,18 +140,28 @@ def make_area(code: str = "990000001", *, half_side: float = 0.02, **given: Any)
     } | given
     area = Area(code=code, geometry={"type": "Polygon", "coordinates": [ring]}, **values)
     db.session.add(area)
+    return area
+
+
+def make_area(code: str = "990000001", *, half_side: float = 0.02, **given: Any) -> Area:
+    area = _new_area(code, half_side=half_side, **given)
     db.session.flush()
     settings.changed("map")
     return area
 
 
-def make_rule(code: str, unit: str, **given: Any) -> RoutingRule:
+def _new_rule(code: str, unit: str, **given: Any) -> RoutingRule:
     values: dict[str, Any] = {
         "priority": 500, "category_codes": ["*"], "facility_types": ["*"], "area_codes": ["*"], "condition": "",
         "role": "primary", "mode": "auto",
     } | given  # fmt: skip
     rule = RoutingRule(code=code, units=[unit], **values)
     db.session.add(rule)
+    return rule
+
+
+def make_rule(code: str, unit: str, **given: Any) -> RoutingRule:
+    rule = _new_rule(code, unit, **given)
     db.session.flush()
     settings.changed("rules")
     return rule
@@ -171,7 +191,7 @@ def make_facility(unit: Unit | None = None, *, category_code: str = "01037", **g
     return facility
 
 
-def make_resident(openid: str = "", **given: Any) -> Resident:
+def _new_resident(openid: str = "", **given: Any) -> Resident:
     now = clock.now()
     resident = Resident(
         openid=openid or f"oTest{next(_count):023d}",
@@ -181,6 +201,11 @@ def make_resident(openid: str = "", **given: Any) -> Resident:
         **({"is_follower": True} | given),
     )
     db.session.add(resident)
+    return resident
+
+
+def make_resident(openid: str = "", **given: Any) -> Resident:
+    resident = _new_resident(openid, **given)
     db.session.flush()
     return resident
 
@@ -193,12 +218,15 @@ class SmallDistrict:
     """A district with one area, a command centre, two units, staff of every role, a category and rules."""
 
     def __init__(self) -> None:
-        with unit_of_work():
-            make_area()
-            self.command = make_unit("CMD", kind="command_center", role="dispatcher", name="指挥中心")
-            self.lamps = make_unit("SZ-LD", name="路灯班组")
-            self.street = make_unit("J001", kind="street", name="中心街道办", area_codes=["990000001"])
-            self.category = make_category()
+        # In as few goes as can be: every test has this district.
+        with unit_of_work(), db.session.no_autoflush:
+            _new_area()
+            self.command = _new_unit("CMD", kind="command_center", role="dispatcher", name="指挥中心")
+            self.lamps = _new_unit("SZ-LD", name="路灯班组")
+            self.street = _new_unit("J001", kind="street", name="中心街道办", area_codes=["990000001"])
+            self.category = _new_category()
+            self.resident = _new_resident()
+            db.session.flush()
             self.staff = {
                 "acceptor": _new_staff("acceptor", self.command, Role.ACCEPTOR, password=PASSWORD),
                 "dispatcher": _new_staff("dispatcher", self.command, Role.DISPATCHER, password=PASSWORD),
@@ -211,12 +239,9 @@ class SmallDistrict:
                 "unit_manager": _new_staff("lamps-m", self.lamps, Role.UNIT_MANAGER, password=PASSWORD),
                 "street": _new_staff("street", self.street, Role.HANDLER, password=PASSWORD),
             }
-            # All of them in one go: every test has this district.
-            db.session.flush()
-            make_rule("R1", "SZ-LD", category_codes=["01037"], priority=500)
-            make_rule("R2", "@area.street", condition="area is not null", mode="manual_confirm", priority=100)
-            make_rule("R3", "CMD", mode="manual_queue", priority=1)
-            self.resident = make_resident()
+            _new_rule("R1", "SZ-LD", category_codes=["01037"], priority=500)
+            _new_rule("R2", "@area.street", condition="area is not null", mode="manual_confirm", priority=100)
+            _new_rule("R3", "CMD", mode="manual_queue", priority=1)
             settings.put("routing", {"backstop_unit": "CMD"})
             settings.put("limits", {"reopen_days": 15})
             # A test passes at any hour of the day; those about quiet hours say when they are.
@@ -224,6 +249,7 @@ class SmallDistrict:
             # Tests file the same thing at the same place all the time; those about duplicates say what they want.
             settings.put("incident", {"reports": 0})
             settings.put("similar", {"sure_hours": 0})
+            settings.changed("map", "units", "categories", "rules")
         forget_reference()
 
 
