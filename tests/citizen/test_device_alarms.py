@@ -143,6 +143,19 @@ def test_a_facility_taken_out_of_the_register_still_leads_to_a_report(field: Fie
     assert (found.facility_id, found.latitude) == (None, field.facility.latitude)
 
 
+@both_databases
+def test_a_category_that_is_gone_does_not_swallow_the_alarm_nor_hold_up_others(field: Field, platform: Sender) -> None:
+    with unit_of_work():
+        kind = db.session.scalars(select(DeviceAlarmKind).where(DeviceAlarmKind.code == "outage")).one()
+        kind.category_code = "99999"
+    platform.send()
+    field.lamp("L-2")
+    platform.send("L-2", alarm="tilt")
+    with wait_over():
+        report_due()
+    assert [report.category_id is None for report in all_reports()] == [False, True]
+
+
 def test_a_sign_of_life_is_no_alarm(field: Field, platform: Sender) -> None:
     answer = platform.call(
         "POST", "/api/v1/devices/L-1/alarms", json={"state": "alive"}, headers=field.headers
