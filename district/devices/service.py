@@ -25,6 +25,8 @@ from district.reference import reference
 AHEAD = timedelta(minutes=5)
 # A gateway that was without a network sends what it kept; what is older is history.
 OLDEST = timedelta(days=7)
+# An open alarm whose report was turned down, and that was not said for so long, is over although nobody said so.
+FORGOTTEN = timedelta(days=1)
 DEFAULT_FLAP_MINUTES = 10
 DEFAULT_AGAIN_MINUTES = 30
 SEEN_EVERY = timedelta(minutes=1)
@@ -158,6 +160,9 @@ def _raise(message: Message, device: Device, kind: DeviceAlarmKind, at: datetime
     known, latest = _known(message, device, kind), _latest(device, kind)
     if known is not None and (message.at is None or known.cleared_at is None or at <= known.cleared_at):
         return Taken(message, known, is_duplicate=True)
+    if latest is not None and latest.cleared_at is None and _is_left_over(latest, kind, at):
+        latest.cleared_at = latest.last_at
+        db.session.flush()
     if latest is not None and latest.cleared_at is None:
         if at > latest.last_at:
             latest.repeats += 1
@@ -181,10 +186,28 @@ def _raise(message: Message, device: Device, kind: DeviceAlarmKind, at: datetime
         closed_at = filing.closed_at(latest)
         if closed_at is not None and not kind.is_critical:
             # Just done, and it still stammers: the crew may be standing there.
-            alarm.due_at = max(alarm.due_at, closed_at + setting_minutes("again_minutes", DEFAULT_AGAIN_MINUTES))
+            alarm.due_at = max(alarm.due_at, closed_at + _again())
     db.session.add(alarm)
     db.session.flush()
     return Taken(message, alarm, is_new=True)
+
+
+def _is_left_over(alarm: DeviceAlarm, kind: DeviceAlarmKind, at: datetime) -> bool:
+    """Whether an open alarm is an old one that nobody has cleared, and what is said now is another.
+
+    Many devices never say that it is over. Once its report is closed, what they go on saying is a new trouble; a
+    report that ended otherwise was looked at by somebody, who need not hear of it again while it goes on.
+    """
+    if not filing.is_over(alarm):
+        return False
+    closed_at = filing.closed_at(alarm)
+    if closed_at is None:
+        return at - alarm.last_at > FORGOTTEN
+    return at > closed_at + (timedelta() if kind.is_critical else _again())
+
+
+def _again() -> timedelta:
+    return setting_minutes("again_minutes", DEFAULT_AGAIN_MINUTES)
 
 
 def _back(alarm: DeviceAlarm, kind: DeviceAlarmKind, at: datetime, words: str) -> DeviceAlarm:

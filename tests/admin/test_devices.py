@@ -107,6 +107,7 @@ def test_a_report_and_a_facility_tell_what_their_devices_said(
         assert "设备显示已恢复" not in page
         say(field, "L-1", state=State.CLEARED)
         assert "设备显示已恢复" in words_of(person.get(f"/admin/reports/{number}"))
+        assert "1 个设备显示已恢复" in words_of(person.get("/admin/notices"))
         say(field, "L-1")
         for verb in (
             lambda r: reports.accept(r, by=district.staff["handler"]),

@@ -354,6 +354,44 @@ def test_what_is_critical_is_reported_again_at_once(district: SmallDistrict, fie
     assert len(all_reports()) == 2
 
 
+@both_databases
+def test_a_device_that_never_says_it_is_over_is_heard_again_after_the_closing(
+    district: SmallDistrict, field: Field, platform: Sender
+) -> None:
+    start = clock.now()
+    platform.send()
+    with wait_over():
+        report_due()
+        _close(district, all_reports()[0])
+        assert platform.send().json["duplicate"] is True
+    with clock.frozen_at(start + timedelta(minutes=40)):
+        assert platform.send().json["duplicate"] is False
+        report_due()
+        assert len(all_reports()) == 1
+        with wait_over():
+            report_due()
+    assert [report.status for report in all_reports()] == ["closed", "submitted"]
+    platform.send(alarm="tilt")
+    _close(district, all_reports()[2])
+    assert platform.send(alarm="tilt").status_code == 201
+
+
+def test_what_was_turned_down_is_not_reported_again_while_it_goes_on(
+    district: SmallDistrict, field: Field, platform: Sender
+) -> None:
+    start = clock.now()
+    platform.send(alarm="tilt")
+    with unit_of_work():
+        reports.reject(reports.lock(all_reports()[0].id), by=district.staff["dispatcher"], reason="施工中，已围护")
+    for hours in (2, 20, 40):
+        with clock.frozen_at(start + timedelta(hours=hours)):
+            assert platform.send(alarm="tilt").json["duplicate"] is True
+    assert len(all_reports()) == 1
+    # Silent for days, and then again: that is another.
+    with clock.frozen_at(start + timedelta(days=5)):
+        assert platform.send(alarm="tilt").status_code == 201
+
+
 def _close(district: SmallDistrict, report: Report) -> None:
     report_id = report.id
     handler = district.staff["handler"]
