@@ -15,6 +15,7 @@ from admin import (  # noqa: F401  routes
     errands,
     export,
     facilities,
+    facility_devices,
     failures,
     field,
     hand_backs,

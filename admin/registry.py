@@ -19,6 +19,7 @@ from admin.showing import unit_name, zone
 from district import audit as audit_log
 from district import clock, links, sheets
 from district.changes import service as changes
+from district.devices import queries as device_lists
 from district.errors import BadInput, NotFound
 from district.extensions import db
 from district.facilities import codes
@@ -44,8 +45,8 @@ from district.work import unit_of_work
 
 # What the audit log can be narrowed to; each has its sentences under `admin.did`.
 AUDIT_SUBJECTS = (
-    "report", "incident", "resident", "list", "reply_template", "staff", "facility", "notification", "rules", "model",
-    "unit", "calendar", "figures", "wall", "errand", "settings", "wechat_account",
+    "report", "incident", "resident", "list", "reply_template", "staff", "facility", "device", "notification",
+    "rules", "model", "unit", "calendar", "figures", "wall", "errand", "settings", "wechat_account",
     "api_key", "retention_days", "sentence", "audit",
 )  # fmt: skip
 _MESSAGES_A_PAGE = 50
@@ -438,6 +439,8 @@ def _subjects(page: people_lists.AuditPage) -> dict[str, tuple[str, str]]:
         found = db.session.get(Facility, facility_id)
         if found is not None:
             named[f"facility:{facility_id}"] = (found.name, url_for("admin.facility", code=found.code17))
+    for device_id, code in device_lists.codes_of(wanted.get("device", set())).items():
+        named[f"device:{device_id}"] = (code, url_for("admin.device", device_id=device_id))
     for link_id, name in wall.names_of(wanted.get("wall_link", set())).items():
         named[f"wall_link:{link_id}"] = (name, url_for("admin.wall_links"))
     return named

@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "facilities", "facility", "edit_facility", "add_facility_photos", "add_facility", "retire_facility",
         "import_facilities", "export_facilities", "issue_code", "place_code", "revoke_token", "labels", "print_labels",
         "label_run", "list_labels", "place_labels",
+        "devices", "device", "add_device", "save_device", "retire_device", "restore_device", "import_devices",
         "units", "calendar", "add_day", "remove_day", "import_days", "rules",
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "settings", "settings_units", "settings_categories", "settings_standards", "settings_types", "settings_areas",
@@ -56,7 +57,7 @@ UNSHOWN = frozenset(
     {
         "live", "form", "places", "nearby", "incident_places", "anything_else", "log_out", "codes_page", "alarm",
         "facility_map", "create_facility", "save_facility", "remove_facility_photo", "restore_facility",
-        "upload_facilities", "import_plan", "import_state", "run_import",
+        "create_device", "upload_devices", "upload_facilities", "import_plan", "import_state", "run_import",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
         "preview_reply", "list_map", "errand", "errand_state", "errand_file",
         "area_outlines",

@@ -246,13 +246,26 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t("admin.history.address"))
     if "metres" in data:
         found.append(t("reportpage.spot.far" if data.get("far") else "reportpage.spot.at", n=data["metres"]))
-    return found + _about_responsibility(data) + clock_details(data) + _about_merging(data)
+    return found + _about_responsibility(data) + clock_details(data) + _about_merging(data) + _about_devices(data)
 
 
 def _about_merging(data: dict[str, Any]) -> list[str]:
     found = [str(data[name]) for name in ("into", "from", "joined") if isinstance(data.get(name), str)]
     if data.get("how"):
         found.append(t(f"incidents.by_{data['how']}"))
+    return found
+
+
+def _about_devices(data: dict[str, Any]) -> list[str]:
+    if not data.get("alarm"):
+        return []
+    found = [local(data["alarm"])]
+    if data.get("cabinet"):
+        found.append(t("smart.history.cabinet", cabinet=data["cabinet"]))
+    if data.get("devices", 1) > 1:
+        found.append(t("smart.history.devices", n=data["devices"]))
+    if data.get("came_back"):
+        found.append(t("smart.history.came_back"))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from citizen import api, facility_frame, failures, pages, report_page, showing, wechat_browser, wechat_login
+from citizen import device_api as device_api  # adds its addresses to the API
 from citizen import facility_page as facility_page  # adds its addresses to the door
 from citizen import facility_staff as facility_staff
 from citizen import jssdk as jssdk  # adds its address to the API

@@ -37,7 +37,7 @@ MOST_FOUND = 20
 LONGEST_SEARCH = 300
 
 
-def _own_limit() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def limited_by_key() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A machine's key has a limit of its own, however many addresses it speaks from."""
     made: Callable[[Callable[..., Any]], Callable[..., Any]] = limiter.shared_limit(
         clients.own_limit, scope="api-key", key_func=clients.own_name, exempt_when=clients.is_unknown
@@ -102,7 +102,7 @@ def facility(code: str) -> Response:
                 "number": report.number,
                 "status": report.status,
                 "status_text": showing.plain_state(report).text,
-                "submitted_at": _moment(report.submitted_at),
+                "submitted_at": moment(report.submitted_at),
             }
             for report in queries.open_at_facility(found.id)
             if showing.is_public(report)
@@ -112,7 +112,7 @@ def facility(code: str) -> Response:
 
 @api.post("/photos")
 @limiter.limit(FILING_LIMIT, exempt_when=clients.is_known)
-@_own_limit()
+@limited_by_key()
 def add_photo() -> tuple[Response, int]:
     """Keep a picture for a report to come: multipart, field `photo`."""
     clients.permitted(Scope.REPORTS_WRITE)
@@ -127,7 +127,7 @@ def add_photo() -> tuple[Response, int]:
 
 @api.post("/reports")
 @limiter.limit(FILING_LIMIT, exempt_when=clients.is_known)
-@_own_limit()
+@limited_by_key()
 def file_report() -> Response:
     """File a report: JSON, or multipart with the pictures themselves. With a key it is that machine's."""
     client = clients.permitted(Scope.REPORTS_WRITE)
@@ -191,13 +191,13 @@ def _similar_as_json(one: tuple[similar.Similar, Report]) -> dict[str, Any]:
         "category": category.code if category else None,
         "metres": found.metres,
         "score": found.score,
-        "submitted_at": _moment(report.submitted_at),
+        "submitted_at": moment(report.submitted_at),
     }
 
 
 @api.get("/reports/<number>")
 @limiter.limit("240 per minute; 5000 per hour", deduct_when=_refused, exempt_when=clients.is_known)
-@_own_limit()
+@limited_by_key()
 def report(number: str) -> Response:
     """One report: all of it with its key or for the machine that filed it, else the public part."""
     client = clients.permitted(Scope.REPORTS_READ)
@@ -325,9 +325,9 @@ def _as_json(found: Report, *, private: bool) -> dict[str, Any]:
         "unit": {"code": unit.code, "name": unit.name} if unit else None,
         "reason": showing.reason_text(shown) or None,
         "category": category.code if category else None,
-        "submitted_at": _moment(found.submitted_at),
-        "dispatch_due_at": _moment(found.dispatch_due_at),
-        "handling_due_at": _moment(shown.handling_due_at),
+        "submitted_at": moment(found.submitted_at),
+        "dispatch_due_at": moment(found.dispatch_due_at),
+        "handling_due_at": moment(shown.handling_due_at),
         "history": [_step_as_json(step, private) for step in showing.steps(found, private=private)],
     }
     if private:
@@ -360,13 +360,13 @@ def _question_as_json(found: Report) -> dict[str, Any] | None:
     return {
         "text": question.text,
         "unit": {"code": unit.code, "name": unit.name} if unit else None,
-        "asked_at": _moment(question.asked_at),
+        "asked_at": moment(question.asked_at),
     }
 
 
 def _step_as_json(step: showing.Step, private: bool) -> dict[str, Any]:
     line: dict[str, Any] = {
-        "at": _moment(step.at),
+        "at": moment(step.at),
         "event": step.kind,
         "text": step.text,
         "by": step.by,
@@ -384,9 +384,9 @@ def _addresses(photo: Photo) -> dict[str, str]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
+def moment(when: datetime | None) -> str | None:
     """ISO 8601 in UTC, to the second: `2026-11-22T08:30:00Z`."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if when is None else when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _fitting(words: str, found: list[CategoryRef]) -> list[CategoryRef]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from citizen.showing import RATING_REASONS
+from district.devices.service import LONGEST_CODE, LONGEST_MESSAGE, MOST_AT_ONCE, State
 from district.reports.models import EventKind
 from district.reports.states import Action, Status
 
@@ -30,6 +31,30 @@ def description(base_url: str) -> Json:
             "/api/v1/facilities/{code}": {
                 "get": _operation(
                     "getFacility", {"200": _answer(_ref("Facility")), **_errors(404, 410, 429)}, [_path("code")]
+                )
+            },
+            "/api/v1/devices/{device}/alarms": {
+                "post": _operation(
+                    "sendAlarms",
+                    {
+                        "200": _answer({"oneOf": [_ref("AlarmTaken"), _ref("AlarmsTaken")]}),
+                        "201": _answer(_ref("AlarmTaken")),
+                        "202": _answer(_ref("AlarmTaken")),
+                        **_errors(400, 401, 403, 404, 415, 422, 429),
+                    },
+                    [_path("device")],
+                    {"application/json": {"schema": {"oneOf": [_ref("Alarm"), _ref("Alarms")]}}},
+                    keyed="devices.alarm",
+                    is_open=False,
+                )
+            },
+            "/api/v1/devices/alarms": {
+                "post": _operation(
+                    "sendAlarmsOfGateway",
+                    {"200": _answer(_ref("AlarmsTaken")), **_errors(400, 401, 403, 415, 422, 429)},
+                    body={"application/json": {"schema": _ref("Alarms")}},
+                    keyed="devices.alarm",
+                    is_open=False,
                 )
             },
             "/api/v1/jssdk": {
@@ -163,13 +188,14 @@ def _operation(
     *,
     needs_body: bool = True,
     keyed: str = "",
+    is_open: bool = True,
 ) -> Json:
-    """keyed: what a machine's key must be for, if one is shown; without a key the call is open to everybody."""
+    """keyed: what a machine's key must be for, if one is shown. is_open: the call is also there without a key."""
     made: Json = {"operationId": name, "parameters": [*(parameters or []), _LANGUAGE], "responses": answers}
     if body is not None:
         made["requestBody"] = {"required": needs_body, "content": body}
     if keyed:
-        made["security"] = [{}, {"bearer": [keyed]}, {"apiKey": [keyed]}]
+        made["security"] = [*([{}] if is_open else []), {"bearer": [keyed]}, {"apiKey": [keyed]}]
     return made
 
 
@@ -230,14 +256,21 @@ _GIVEN: Json = {
 }
 _NEW_REPORT_FORM = _object({**_GIVEN, "photos": {"type": "array", "items": _FILE, "maxItems": 9}})
 
+_ERROR = _whole({"code": _TEXT, "message": _TEXT, "fields": {"type": "object", "additionalProperties": _TEXT}})
+_ALARM: Json = {
+    # Only in a list that is not sent to one device's address.
+    "device": {"type": "string", "maxLength": LONGEST_CODE},
+    "state": {"type": "string", "enum": [str(state) for state in State], "default": str(State.RAISED)},
+    # One of the district's kinds, unless the state is `alive`.
+    "alarm": {"type": "string", "maxLength": 40},
+    "id": {"type": ["string", "integer"], "maxLength": LONGEST_CODE},
+    "at": _MOMENT,
+    "value": {"type": ["string", "number"]},
+    "message": {"type": "string", "maxLength": LONGEST_MESSAGE},
+}
+
 _SCHEMAS: Json = {
-    "Error": _whole(
-        {
-            "error": _whole(
-                {"code": _TEXT, "message": _TEXT, "fields": {"type": "object", "additionalProperties": _TEXT}}
-            )
-        }
-    ),
+    "Error": _whole({"error": _ERROR}),
     "Categories": _whole(
         {
             "categories": {
@@ -273,6 +306,34 @@ _SCHEMAS: Json = {
                     {"number": _TEXT, "status": _ref("Status"), "status_text": _TEXT, "submitted_at": _MOMENT}
                 ),
             },
+        }
+    ),
+    "Alarm": _object(_ALARM, required=[]),
+    "Alarms": {
+        "oneOf": [
+            {"type": "array", "items": _ref("Alarm"), "maxItems": MOST_AT_ONCE},
+            _whole({"alarms": {"type": "array", "items": _ref("Alarm"), "maxItems": MOST_AT_ONCE}}),
+        ]
+    },
+    "AlarmTaken": _whole(
+        {
+            "device": _TEXT,
+            "alarm": _MAYBE_TEXT,
+            "state": {"type": "string", "enum": [str(state) for state in State]},
+            # The number of the report that it is part of, if it is.
+            "report": _MAYBE_TEXT,
+            "joined": {"type": "boolean"},
+            "duplicate": {"type": "boolean"},
+            # When it becomes a report if it is still raised then.
+            "due_at": _MAYBE_MOMENT,
+        }
+    ),
+    "AlarmsTaken": _whole(
+        {
+            "alarms": {
+                "type": "array",
+                "items": {"oneOf": [_ref("AlarmTaken"), _whole({"device": _TEXT, "error": _ERROR})]},
+            }
         }
     ),
     "PageSignature": _whole({"appId": _TEXT, "timestamp": {"type": "integer"}, "nonceStr": _TEXT, "signature": _TEXT}),

@@ -25,10 +25,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from district import clock, wechat
+from district.devices import filing as device_filing
+from district.devices import service as devices
 from district.errands import kinds as errand_kinds
 from district.errands import running as errand_process
 from district.errands import service as errands
-from district.errors import BadInput
+from district.errors import BadInput, DistrictError
 from district.extensions import db, redis_door
 from district.learning import habits, study, versions
 from district.learning import runs as learning_runs
@@ -320,6 +322,19 @@ def waiting_work() -> list[str]:
     if errands.is_waiting():
         found.append("run_errands")
     return [name for name in BELLS if name in found]
+
+
+def report_alarms() -> None:
+    """What devices have alarmed about for long enough becomes reports, those of one cabinet together."""
+    for parcel in device_filing.due():
+        try:
+            with unit_of_work():
+                devices.hold(parcel.unit_id)
+                device_filing.report(parcel)
+        except (OperationalError, DistrictError):
+            # The others must not wait for this one; it is still due at the next turn.
+            log.exception("alarms not reported", extra={"alarms": len(parcel.alarm_ids)})
+        db.session.remove()
 
 
 def remind_overdue() -> None:

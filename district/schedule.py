@@ -33,6 +33,7 @@ class Periodic:
 PERIODIC: tuple[Periodic, ...] = (
     Periodic(jobs.sweep, 2),
     Periodic(jobs.gather_for_staff, 3),
+    Periodic(jobs.report_alarms, 5),
     Periodic(jobs.remind_overdue, 60),
     Periodic(jobs.recompute_deadlines, 60),
     Periodic(jobs.give_up_questions, 300),

@@ -10,6 +10,7 @@ import district.categories.models
 import district.changes.models
 import district.chats.models
 import district.deadlines.models
+import district.devices.models
 import district.duty.models
 import district.errands.models
 import district.facilities.models

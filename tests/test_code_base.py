@@ -128,7 +128,7 @@ def test_the_district_knows_no_door() -> None:
 STOREYS = (
     ("district.notifications", 4), ("district.reports", 5), ("district.staff_wechat", 5), ("district.routing", 6),
     ("district.replies", 6), ("district.overview", 6), ("district.numbers", 6),
-    ("district.lists", 6), ("district.retention", 6),
+    ("district.lists", 6), ("district.retention", 6), ("district.devices", 6),
     ("district.errands.kinds", 7), ("district.jobs", 7),
     ("district.schedule", 8), ("district.worker", 8), ("district.doctor", 8), ("district.frame", 8),
     ("district.cli", 9), ("district.app", 10), ("district.run", 10), ("district.tables", 2),

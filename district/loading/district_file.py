@@ -200,6 +200,9 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "incident.minutes": (_whole(1), False),
     "incident.quiet_hours": (_whole(1), False),
     "incident.own_categories": (_texts, False),
+    "devices.flap_minutes": (_whole(0), False),
+    "devices.again_minutes": (_whole(0), False),
+    "devices.silent_hours": (_whole(1), False),
     "privacy.version": (_whole(1), True),
     "privacy.controller": (_words, True),
     "privacy.address": (_words, False),
@@ -213,6 +216,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "privacy.retention_days.notice": (_whole(1), False),
     "privacy.retention_days.staff_message": (_whole(1), False),
     "privacy.retention_days.bulk": (_whole(1), False),
+    "privacy.retention_days.device_alarm": (_whole(1), False),
     "outside.advice": (_words, True),
     "outside.phone": (_phone, False),
 }

@@ -15,6 +15,7 @@ from district.geo.basemap import DRAWING_ORDER
 from district.loading import district_file
 from district.loading.area_rows import POLYGONS, KnownToAreas, Properties, read_area
 from district.loading.category_rows import KnownToCategories, read_category, read_facility_type, read_standard
+from district.loading.device_rows import ALARM_COLUMNS, read_alarm_kind, read_device
 from district.loading.files import Layer, Row, Sheet, read_layer, read_settings, read_sheet
 from district.loading.geometry import fault_of
 from district.loading.problems import Problem, Report, did_you_mean, listed
@@ -33,6 +34,7 @@ FACILITY_TYPES, FACILITIES, RULES = "facility_types.csv", "facilities.csv", "rou
 GAZETTEER, CALENDAR, WORDING = "gazetteer.csv", "calendar.csv", "wording.csv"
 UTTERANCES, WEIGHTS = "utterances.csv", "understanding.weights"
 ROSTER, REPLIES = "roster.csv", "reply_templates.csv"
+DEVICE_ALARMS, DEVICES = "device_alarms.csv", "devices.csv"
 GRIDS, COMPOUNDS, BASEMAP = "grids.geojson", "compounds.geojson", "basemap.geojson"
 
 # Columns a file must have; others may be there too, some of them known.
@@ -60,10 +62,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     UTTERANCES: ("text", "category", "intent", "urgency"),
     ROSTER: ("unit_code", "kind", "starts_at", "ends_at"),
     REPLIES: ("code", "title", "words_zh", "words_en", "category_codes", "statuses"),
+    DEVICE_ALARMS: ALARM_COLUMNS,
+    DEVICES: ("device", "unit_code", "facility_code"),
 }  # fmt: skip
 
 # A district may do without them.
-OPTIONAL = (WORDING, UTTERANCES, ROSTER, REPLIES)
+OPTIONAL = (WORDING, UTTERANCES, ROSTER, REPLIES, DEVICE_ALARMS, DEVICES)
 
 PLACE_KINDS = (
     "road", "crossing", "compound", "gate", "building", "landmark", "bridge", "village", "river", "park",
@@ -95,6 +99,9 @@ class Folder:
     layers: dict[str, dict[str, Any]] = field(default_factory=dict)
     roster: tuple[RosterRow, ...] = ()
     replies: dict[str, Record] = field(default_factory=dict)
+    # By `kind|facility type` and by `unit|device`.
+    alarm_kinds: Records = field(default_factory=dict)
+    devices: Records = field(default_factory=dict)
     utterances: tuple[Utterance, ...] = ()
     # The file of trained weights as it is; None where there is none or it cannot be read.
     weights: bytes | None = None
@@ -178,6 +185,7 @@ class _Reader:
         self.read_compounds()
         self.read_basemap()
         self.read_facilities()
+        self.read_devices()
         self.read_rules()
         self.read_places()
         self.read_calendar()
@@ -285,6 +293,17 @@ class _Reader:
                 "source": row.text("source", longest=40, required=False),
             }
             self._keep(self.folder.facilities, code, record, row, "code")
+
+    def read_devices(self) -> None:
+        where = {"types": FACILITY_TYPES, "categories": CATEGORIES, "units": UNITS, "facilities": FACILITIES}
+        for row in self._sheet(DEVICE_ALARMS):
+            key, record = read_alarm_kind(row, self.type_codes, self.category_codes, where)
+            self._keep(self.folder.alarm_kinds, key, record, row, "kind")
+        sheet = self.sheets[FACILITIES]
+        known = (sheet.values("code") or frozenset()) | (sheet.values("code17") or frozenset()) if sheet else None
+        for row in self._sheet(DEVICES):
+            key, record = read_device(row, self.unit_codes, known, where)
+            self._keep(self.folder.devices, key, record, row, "device")
 
     def read_rules(self) -> None:
         known = KnownToRules(

@@ -18,6 +18,7 @@ from sqlalchemy import Table, delete, insert, select, text, update
 from district import clock, settings
 from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
+from district.devices.models import Device, DeviceAlarmKind
 from district.duty import service as duty
 from district.extensions import db
 from district.facilities.codes import issue_where_missing
@@ -53,6 +54,8 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "standards": ("categories",),
     "facility_types": ("categories", "rules"),
     "facilities": ("facilities",),
+    "alarm_kinds": (),
+    "devices": (),
     "rules": ("rules",),
     "areas": ("map", "rules"),
     "compounds": ("map", "rules"),
@@ -141,6 +144,7 @@ class _Loader:
         self.load_categories()
         self.load_compounds()
         self.load_facilities()
+        self.load_devices()
         self.load_rules()
         self.load_staff()
         self.load_roster()
@@ -221,6 +225,22 @@ class _Loader:
             pass
         in_use = db.session.scalars(select(Facility.id).where(Facility.retired_at.is_(None)).order_by(Facility.id))
         self.result.tokens_issued = issue_where_missing(in_use)
+
+    def load_devices(self) -> None:
+        kinds = self.folder.alarm_kinds
+        self._bring(DeviceAlarmKind, "alarm_kinds", kinds, key=("code", "facility_type_code"))
+        facilities = ids_by(_table(Facility), "code17") | ids_by(_table(Facility), "code")
+        wanted: Records = {}
+        for record in self.folder.devices.values():
+            unit_id = self.unit_ids[record["unit_code"]]
+            wanted[f"{unit_id}|{record['code']}"] = {
+                "unit_id": unit_id,
+                "code": record["code"],
+                "facility_id": facilities[record["facility_code"]],
+                "cabinet": record["cabinet"],
+                "model": record["model"],
+            }
+        self._bring(Device, "devices", wanted, key=("unit_id", "code"), on_insert={"created_at": self.now})
 
     def load_rules(self) -> None:
         self._bring(RoutingRule, "rules", _with_code(self.folder.rules), key=("code",))

@@ -307,6 +307,8 @@ class EventKind(StrEnum):
     CO_ADDED = "co_added"
     CO_REMOVED = "co_removed"
     SPLIT = "split"
+    DEVICE_ALARM = "device_alarm"
+    DEVICE_CLEARED = "device_cleared"
 
 
 class ReportEvent(Model):

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from district import clock
 from district.bulk.models import BulkRun
 from district.chats.models import Conversation, InboundMessage
+from district.devices.models import DeviceAlarm
 from district.extensions import db
 from district.notices.models import StaffNotice
 from district.notifications.models import Notification
@@ -192,6 +193,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("staff_message", f"{_DAYS}.staff_message", 30, 7, 365, (_rows(StaffMessage.id, StaffMessage.created_at),)),
     # A phone may send what it kept without a network for as long as this; the row is how a second sending is known.
     Kind("bulk", f"{_DAYS}.bulk", 30, 14, 365, (_rows(BulkRun.token, BulkRun.started_at),)),
+    Kind("device_alarm", f"{_DAYS}.device_alarm", 730, 30, 3650, (_rows(DeviceAlarm.id, DeviceAlarm.last_at),)),
     Kind("loose_photo", f"{_DAYS}.loose_photo", 1, 1, 1, (Part(_loose_pictures, _delete_photos, _loose_files),)),
 )  # fmt: skip
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -14,6 +14,7 @@ from admin.guard import OPEN, RIGHTS
 from district import clock
 from district.api_keys import service as api_keys
 from district.bulk import service as bulk_runs
+from district.devices.models import Device
 from district.extensions import db
 from district.labels.models import LabelRun
 from district.people import codes
@@ -111,6 +112,10 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         db.session.add(run)
         db.session.flush()
         run_id = run.id
+        device = Device(unit_id=district.lamps.id, code="L-1", facility_id=facility.id, created_at=clock.now())
+        db.session.add(device)
+        db.session.flush()
+        device_id = device.id
         checked = errand_done(someone, "check_facilities", given="code,name\n")
     person = Person(app).sit_down(someone)
     addresses = {
@@ -138,6 +143,10 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "add_facility": "/admin/facilities/new",
         "edit_facility": f"/admin/facilities/{code}/edit",
         "import_facilities": "/admin/facilities/import",
+        "devices": "/admin/devices",
+        "device": f"/admin/devices/{device_id}",
+        "add_device": "/admin/devices/new",
+        "import_devices": "/admin/devices/import",
         "import_plan": f"/admin/facilities/import/{checked.id}",
         "import_state": f"/admin/facilities/import/{checked.id}/state",
         "notices": "/admin/notices",
@@ -241,6 +250,11 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "retire_facility": f"/admin/facilities/{code}/retire",
         "restore_facility": f"/admin/facilities/{code}/restore",
         "upload_facilities": "/admin/facilities/import",
+        "create_device": "/admin/devices/new",
+        "save_device": "/admin/devices/999",
+        "retire_device": "/admin/devices/999/retire",
+        "restore_device": "/admin/devices/999/restore",
+        "upload_devices": "/admin/devices/import",
         "run_import": "/admin/facilities/import/999",
         "export_facilities": "/admin/facilities/export",
         "retry_message": "/admin/messages/999/retry",
@@ -317,7 +331,7 @@ def test_a_leader_can_send_nothing_but_the_log_out() -> None:
         "end_staff", "file_call", "import_days", "keep_unit", "link_staff", "merge", "remove_day",
         "restore_facility", "restore_rules", "restore_staff", "retire_facility", "retry_message", "revoke_token",
         "run_import", "save_facility", "save_rule", "set_away", "upload_facilities",
-        "show_contact", "tell_incident", "unblock", "unmerge",
+        "show_contact", "tell_incident", "unblock", "unmerge", "create_device", "retire_device", "upload_devices",
     }  # fmt: skip
     assert all(Role.LEADER not in RIGHTS[name] for name in sending)
 

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from district import audit, clock, jobs, settings
 from district.bulk.models import BulkRun
 from district.chats.models import Conversation, InboundMessage
+from district.devices.models import Device, DeviceAlarm, DeviceAlarmKind
 from district.extensions import db
 from district.notices.models import StaffNotice
 from district.people.models import AuditEntry, StaffLogin
@@ -27,7 +28,7 @@ from district.staff_wechat.models import StaffMessage
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
 from tests.conftest import both_databases
-from tests.factories import SmallDistrict, forget_reference, make_report, make_resident
+from tests.factories import SmallDistrict, forget_reference, make_facility, make_report, make_resident
 from tests.support.pictures import jpeg
 
 PAGE = "/admin/settings/retention"
@@ -57,6 +58,14 @@ def old_and_new(district: SmallDistrict, name: str, days: int) -> None:
     """For a kind that is rows: one that is over, and one that is not yet."""
     staff = district.staff["administrator"].id
     report = make_report(district)
+    with unit_of_work() as session:
+        place, sort = (
+            make_facility(district.lamps),
+            DeviceAlarmKind(
+                code="outage", name="不亮", name_en="dark", is_critical=False, wait_s=0, flood_threshold=0, flood_s=1
+            ),
+        )
+        session.add(sort)
     for n, passed in enumerate((days + 0.1, days - 0.1)):
         then = clock.now() - timedelta(days=passed)
         with unit_of_work() as session:
@@ -75,13 +84,18 @@ def old_and_new(district: SmallDistrict, name: str, days: int) -> None:
                         staff_id=staff, report_id=report.id, kind=str(n), params={}, about_at=then, created_at=then
                     )
                 )  # fmt: skip
+            elif name == "device_alarm":
+                device = Device(unit_id=district.lamps.id, code=str(n), facility_id=place.id, created_at=then)
+                session.add(device)
+                session.flush()
+                session.add(DeviceAlarm(device_id=device.id, kind_id=sort.id, raised_at=then, last_at=then))
             elif name == "bulk":
                 session.add(BulkRun(token=str(n), staff_id=staff, action="x", started_at=then, results={}))
 
 
 ROWS = {
     "conversation": (InboundMessage, Conversation), "log": (AuditEntry,), "notice": (StaffNotice,),
-    "staff_message": (StaffMessage,), "bulk": (BulkRun,),
+    "staff_message": (StaffMessage,), "bulk": (BulkRun,), "device_alarm": (DeviceAlarm,),
 }  # fmt: skip
 
 

@@ -640,3 +640,46 @@ class Migration0020(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "number_cell") == 4
         assert count(connection, "report", "unit_id = 1 and status = 'assigned'") == 1
+
+
+class Migration0025(Rows):
+    """Reports gain two kinds of history; what devices said is gone again with their tables, the reports are not."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        report(connection, 1, "submitted")
+        insert(connection, "facility_type", id=1, code="01037", major="市政", name="路灯", name_en="lamp",
+               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]",
+               default_category_code="")  # fmt: skip
+        insert(connection, "facility", id=1, code="2327610137000001", code17="23276101037000001", type_id=1,
+               name="路灯1", address="", latitude=50.4, longitude=124.1, grid_code="", area_code="", state="intact",
+               is_smart=True, source="")  # fmt: skip
+        insert(connection, "report_event", report_id=1, at=NOW, kind="split", actor="system", note="", is_public=True,
+               data="{}")  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "report_event", "kind = 'split'") == 1
+        insert(
+            connection,
+            "device_alarm_kind",
+            id=1,
+            code="outage",
+            facility_type_code="*",
+            name="不亮",
+            name_en="outage",
+            category_code="01037",
+            is_critical=False,
+            wait_s=60,
+            flood_threshold=5,
+            flood_s=120,
+        )
+        insert(connection, "device", id=1, unit_id=1, code="L-1", facility_id=1, cabinet="", model="",
+               created_at=NOW)  # fmt: skip
+        insert(connection, "device_alarm", id=1, device_id=1, kind_id=1, raised_at=NOW, last_at=NOW, repeats=0,
+               again=0, message="", report_id=1, how="filed")  # fmt: skip
+        insert(connection, "report_event", report_id=1, at=NOW, kind="device_cleared", actor="system", note="",
+               is_public=False, data="{}")  # fmt: skip
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "report") == 1
+        assert count(connection, "report_event", "kind in ('split', 'commented')") == 2

@@ -104,6 +104,10 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "understanding.weights").unlink()
     for file in ("facilities.csv", "gazetteer.csv", "utterances.csv"):
         small.write(file, small.rows(file)[:31])
+    known = {row[0] for row in small.rows("facilities.csv")}
+    devices = small.rows("devices.csv")
+    place = devices[0].index("facility_code")
+    small.write("devices.csv", [devices[0], *(row for row in devices[1:] if row[place] in known)])
     grids = {row[small.rows("facilities.csv")[0].index("grid_code")] for row in small.rows("facilities.csv")}
     small.keep_features("grids.geojson", lambda n, feature: feature["level"] != "grid" or feature["code"] in grids)
     small.keep_features("basemap.geojson", lambda n, feature: n < 12)

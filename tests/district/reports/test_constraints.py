@@ -17,6 +17,7 @@ from district.api_keys.models import ApiKey
 from district.categories.models import CaseStandard, Category
 from district.changes.models import Change
 from district.deadlines.models import CalendarDay
+from district.devices.models import Device, DeviceAlarm, DeviceAlarmKind
 from district.duty.models import DutyShift, UnitAbsence
 from district.errands.models import Errand
 from district.extensions import db
@@ -116,6 +117,16 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (ReportExtension, "more_positive", {"more_value": 0}),
     (ReportSuspension, "ends_after_it_began", {"until": NOW - timedelta(days=1)}),
     (ReportSuspension, "ended_by_when_ended", {"ended_by_id": SOMEBODY}),
+    (DeviceAlarmKind, "critical_never_waits", {"is_critical": True}),
+    (DeviceAlarmKind, "critical_never_waits", {"wait_s": -1}),
+    (DeviceAlarmKind, "flood_of_several", {"flood_threshold": 1}),
+    (DeviceAlarmKind, "flood_time_positive", {"flood_s": 0}),
+    (Device, "code_given", {"code": ""}),
+    (DeviceAlarm, "how_known", {"how": "guessed"}),
+    (DeviceAlarm, "how_when_reported", {"report_id": 1, "due_at": None}),
+    (DeviceAlarm, "due_while_open", {"cleared_at": NOW}),
+    (DeviceAlarm, "due_until_reported", {"report_id": 1, "how": "filed"}),
+    (DeviceAlarm, "counts_not_negative", {"again": -1}),
     (Incident, "members_counted", {"members": 0}),
     (Incident, "radius_positive", {"radius_m": 0}),
     (Incident, "ending_whole", {"ended_by_id": SOMEBODY}),
@@ -219,7 +230,13 @@ class Stage:
             staff_id = district.staff["handler"].id
             run = LabelRun(asked_at=NOW, layout="sheet21", chosen={}, labels=1)
             session.add(run)
+            kind = DeviceAlarmKind(
+                code="outage", name="不亮", name_en="dark", is_critical=False, wait_s=60, flood_threshold=5, flood_s=60
+            )
+            device = Device(unit_id=district.lamps.id, code="L-1", facility_id=facility.id, created_at=NOW)
+            session.add_all([kind, device])
             session.flush()
+            session.add(DeviceAlarm(device_id=device.id, kind_id=kind.id, raised_at=NOW, last_at=NOW, due_at=NOW))
             token = session.scalars(select(FacilityToken.token).where(FacilityToken.facility_id == facility.id)).one()
             session.add(LabelPrint(run_id=run.id, position=1, token=token))
             session.add_all(
@@ -265,8 +282,13 @@ class Stage:
                     ),
                     NumberState(id=1),
                     Errand(
-                        kind="export_reports", staff_id=staff_id, language="en", parameters={}, asked_at=NOW,
-                        outcome={}, problem={},
+                        kind="export_reports",
+                        staff_id=staff_id,
+                        language="en",
+                        parameters={},
+                        asked_at=NOW,
+                        outcome={},
+                        problem={},
                     ),
                     Change(id=1, at=NOW, staff_id=staff_id, kind="unit", subject="SZ-LD", after={"name": "路灯"}),
                     Tag(code="T1", name="创城", colour="blue", roles=[]),
