@@ -98,13 +98,14 @@ def check(folder: Path, as_json: bool) -> None:
     read = loading.read_folder(folder)
     problems = list(read.problems)
     found = [] if problems else findings_of(read)
+    names = {code: str(category["name"]) for code, category in read.categories.items()}
     problems += [
-        loading.Problem(RULES, None, one.rules[0] if one.rules else None, findings.sentence(one))
+        loading.Problem(RULES, None, one.rules[0] if one.rules else None, findings.sentence(one, names))
         for one in found
         if one.severity == ERROR
     ]
     _print_problems(problems, as_json)
-    _print_findings(found, as_json)
+    _print_findings(found, as_json, names)
     if problems:
         raise SystemExit(1)
 
@@ -670,7 +671,7 @@ def _print_problems(problems: list[Any], as_json: bool) -> None:
         click.echo(t("cli.check.clean"))
 
 
-def _print_findings(found: list[Any], as_json: bool) -> None:
+def _print_findings(found: list[Any], as_json: bool, category_names: dict[str, str] | None = None) -> None:
     """What the linter says of a folder's rules, beside the command's own result; notes are only counted."""
     from district.routing import findings
     from district.routing.lint import NOTE, WARNING
@@ -679,7 +680,7 @@ def _print_findings(found: list[Any], as_json: bool) -> None:
         return
     for one in found:
         if one.severity == WARNING:
-            click.echo(f"{t('rules.severity.warning')}  {findings.sentence(one)}", err=True)
+            click.echo(f"{t('rules.severity.warning')}  {findings.sentence(one, category_names)}", err=True)
     notes = sum(one.severity == NOTE for one in found)
     if notes:
         click.echo(t("rules.notes", count=notes), err=True)

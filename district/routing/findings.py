@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from district.messages import LANGUAGES, speaking, t
@@ -30,9 +30,13 @@ def world_of(ref: Reference) -> World:
     )
 
 
-def sentence(finding: Finding) -> str:
-    """The finding in the language of the moment."""
-    return t(f"rules.lint.{finding.kind}", rule=finding.rules[0] if finding.rules else "", **_told(finding))
+def sentence(finding: Finding, category_names: Mapping[str, str] | None = None) -> str:
+    """The finding in the language of the moment.
+
+    category_names: by code, of a folder that is not loaded; no database is asked then.
+    """
+    told = _told(finding, category_names)
+    return t(f"rules.lint.{finding.kind}", rule=finding.rules[0] if finding.rules else "", **told)
 
 
 def as_json(finding: Finding) -> dict[str, Any]:
@@ -49,9 +53,16 @@ def as_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _told(finding: Finding) -> dict[str, str]:
+def _told(finding: Finding, category_names: Mapping[str, str] | None) -> dict[str, str]:
     params = dict(finding.params) | {"other": finding.rules[1] if len(finding.rules) > 1 else ""}
-    category = reference().categories_by_code.get(params.get("category", ""))
-    if category is not None:
-        params["category"] = f"{category.code} {category.name}"
+    code = params.get("category")
+    if code and (name := _category_name(code, category_names)) is not None:
+        params["category"] = f"{code} {name}"
     return params
+
+
+def _category_name(code: str, names: Mapping[str, str] | None) -> str | None:
+    if names is not None:
+        return names.get(code)
+    category = reference().categories_by_code.get(code)
+    return category.name if category is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -16,6 +17,7 @@ from district.rules.models import RulesVersion
 from district.work import unit_of_work
 from tests.conftest import both_databases
 from tests.district.loading.conftest import SpoiltFolder
+from tests.support import services
 
 
 @both_databases
@@ -56,6 +58,14 @@ def test_check_says_what_the_linter_finds(app: Flask, folder: SpoiltFolder) -> N
     assert wrong.exit_code == 1
     (problem,) = json.loads(wrong.stdout)
     assert (problem["file"], problem["column"]) == ("routing_rules.csv", "R002")
+
+
+def test_a_folder_is_checked_where_there_is_no_database_yet(folder: SpoiltFolder, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    with services.application(f"sqlite:///{empty / 'nothing.db'}", empty) as bare:
+        said = bare.test_cli_runner().invoke(args=["district", "check", str(folder.path)])
+    assert said.exit_code == 0, said.output
+    assert "R050" in said.stderr
 
 
 def test_lint_answers_in_both_languages_and_fails_for_errors(app: Flask, folder: SpoiltFolder) -> None:
