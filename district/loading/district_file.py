@@ -191,6 +191,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "limits.chat.reports_a_day": (_whole(1), False),
     "limits.chat.same_text_minutes": (_whole(0), False),
     "limits.default_handling": (_limit, True),
+    "facilities.alternatives": (_texts, False),
     "similar.metres": (_whole(1), False),
     "similar.days": (_whole(1), False),
     "similar.enough": (_part, False),
@@ -213,6 +214,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "privacy.retention_days.notice": (_whole(1), False),
     "privacy.retention_days.staff_message": (_whole(1), False),
     "privacy.retention_days.bulk": (_whole(1), False),
+    "privacy.retention_days.scan": (_whole(1), False),
     "outside.advice": (_words, True),
     "outside.phone": (_phone, False),
 }
