@@ -21,7 +21,7 @@ from district import clock, links, sheets
 from district.changes import service as changes
 from district.errors import BadInput, NotFound
 from district.extensions import db
-from district.facilities import codes
+from district.facilities import codes, scans
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
 from district.facilities.code_states import LIVE, CodeAction
@@ -253,6 +253,7 @@ def facility(code: str) -> ResponseReturnValue:
         keeps=register.may_keep(me()),
         pictures=register.photos_of(found.id),
         history=register.history(found.id),
+        scans=scans.of_facility(found.id),
     )
 
 

@@ -47,6 +47,7 @@ STAFF = {
     "admin.facilities": ("admin", "/admin/facilities"),
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
     "admin.labels": ("admin", "/admin/labels"),
+    "admin.code_scans": ("admin", "/admin/facilities/scans"),
     "admin.label_run": ("admin", "/admin/labels/{label_run}"),
     "admin.add_facility": ("admin", "/admin/facilities/new"),
     "admin.edit_facility": ("admin", "/admin/facilities/{facility}/edit"),
