@@ -99,6 +99,14 @@ def test_only_what_is_open_at_this_facility_is_joined(client: FlaskClient, distr
     assert supports() == 0
 
 
+def test_joining_works_without_cookies_and_forgery_tokens(app: Flask, district: SmallDistrict, token: str) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    report = reported(district)
+    bare = app.test_client(use_cookies=False)
+    assert bare.post(f"/f/{token}/join", data={"number": report.number}).location.endswith("done=joined")
+    assert supports() == 1
+
+
 # Not reported twice
 
 
