@@ -106,7 +106,7 @@ NO_PAGES = {
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
-    "admin.facility_map", "admin.import_state",
+    "admin.facility_map", "admin.import_state", "facility_page.look_up",
     "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
     "admin.log_in_code", "admin.codes_page",
     # The form of a new one with what is known filled in.
