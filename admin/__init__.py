@@ -37,6 +37,7 @@ from admin import (  # noqa: F401  routes
     roster,
     rules,
     saved,
+    scans,
     settings,
     showing,
     staff_wechat,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import current_app, flash, jsonify, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -20,7 +18,7 @@ from district.bulk import service as sendings
 from district.errors import BadInput, DistrictError, NotAllowed, NotFound, StaleVersion, WrongState
 from district.extensions import db
 from district.frame.http import status_of
-from district.geo.datum import wgs84_to_gcj02
+from district.geo.map_links import MapLink, walking
 from district.messages import speaking, t
 from district.people.models import Staff
 from district.reports import errands, photos, queries, sight, spot
@@ -37,14 +35,6 @@ PHRASES: dict[Action, tuple[str, ...]] = {
 }
 # Made by the phone for one act, so that it is done once however often it is sent.
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{16,36}")
-
-
-@dataclass(frozen=True)
-class MapLink:
-    """A way to the spot in one of the phone's map applications."""
-
-    name: str
-    address: str
 
 
 @pages.get("/field")
@@ -111,32 +101,11 @@ def field_act(number: str, action: str) -> ResponseReturnValue:
 
 
 def map_links(report: Report) -> list[MapLink]:
-    """Ways to a report in Amap, Tencent's, Baidu's and the phone's own maps; [] without a point.
-
-    Chinese maps take GCJ-02, Apple's in China too; a `geo:` address is WGS-84 (RFC 5870). The category's name goes
-    along, never the resident's words.
-    """
+    """Ways to a report; [] without a point. The category's name goes along, never the resident's words."""
     if report.latitude is None or report.longitude is None:
         return []
-    latitude, longitude = (f"{value:.6f}" for value in wgs84_to_gcj02(report.latitude, report.longitude))
-    name = category_name(report.category)
-    amap = {"to": f"{longitude},{latitude},{name}", "mode": "walk", "coordinate": "gaode", "callnative": "1"}
-    tencent = {"type": "walk", "to": name, "tocoord": f"{latitude},{longitude}", "referer": "bihuan"}
-    baidu = {
-        "location": f"{latitude},{longitude}", "title": name, "content": name, "coord_type": "gcj02",
-        "output": "html", "src": "bihuan",
-    }  # fmt: skip
-    if re.search(r"iPhone|iPad", request.user_agent.string):
-        own = f"https://maps.apple.com/?{urlencode({'daddr': f'{latitude},{longitude}', 'dirflg': 'w'})}"
-    else:
-        point = f"{report.latitude:.6f},{report.longitude:.6f}"
-        own = f"geo:{point}?{urlencode({'q': point})}"
-    return [
-        MapLink("amap", f"https://uri.amap.com/navigation?{urlencode(amap)}"),
-        MapLink("tencent", f"https://apis.map.qq.com/uri/v1/routeplan?{urlencode(tencent)}"),
-        MapLink("baidu", f"https://api.map.baidu.com/marker?{urlencode(baidu)}"),
-        MapLink("own", own),
-    ]
+    is_apple = re.search(r"iPhone|iPad", request.user_agent.string) is not None
+    return walking(report.latitude, report.longitude, category_name(report.category), is_apple=is_apple)
 
 
 def _note(wanted: Action, report: Report) -> str:

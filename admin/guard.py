@@ -92,6 +92,8 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "list_labels": MAY_PRINT,
     "place_labels": MAY_PRINT,
     "facility_map": _EVERYBODY,
+    "code_scans": _EVERYBODY,
+    "export_code_scans": _OVERSIGHT | {Role.UNIT_MANAGER},
     "add_facility": _KEEPS,
     "create_facility": _KEEPS,
     "edit_facility": _KEEPS_FACILITIES,

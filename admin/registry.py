@@ -22,7 +22,7 @@ from district.changes import service as changes
 from district.devices import queries as device_lists
 from district.errors import BadInput, NotFound
 from district.extensions import db
-from district.facilities import codes
+from district.facilities import codes, scans
 from district.facilities import queries as facility_lists
 from district.facilities import service as facilities
 from district.facilities.code_states import LIVE, CodeAction
@@ -254,6 +254,7 @@ def facility(code: str) -> ResponseReturnValue:
         keeps=register.may_keep(me()),
         pictures=register.photos_of(found.id),
         history=register.history(found.id),
+        scans=scans.of_facility(found.id),
     )
 
 

@@ -35,6 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "import_facilities", "export_facilities", "issue_code", "place_code", "revoke_token", "labels", "print_labels",
         "label_run", "list_labels", "place_labels",
         "devices", "device", "add_device", "save_device", "retire_device", "restore_device", "import_devices",
+        "label_run", "list_labels", "place_labels", "code_scans", "export_code_scans",
         "units", "calendar", "add_day", "remove_day", "import_days", "rules",
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "settings", "settings_units", "settings_categories", "settings_standards", "settings_types", "settings_areas",

@@ -28,6 +28,7 @@ from district import clock, links
 from district.categories.models import Urgency
 from district.errors import DistrictError
 from district.extensions import db
+from district.facilities import scans
 from district.messages import speaking, t
 from district.notifications import service as notifications
 from district.people import leaving
@@ -142,6 +143,7 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
         report_id = None
         if instead is None:
             view = world.DistrictWorld(writer.id, now)
+            view.tries_codes = gate.may_try_codes(pace, now)
             refused = gate.refuse(pace, talk, message, view, blocked_until=writer.blocked_until)
             if refused is not None:
                 turn = Turn(talk, refused)
@@ -150,6 +152,7 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
             else:
                 turn = dialogue.advance(talk, message, view, updated_at=memory.moved_at)
             turn = gate.weigh(turn, pace, view, before=lambda: _talk_of(memory))
+            _note_codes(view, turn, pace)
             doing.all(turn)
             talk, says = turn.talk, turn.says
             report_id = _about(turn)
@@ -171,6 +174,15 @@ def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, i
         noted=noted if noted != (writer.language, writer.notice_version) else None,
     )  # fmt: skip
     return reply
+
+
+def _note_codes(view: world.DistrictWorld, turn: Turn, pace: gate.Pace) -> None:
+    """Codes that were scanned or typed are counted, right and wrong."""
+    gate.note_codes(pace, turn, view.now, wrong=len(view.wrong_codes), was_held_back=view.was_held_back)
+    for token, facility_id in view.opened.items():
+        scans.count(token, facility_id)
+    for _ in view.wrong_codes:
+        scans.count_guess(scans.Door.CHAT)
 
 
 def _talk_of(memory: Memory) -> Talk:

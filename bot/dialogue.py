@@ -14,7 +14,18 @@ from datetime import datetime, timedelta
 
 from bot import afterwards, draft, fixing, pieces, place_link, whose
 from bot.afterwards import last_is_recent, takes_more, touch
-from bot.draft import LONGEST_ADDRESS, MOST_ASKED, MOST_CHOICES, SAME_BREATH, go_on, has_place, remind, shown, within
+from bot.draft import (
+    LONGEST_ADDRESS,
+    MOST_ASKED,
+    MOST_CHOICES,
+    SAME_BREATH,
+    go_on,
+    has_place,
+    remind,
+    shown,
+    tappable,
+    within,
+)
 from bot.protocol.inbound import Inbound
 from bot.talk import (
     AddPhoto,
@@ -30,7 +41,7 @@ from bot.talk import (
     Turn,
     World,
 )
-from bot.words import is_only_pictures
+from bot.words import is_only_pictures, typed_code
 
 DRAFT_LIVES = timedelta(hours=24)
 MOST_PHOTOS = 9
@@ -142,9 +153,10 @@ def _about_facility(turn: Turn, card: FacilityCard, world: World, *, scanned: bo
         go_on(turn, world)
         return
     if card.open_number:
-        turn.say("bot.facility.already", number=card.open_number)
+        same = world.sentence("bot.facility.same")
+        turn.say("bot.facility.already", tappable(same, same), number=card.open_number, same=same)
     talk.step = Step.CHOOSE_PROBLEM
-    lines = tuple(f"{index}. {problem}" for index, problem in enumerate(card.problems[:MOST_CHOICES], 1))
+    lines = tuple(tappable(f"{index}. {one}", one) for index, one in enumerate(card.problems[:MOST_CHOICES], 1))
     key = "bot.facility.choose" if lines else "bot.facility.say"
     turn.say(key, *lines, name=card.name, kind=card.kind, code=card.code, address=card.address)
     if lines:
@@ -196,6 +208,9 @@ def _text(turn: Turn, text: str, world: World) -> None:
     mistyped = words.number_in(text)
     if mistyped and not reading.number and words.is_little(words.without_number(text)):
         turn.say("bot.status.unknown", number=shown(mistyped))
+        return
+    if reading.facility is None and typed_code(text) is not None and any(one.isdecimal() for one in text):
+        turn.say("bot.facility.unknown")
         return
     if not reading.dangers and not talk.is_open and _aside(turn, text, reading, world):
         return
@@ -254,7 +269,7 @@ def _aside(turn: Turn, text: str, reading: Reading, world: World) -> bool:
 
     What they are about may be said in them ("the lamp I reported"); with a place of its own it is something new.
     """
-    if reading.category and reading.places:
+    if reading.facility is not None or (reading.category and reading.places):
         return False
     if reading.intent == "followup" and takes_more(turn.talk, world):
         # About what was filed a moment ago: more words for it.
@@ -320,7 +335,9 @@ def _chosen(turn: Turn, text: str, world: World) -> bool:
             card = world.report(str(known["number"]))
             draft.join(turn, known | {"link": card.link if card else ""}, world)
             return True
-        problems = facility.get("problems", [])[:MOST_CHOICES]
+        problems = list(facility.get("problems", [])[:MOST_CHOICES])
+        if text in problems:
+            number = problems.index(text) + 1
         if number is None:
             return False
         if not 1 <= number <= len(problems):

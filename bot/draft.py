@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from bot import pieces
 from bot.talk import Action, AddWords, FileReport, Place, PlaceFrom, Say, Step, Support, Talk, Turn, World
@@ -259,6 +260,14 @@ def shown(words: str) -> str:
     # A Latin letter is half as wide as a Chinese character.
     longest = 2 * EXCERPT if line.isascii() else EXCERPT
     return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def tappable(line: str, says: str) -> str:
+    """A line that WeChat sends as a message of the resident when it is tapped; read and typed like any other where
+    that does not work. says: what it sends.
+    """
+    content = "".join(one if one.isalnum() else quote(one) for one in says)
+    return f'<a href="weixin://bizmsgmenu?msgmenucontent={content}&msgmenuid=1">{line}</a>'
 
 
 def remind(turn: Turn) -> None:

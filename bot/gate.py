@@ -31,6 +31,11 @@ URGENT_S = 1800
 # Shorter texts are answers and orders, which one may well repeat.
 SHORTEST_SAME = 4
 MOST_REMEMBERED = 5
+# Wrong codes of facilities in an hour, typed or scanned; beyond that none is looked up.
+MOST_WRONG_CODES, HOUR_S = 20, 3600
+
+
+_COUNTS = ("messages", "photos", "codes")
 
 
 @dataclass
@@ -65,6 +70,7 @@ class Pace:
 
     messages: Count = field(default_factory=Count)
     photos: Count = field(default_factory=Count)
+    codes: Count = field(default_factory=Count)
     filed: list[Any] = field(default_factory=lambda: ["", 0])
     pictures: list[int] = field(default_factory=lambda: [0, 0])
     said: list[list[Any]] = field(default_factory=list)
@@ -77,7 +83,7 @@ class Pace:
     def from_json(cls, kept: dict[str, Any]) -> Pace:
         pace = cls()
         for name, value in kept.items():
-            if name in ("messages", "photos"):
+            if name in _COUNTS:
                 setattr(pace, name, Count(*value))
             elif name in _PLAIN:
                 setattr(pace, name, value)
@@ -86,7 +92,7 @@ class Pace:
     def to_json(self) -> dict[str, Any]:
         """Only what says something: most are nearly empty."""
         kept: dict[str, Any] = {}
-        for name in ("messages", "photos"):
+        for name in _COUNTS:
             count: Count = getattr(self, name)
             if count.number:
                 kept[name] = [count.since, count.number, count.told]
@@ -94,7 +100,20 @@ class Pace:
         return kept | {name: mine[name] for name, fresh in _PLAIN.items() if mine[name] != fresh}
 
 
-_PLAIN = {name: value for name, value in vars(Pace()).items() if name not in ("messages", "photos")}
+_PLAIN = {name: value for name, value in vars(Pace()).items() if name not in _COUNTS}
+
+
+def may_try_codes(pace: Pace, now: datetime) -> bool:
+    """Whether this resident's codes are still looked up: too many were none within the hour otherwise."""
+    return pace.codes.number < MOST_WRONG_CODES or now.timestamp() - pace.codes.since >= HOUR_S
+
+
+def note_codes(pace: Pace, turn: Turn, now: datetime, *, wrong: int, was_held_back: bool) -> None:
+    """Count the wrong ones of this message; say once that it is too much."""
+    for _ in range(wrong):
+        pace.codes.up(int(now.timestamp()), HOUR_S)
+    if was_held_back:
+        turn.says = [*pace.codes.once(Say("gate.codes")), *turn.says]
 
 
 def refuse(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from bot.corrections import Correction, Corrections, marks_of
+from district.facilities.codes import TOKEN_LENGTH
 from district.messages import LANGUAGES, catalogue
 
 # WeChat's own faces arrive as codes such as `[微笑]`, `[Smile]` or `/::)`.
@@ -15,6 +16,8 @@ _FACE = re.compile(r"\[[^\[\]\s]{1,12}\]|/:[^\s\w]{1,4}\w?|/[a-z]{2,10}(?=\W|$)"
 # Generous on purpose: a number misheard or cut short is still meant as one.
 _NUMBER = re.compile(r"(?<![A-Z0-9])BH\s*-?\s*\d{6}[\d\s-]*[A-Z]?(?![A-Z0-9])", re.IGNORECASE)
 _FACILITY = re.compile(r"https?://\S+|(?<!\d)\d{16,17}(?!\d)", re.IGNORECASE)
+# The letters of a label, typed alone; a code of digits, typed in groups.
+_TYPED = re.compile(rf"[0-9A-Z]{{{TOKEN_LENGTH}}}|\d{{16,17}}")
 _CODE = re.compile(r"[0-9A-Z]{4}-?[0-9A-Z]{4}")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
@@ -39,8 +42,18 @@ def language_of(text: str) -> str | None:
     """`zh-Hans` or `en` by the letters used; None when they do not tell."""
     if _HAN.search(text):
         return "zh-Hans"
+    if typed_code(text) is not None:
+        return None
     without_codes = _FACE.sub("", _FACILITY.sub("", _NUMBER.sub("", text)))
     return "en" if _LATIN.search(without_codes) else None
+
+
+def typed_code(text: str) -> str | None:
+    """The code of a facility that is all there is to the text: letters as one word, digits in groups as they may be."""
+    folded = unicodedata.normalize("NFKC", text).strip().replace("-", "").upper()
+    if folded.replace(" ", "").isdecimal():
+        folded = folded.replace(" ", "")
+    return folded if folded.isascii() and _TYPED.fullmatch(folded) else None
 
 
 class Words:
@@ -142,11 +155,13 @@ class Words:
     @staticmethod
     def without_code(text: str) -> str:
         """The text without facility codes and addresses of pages."""
-        return _FACILITY.sub(" ", text).strip()
+        return "" if typed_code(text) is not None else _FACILITY.sub(" ", text).strip()
 
     @staticmethod
     def facility_in(text: str) -> str | None:
-        """The first address or facility code in the text."""
+        """The code that the text is, or the first address or code of digits in it."""
+        if (typed := typed_code(text)) is not None:
+            return typed
         found = _FACILITY.search(text)
         return found.group() if found else None
 

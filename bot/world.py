@@ -19,6 +19,7 @@ from district import links
 from district.categories.models import Urgency
 from district.errors import NotFound
 from district.extensions import db
+from district.facilities import codes
 from district.facilities import service as facilities
 from district.facilities.models import Facility
 from district.geo import gazetteer
@@ -52,6 +53,11 @@ class DistrictWorld:
         self._resident_id = resident_id
         self._now = now
         self._ref: Reference | None = None
+        # What this message's codes came to, for whoever counts: see `district.facilities.scans`.
+        self.tries_codes = True
+        self.was_held_back = False
+        self.wrong_codes: set[str] = set()
+        self.opened: dict[str, int] = {}
 
     @property
     def now(self) -> datetime:
@@ -144,10 +150,17 @@ class DistrictWorld:
         key = path.group(1) if path else scene.group(1) if scene else text
         if not (key.isdecimal() and len(key) in (16, 17)) and not _TOKEN.fullmatch(key):
             return None
+        if not self.tries_codes:
+            # Right or wrong, the answer is the same: it would be the very thing that is guessed.
+            self.was_held_back = True
+            return None
         try:
             facility = facilities.by_token_or_code(key)
         except NotFound:
+            self.wrong_codes.add(key.upper())
             return None
+        if (row := codes.of(key)) is not None:
+            self.opened[row.token] = facility.id
         return self._facility_card(facility)
 
     def _facility_card(self, facility: Facility) -> FacilityCard:

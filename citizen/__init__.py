@@ -27,7 +27,8 @@ def register(app: Flask) -> None:
     wechat_browser.register(app)
     csrf.exempt(api.api)
     csrf.exempt(report_page.pages)
-    for view in ("citizen.pages.file_report", "citizen.pages.forget_mine", "citizen.facility_page.report_here"):
-        csrf.exempt(view)
+    residents_forms = ("pages.file_report", "pages.forget_mine", "facility_page.report_here", "facility_page.join_here")
+    for view in residents_forms:
+        csrf.exempt(f"citizen.{view}")
     showing.register(app)
     failures.register(app)

@@ -13,13 +13,15 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, url_for
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
-from citizen import blocked, clients, intake, own, showing
+from citizen import blocked, clients, guesses, intake, own, showing
 from citizen.openapi import description
 from district import links
 from district.api_keys.models import Scope
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import limiter
+from district.facilities import scans
 from district.facilities import service as facilities
+from district.facilities.scans import Door
 from district.reference import CategoryRef, reference
 from district.reports import photos, queries, questions, similar
 from district.reports import service as reports
@@ -79,13 +81,12 @@ def categories() -> Response:
 
 
 @api.get("/facilities/<code>")
-@limiter.limit("60 per minute; 600 per hour", deduct_when=_refused)
 def facility(code: str) -> Response:
     """A facility by the token of its printed code, or by its code of either scheme."""
-    found = facilities.by_token_or_code(code)
-    unit_id = found.maintainer_unit_id or found.owner_unit_id
+    found = guesses.given(code, Door.API)
+    unit_id, emergency_phone = facilities.answers_for(found, scans.today())
     unit = reference().units_by_id.get(unit_id) if unit_id else None
-    return jsonify(
+    answer = jsonify(
         code=found.code17,
         old_code=found.code,
         name=found.name,
@@ -95,6 +96,7 @@ def facility(code: str) -> Response:
         longitude=found.longitude,
         state=found.state,
         unit={"code": unit.code, "name": unit.name, "phone": unit.phone} if unit else None,
+        emergency_phone=emergency_phone or (unit.emergency_phone if unit else "") or None,
         problems=list(found.type.problems),
         category=found.type.default_category_code or None,
         open_reports=[
@@ -108,6 +110,8 @@ def facility(code: str) -> Response:
             if showing.is_public(report)
         ],
     )
+    guesses.note_scan(code)
+    return answer
 
 
 @api.post("/photos")
@@ -132,7 +136,7 @@ def file_report() -> Response:
     """File a report: JSON, or multipart with the pictures themselves. With a key it is that machine's."""
     client = clients.permitted(Scope.REPORTS_WRITE)
     values = _values()
-    given = intake.read_report(values)
+    given = intake.read_report(values, Door.API)
     pictures = intake.read_pictures(request.files.getlist("photos"))
     loose = intake.loose_photos(_photo_tokens(values))
     if client is None:
@@ -168,7 +172,7 @@ def similar_reports() -> Response:
         wrong["category"] = "errors.category_unknown"
     if wrong:
         raise BadInput(fields=wrong)
-    place = facilities.by_token_or_code(request.args["facility"]) if request.args.get("facility") else None
+    place = guesses.given(request.args["facility"], Door.API) if request.args.get("facility") else None
     if point["latitude"] is None and point["longitude"] is None and place is not None:
         point = {"latitude": place.latitude, "longitude": place.longitude}
     thing = similar.Thing(

@@ -8,40 +8,41 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from citizen import showing
+from citizen import facility_residents, showing
+from citizen.guesses import guesses, note_guess
 from district.errors import NotFound
-from district.extensions import limiter
-from district.facilities import codes
+from district.facilities import codes, scans
 from district.facilities import service as facilities
 from district.facilities.code_states import CodeAction
 from district.facilities.models import Facility
+from district.facilities.scans import Door
 from district.people.models import Staff
 from district.reference import reference
 from district.reports import photos, queries
+
+__all__ = ["door", "find", "guesses", "is_staff", "page", "staff_here", "to_login"]
 
 door = Blueprint("facility_page", __name__, template_folder="templates")
 LONGEST_TOKEN = 40
 # What was just done, by the word in the address.
 _DONE = {
+    "joined": "citizen.facility.joined",
+    "counted": "citizen.facility.counted",
     "1": "citizen.facility.recorded",
     "placed": "citizen.facility.label_placed",
     "asked": "citizen.facility.label_asked",
 }
 
 
-def _guessed(response: Response) -> bool:
-    return response.status_code in (404, 410)
-
-
-# Only wrong tokens count: a square full of people may scan the same code through one address. All that a token opens
-# counts together, so that nobody guesses faster by asking at another door of this page.
-guesses = limiter.shared_limit("20 per minute; 100 per hour", scope="facility-codes", deduct_when=_guessed)
-
-
 def find(token: str) -> Facility:
-    if len(token) > LONGEST_TOKEN:
-        raise NotFound("errors.facility_unknown")
-    return facilities.by_token(token)
+    """The facility of a code, or of a number somebody typed instead. Raises NotFound and Revoked, which are counted."""
+    try:
+        if len(token) > LONGEST_TOKEN:
+            raise NotFound("errors.facility_unknown")
+        return facilities.by_token_or_code(token)
+    except NotFound:
+        note_guess(Door.PAGE)
+        raise
 
 
 def is_staff() -> bool:
@@ -59,8 +60,7 @@ def staff_here() -> Staff:
 
 def page(token: str, facility: Facility, *, status: int = 200, words: str = "", log_words: str = "") -> Response:
     """The page. words, log_words: what was wrong with what somebody has just sent."""
-    units = reference().units_by_id
-    unit_id = facility.maintainer_unit_id or facility.owner_unit_id
+    unit_id, emergency_phone = facilities.answers_for(facility, scans.today())
     staff = staff_here() if is_staff() else None
     open_reports = queries.open_at_facility(facility.id)
     response = make_response(
@@ -69,7 +69,8 @@ def page(token: str, facility: Facility, *, status: int = 200, words: str = "", 
             token=token.lower(),
             facility=facility,
             kind=showing.type_name_of(facility.type_id),
-            unit=units.get(unit_id) if unit_id else None,
+            unit=reference().units_by_id.get(unit_id) if unit_id else None,
+            emergency_phone=emergency_phone,
             problems=facility.type.problems,
             open_reports=[report for report in open_reports if staff or showing.is_public(report)],
             staff=staff,
@@ -77,6 +78,7 @@ def page(token: str, facility: Facility, *, status: int = 200, words: str = "", 
             show=showing,
             words=words,
             most_photos=photos.MOST_PHOTOS,
+            **facility_residents.shown(facility, open_reports),
             **(_for_staff(staff, token, facility) if staff else {}),
             log_words=log_words,
         ),

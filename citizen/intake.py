@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 
+from citizen import guesses
 from district.errors import BadInput, NotFound
 from district.extensions import db
-from district.facilities import service as facilities
 from district.facilities.models import Facility
+from district.facilities.scans import Door
 from district.geo.datum import gcj02_to_wgs84
 from district.messages import language
 from district.reports import photos
@@ -58,8 +59,11 @@ class Given:
         )
 
 
-def read_report(values: Mapping[str, Any]) -> Given:
-    """Read the fields of a report from a form or a JSON object. Raises BadInput naming each wrong field."""
+def read_report(values: Mapping[str, Any], door: Door) -> Given:
+    """Read the fields of a report from a form or a JSON object. door: where it came in, should its code be a guess.
+
+    Raises BadInput naming each wrong field.
+    """
     wrong: dict[str, str] = {}
     words = {name: _text(values, name, wrong) for name in ("description", "address", "category", "contact", "facility")}
     latitude, longitude = _degrees(values, "latitude", wrong), _degrees(values, "longitude", wrong)
@@ -71,7 +75,7 @@ def read_report(values: Mapping[str, Any]) -> Given:
     facility = None
     if words["facility"] and "facility" not in wrong:
         try:
-            facility = facilities.by_token_or_code(words["facility"])
+            facility = guesses.given(words["facility"], door)
         except NotFound as error:
             wrong["facility"] = error.key
     if wrong:

@@ -298,6 +298,7 @@ _SCHEMAS: Json = {
             "longitude": {"type": "number"},
             "state": {"type": "string", "enum": ["intact", "damaged", "missing", "disused", "removed"]},
             "unit": {"oneOf": [_whole({"code": _TEXT, "name": _TEXT, "phone": _TEXT}), {"type": "null"}]},
+            "emergency_phone": _MAYBE_TEXT,
             "problems": {"type": "array", "items": _TEXT},
             "category": _MAYBE_TEXT,
             "open_reports": {

@@ -8,12 +8,12 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from citizen import blocked, identity, intake, own, showing, wechat_login
+from citizen import blocked, guesses, identity, intake, own, showing, wechat_login
 from citizen.failures import field_texts
 from district.errors import BadInput, NotFound
 from district.extensions import db, limiter
-from district.facilities import service as facilities
 from district.facilities.models import Facility
+from district.facilities.scans import Door
 from district.messages import t
 from district.notifications import unheard
 from district.people.service import NOTICE_VERSION
@@ -56,7 +56,7 @@ def file_report() -> AnyResponse:
             # Kept in a unit of work of their own: a slip elsewhere in the form must not cost the pictures.
             ids = [photo.id for photo in kept] + [photos.add_uploaded(picture).id for picture in pictures]
         loose = intake.loose_photos([photo.token for photo in kept] + _tokens(ids[len(kept) :]))
-        given = intake.read_report(request.form)
+        given = intake.read_report(request.form, Door.FORM)
         if given.latitude is None and given.facility is None and not given.address:
             raise BadInput(fields={"place": "citizen.errors.place"})
         blocked.refuse(given.description, given.category)
@@ -167,7 +167,8 @@ def _form(
     words: str = "",
     loose: list[Photo] | None = None,
 ) -> AnyResponse:
-    if facility is None and values.get("facility"):
+    # A code that was wrong already is not asked for again: each is one guess.
+    if facility is None and request.method == "POST" and values.get("facility") and "facility" not in (wrong or {}):
         facility = _facility_or_none(str(values["facility"]))
     return make_response(
         render_template(
@@ -190,7 +191,7 @@ def _facility_or_none(text: str | None) -> Facility | None:
     if not text:
         return None
     try:
-        return facilities.by_token_or_code(text)
+        return guesses.given(text, Door.FORM)
     except NotFound:
         return None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from flask import Blueprint, current_app, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from citizen import blocked, identity, intake, own, showing
+from citizen import blocked, intake, joining, own, showing
 from citizen.failures import error_page, field_texts
 from citizen.pages import note_seen
 from district.errors import BadInput, NotAllowed, NotFound, WrongState
@@ -23,7 +23,6 @@ from district.work import unit_of_work
 pages = Blueprint("report_page", __name__, template_folder="templates", url_prefix="/r")
 
 ACTING_LIMIT = "30 per minute; 300 per hour"
-SUPPORTED_COOKIE = "supported"
 
 
 def _refused(response: Response) -> bool:
@@ -111,16 +110,9 @@ def withdraw(number: str) -> Response:
 def support(number: str) -> Response:
     """Somebody else has the same trouble: no key needed, once a browser."""
     report = _find(number)
-    if not showing.is_public(report) and own.key_of(report) is None:
-        raise NotFound("errors.report_unknown")
-    blocked.refuse("")
-    seen = request.cookies.get(SUPPORTED_COOKIE, "").split(".")
-    if report.number not in seen:
-        with unit_of_work():
-            reports.support(reports.lock(showing.joined(report).id), by=identity.resident())
+    joining.join(report)
     response = make_response(redirect(url_for("report_page.show", number=report.number, done="supported"), 303))
-    remembered = ".".join([report.number, *(number for number in seen if number and number != report.number)][:50])
-    response.set_cookie(SUPPORTED_COOKIE, remembered, max_age=90 * 86400, httponly=True, samesite="Lax")
+    joining.remember(response, report)
     return response
 
 
@@ -159,7 +151,7 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
             is_new=is_new,
             similar=showing.similar_to(similar.of_report(whole)) if is_new and shown is whole else [],
             done=request.args.get("done", "") if request.args.get("done") in _DONE else "",
-            supported=report.number in request.cookies.get(SUPPORTED_COOKIE, "").split("."),
+            supported=report.number in joining.numbers(),
             most_photos=photos.MOST_PHOTOS,
             tile_url=current_app.config["TILE_URL"],
             emergency=showing.emergency_line(whole) if request.args.get("new") == "1" and key else None,

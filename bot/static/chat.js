@@ -48,17 +48,30 @@
 
   // Replies may hold simple links and nothing else: each becomes a link element, the rest stays text.
   function words(text, into) {
-    const link = /<a href="(https?:\/\/[^"<>]+)">([^<]*)<\/a>/g;
+    const link = /<a href="((?:https?|weixin):\/\/[^"<>]+)">([^<]*)<\/a>/g;
     let from = 0;
     for (const found of text.matchAll(link)) {
       into.append(text.slice(from, found.index));
-      const anchor = make('a', '', found[2]);
-      anchor.href = found[1];
-      leadsInside(anchor);
-      into.append(anchor);
+      into.append(found[1].startsWith('weixin:') ? spoken(found[1], found[2]) : led(found[1], found[2]));
       from = found.index + found[0].length;
     }
     into.append(text.slice(from));
+  }
+
+  function led(address, line) {
+    const anchor = make('a', '', line);
+    anchor.href = address;
+    leadsInside(anchor);
+    return anchor;
+  }
+
+  // WeChat sends the content of such a link as if it had been typed.
+  function spoken(address, line) {
+    const button = make('button', 'spoken', line);
+    button.type = 'button';
+    const content = new URLSearchParams(address.split('?')[1] || '').get('msgmenucontent');
+    button.addEventListener('click', () => send({ kind: 'text', text: content }));
+    return button;
   }
 
   function bubble(entry) {

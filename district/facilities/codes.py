@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import unicodedata
 from collections.abc import Iterable
 
 from sqlalchemy import insert, select, update
@@ -21,6 +23,11 @@ from district.words import clean
 TOKEN_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # noqa: S105
 TOKEN_LENGTH = 10
 LONGEST_REASON = 200
+# What can be a code at all: nothing else is asked of the database.
+_SHAPE = re.compile(r"[0-9A-Z]{4,20}")
+# Letters that no code of ours has, as those that people see: a printed L is read as 1, a Q as 0.
+_LOOKS_LIKE = str.maketrans("01IO", "QLLQ")
+_BETWEEN = re.compile(r"[\s\-‐-―_.·]+")
 # How many codes one statement names: databases limit a statement's parameters.
 _BATCH = 500
 _ISSUE = frozenset({Role.ADMINISTRATOR})
@@ -46,9 +53,21 @@ def may(staff: Staff, action: CodeAction, row: FacilityToken) -> bool:
     return bool(staff.roles & found.roles) or bool(staff.roles & found.unit_roles and is_theirs(staff, row.facility))
 
 
+def spellings(text: str) -> tuple[str, ...]:
+    """What somebody who typed this may have read on a label, likeliest first; () for what can be no code.
+
+    Any case, full-width letters, spaces and dashes in between, and letters that no code has for those they look like.
+    """
+    typed = _BETWEEN.sub("", unicodedata.normalize("NFKC", text)).upper()
+    if not _SHAPE.fullmatch(typed):
+        return ()
+    return tuple(dict.fromkeys((typed, typed.translate(_LOOKS_LIKE))))
+
+
 def of(token: str) -> FacilityToken | None:
-    """The code with these letters, in any case and whatever its state."""
-    return db.session.get(FacilityToken, token.strip().upper())
+    """The code with these letters as people type them (see `spellings`), whatever its state."""
+    found = (db.session.get(FacilityToken, typed) for typed in spellings(token))
+    return next((row for row in found if row is not None), None)
 
 
 def may_issue(staff: Staff, facility: Facility) -> bool:
@@ -125,6 +144,8 @@ def place(token: str, *, by: Staff) -> FacilityToken:
     row = _locked(token, CodeAction.PLACE, by)
     now = clock.now()
     row.state, row.placed_at, row.placed_by_id = CodeState.PLACED, now, by.id
+    # Whoever scanned it before was trying it out; what counts is whether anybody finds it where it hangs.
+    row.last_scanned_on = None
     # Written before it is named: the older codes point at it.
     db.session.flush()
     older = db.session.scalars(
@@ -171,10 +192,10 @@ def _locked(token: str, action: CodeAction, by: Staff) -> FacilityToken:
 
 
 def _lock(token: str) -> FacilityToken:
-    row = db.session.get(FacilityToken, token.strip().upper(), with_for_update={"of": FacilityToken})
-    if row is None:
+    found = of(token)
+    if found is None:
         raise NotFound("errors.facility_unknown")
-    return row
+    return db.session.get_one(FacilityToken, found.token, with_for_update={"of": FacilityToken}, populate_existing=True)
 
 
 def _read_reason(text: str) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueC
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from district.columns import Code, Degrees, JsonList, Key, Moment, Name, Words, one_of
+from district.columns import Code, Degrees, JsonList, Key, Moment, Name, Words, few, one_of
 from district.extensions import Model
 from district.facilities.code_states import CodeState
 from district.units.models import Unit
@@ -103,10 +103,12 @@ class FacilityToken(Model):
     A facility may have several over time, also several in use: the old label hangs until the new one does.
     state: see `district.facilities.code_states`; the moments and the state agree. printed_at: the first time.
     reason: why it was revoked, or why a new one was asked for. replaced_by: the code that hangs in its stead.
+    last_scanned_on: the district's day on which it last opened its facility's page, see `district.facilities.scans`.
     """
 
     __tablename__ = "facility_token"
     __table_args__ = (
+        few("ix_facility_token_placed", "facility_id", "token", where="state = 'placed'"),
         CheckConstraint(one_of("state", CodeState), name="state_known"),
         CheckConstraint(
             "state not in ('issued', 'printed', 'placed') or (state = 'issued') = (printed_at is null)",
@@ -134,8 +136,34 @@ class FacilityToken(Model):
     placed_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     ended_by_id: Mapped[int | None] = mapped_column(ForeignKey("staff.id"))
     reason: Mapped[Words] = mapped_column(default="", server_default="")
+    last_scanned_on: Mapped[date | None]
 
     facility: Mapped[Facility] = relationship()
+
+
+class FacilityScanDay(Model):
+    """How often codes of a facility were scanned on one day of the district; nothing about by whom."""
+
+    __tablename__ = "facility_scan_day"
+    __table_args__ = (
+        CheckConstraint("scans > 0", name="scans_positive"),
+        Index("ix_facility_scan_day_day", "day"),
+    )
+
+    facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    scans: Mapped[int]
+
+
+class CodeGuessDay(Model):
+    """How many codes that are none were tried on one day of the district, by door. door: see `scans.Door`."""
+
+    __tablename__ = "code_guess_day"
+    __table_args__ = (CheckConstraint("wrong > 0", name="wrong_positive"),)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    door: Mapped[str] = mapped_column(String(20), primary_key=True)
+    wrong: Mapped[int]
 
 
 class MaintenanceEntry(Model):

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from math import cos, radians, sqrt
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, cast, column, false, func, literal, or_, select, table, text
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    cast,
+    column,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import joinedload
 
@@ -137,11 +151,18 @@ def _by_words(said: str) -> ColumnElement[bool]:
     return or_(*ways) if ways else false()
 
 
-def near(latitude: float, longitude: float, *, metres: float, limit: int) -> list[tuple[Facility, float]]:
-    """Facilities in use within `metres` of a point, nearest first, each with its distance in metres."""
+def near(
+    latitude: float, longitude: float, *, metres: float, limit: int, only: ColumnElement[bool] | None = None
+) -> list[tuple[Facility, float]]:
+    """Facilities in the register within `metres` of a point, nearest first, each with its distance in metres.
+
+    only: a further condition they must meet.
+    """
     circle = min(metres, _FIRST_CIRCLE_M)
     while True:
-        rows = db.session.execute(_in_circle(latitude, longitude, circle).limit(_ENOUGH * 5)).all()
+        query = _in_circle(latitude, longitude, circle)
+        query = query if only is None else query.where(only)
+        rows = db.session.execute(query.limit(_ENOUGH * 5)).all()
         found = sorted(
             (away, row.id)
             for row in rows
@@ -155,6 +176,12 @@ def near(latitude: float, longitude: float, *, metres: float, limit: int) -> lis
         row.id: row for row in db.session.scalars(select(Facility).where(Facility.id.in_([one for _, one in chosen])))
     }
     return [(by_id[one], away) for away, one in chosen]
+
+
+def alternatives(facility: Facility, *, metres: float, limit: int = 3) -> list[tuple[Facility, float]]:
+    """Others of its kind that are intact, nearest first, with the distance in metres."""
+    like_it = and_(Facility.type_id == facility.type_id, Facility.state == "intact", Facility.id != facility.id)
+    return near(facility.latitude, facility.longitude, metres=metres, limit=limit, only=like_it)
 
 
 def _in_circle(latitude: float, longitude: float, metres: float) -> Select[int, float, float]:

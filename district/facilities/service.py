@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+from datetime import date
+
 from sqlalchemy import or_, select
 
 from district import audit, clock
 from district.errors import BadInput, NotAllowed, NotFound
 from district.extensions import db
+from district.facilities import codes
 from district.facilities.code_states import LIVE
 from district.facilities.codes import is_theirs
 from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
@@ -30,8 +34,8 @@ class Revoked(NotFound):
 
 
 def by_token(token: str) -> Facility:
-    """The facility a printed code belongs to; letters in any case. Raises Revoked, NotFound."""
-    row = db.session.get(FacilityToken, token.strip().upper())
+    """The facility a printed code belongs to, as people type it (`codes.spellings`). Raises Revoked, NotFound."""
+    row = codes.of(token)
     if row is None or row.facility.retired_at is not None:
         raise NotFound("errors.facility_unknown")
     if row.state not in LIVE:
@@ -41,7 +45,7 @@ def by_token(token: str) -> Facility:
 
 def by_code(code: str) -> Facility:
     """The facility with this code, of either scheme. Raises NotFound."""
-    code = code.strip()
+    code = _digits(code)
     facility = db.session.scalar(
         select(Facility).where(or_(Facility.code == code, Facility.code17 == code), Facility.retired_at.is_(None))
     )
@@ -52,7 +56,24 @@ def by_code(code: str) -> Facility:
 
 def by_token_or_code(text: str) -> Facility:
     """Whatever a person or a partner gives: a token, a 16- or a 17-digit code. Raises NotFound."""
-    return by_code(text) if text.strip().isdecimal() and len(text.strip()) >= 16 else by_token(text)
+    digits = _digits(text)
+    return by_code(digits) if digits.isdecimal() and len(digits) >= 16 else by_token(text)
+
+
+def _digits(text: str) -> str:
+    """A code as typed from a label, full-width digits and spaces in between read kindly."""
+    return "".join(unicodedata.normalize("NFKC", text[:60]).split()).replace("\0", "")
+
+
+def answers_for(facility: Facility, day: date) -> tuple[int | None, str]:
+    """Which unit answers for a facility on this day, and its own line for emergencies, "" for none.
+
+    The line is the contractor's: it ends with the contract, and nobody is sent to a telephone that no longer answers.
+    """
+    is_over = facility.contract_to is not None and facility.contract_to < day
+    is_early = facility.contract_from is not None and facility.contract_from > day
+    unit_id = facility.maintainer_unit_id or facility.owner_unit_id
+    return unit_id, "" if is_over or is_early else facility.emergency_phone
 
 
 def token_of(facility_id: int) -> str | None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from district import clock
 from district.extensions import db, redis_door
+from district.facilities import scans
 from district.notifications import service as notifications
 from district.pulse import living_workers
 from district.reports import looking, photos
@@ -51,7 +52,8 @@ def ready() -> tuple[Response, int]:
 
 @pages.get("/metrics")
 def metrics() -> Response:
-    """Prometheus: reports by status, oldest waiting work, messages by delivery, what is stuck, photos and queues."""
+    """Prometheus: reports by status, oldest waiting work, messages by delivery, what is stuck, photos, wrong codes and
+    queues."""
     registry = CollectorRegistry()
     by_status = Gauge("bihuan_open_reports", "Open reports by status", ["status"], registry=registry)
     rows = db.session.execute(
@@ -75,6 +77,9 @@ def metrics() -> Response:
         ("bihuan_notifications_sending_too_long", "Messages that have been on their way too long", still.sending),
     ):
         Gauge(name, words, registry=registry).set(number)
+    guessed = Gauge("bihuan_code_guesses_today", "Wrong facility codes tried today", ["door"], registry=registry)
+    for door, wrong in scans.guesses(days=1).items():
+        guessed.labels(door).set(wrong)
     queued = Gauge("bihuan_queue_length", "Jobs waiting", ["queue"], registry=registry)
     try:
         for name in sorted(set(BELLS.values())):

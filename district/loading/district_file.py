@@ -191,6 +191,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "limits.chat.reports_a_day": (_whole(1), False),
     "limits.chat.same_text_minutes": (_whole(0), False),
     "limits.default_handling": (_limit, True),
+    "facilities.alternatives": (_texts, False),
     "similar.metres": (_whole(1), False),
     "similar.days": (_whole(1), False),
     "similar.enough": (_part, False),
@@ -217,6 +218,7 @@ SETTINGS: Mapping[str, tuple[Check, bool]] = {
     "privacy.retention_days.staff_message": (_whole(1), False),
     "privacy.retention_days.bulk": (_whole(1), False),
     "privacy.retention_days.device_alarm": (_whole(1), False),
+    "privacy.retention_days.scan": (_whole(1), False),
     "outside.advice": (_words, True),
     "outside.phone": (_phone, False),
 }
@@ -238,11 +240,12 @@ def check(
     *,
     emergency_phones: Mapping[str, str] | None,
     categories: Collection[str] | None,
+    facility_types: Collection[str] | None,
 ) -> None:
     """Note every setting that is missing, unknown or of the wrong kind.
 
     emergency_phones: each unit's emergency number by its code, "" for none.
-    categories: the known codes. Either is None when its file could not be read.
+    categories, facility_types: the known codes. Each is None when its file could not be read.
     """
 
     def wrong(path: str, key: str, /, **params: Any) -> None:
@@ -279,13 +282,15 @@ def check(
     if isinstance(backstop, dict):
         check_unit("routing.backstop_unit", backstop.get("backstop_unit"))
 
-    understanding = tables.get("understanding")
-    placeless = understanding.get("placeless") if isinstance(understanding, dict) else None
-    for code in placeless if categories is not None and isinstance(placeless, list) else ():
-        if isinstance(code, str) and categories is not None and code not in categories:
-            hint = did_you_mean(code, categories)
-            where = "categories.csv"
-            wrong("understanding.placeless", "unknown_reference", value=code, where=where, hint=hint)
+    def check_codes(path: str, known: Collection[str] | None, where: str) -> None:
+        table, name = path.split(".")
+        codes = tables[table].get(name) if isinstance(tables.get(table), dict) else None
+        for code in codes if known is not None and isinstance(codes, list) else ():
+            if isinstance(code, str) and known is not None and code not in known:
+                wrong(path, "unknown_reference", value=code, where=where, hint=did_you_mean(code, known))
+
+    check_codes("understanding.placeless", categories, "categories.csv")
+    check_codes("facilities.alternatives", facility_types, "facility_types.csv")
 
     if not isinstance(emergencies, list) or not all(isinstance(entry, dict) for entry in emergencies):
         wrong("emergency", "wrong_setting", expected=t("loading.expected.tables"))

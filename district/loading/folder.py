@@ -200,6 +200,7 @@ class _Reader:
                 self.report,
                 emergency_phones=phones if self.unit_codes is not None else None,
                 categories=self.category_codes,
+                facility_types=self.type_codes,
             )
             self.folder.settings = self.settings.tables
         self.folder.layers = {name: layer.collection for name, layer in self.layers.items() if layer}

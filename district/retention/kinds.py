@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, or_, select, update
@@ -15,6 +15,7 @@ from district.bulk.models import BulkRun
 from district.chats.models import Conversation, InboundMessage
 from district.devices.models import DeviceAlarm
 from district.extensions import db
+from district.facilities.models import CodeGuessDay, FacilityScanDay
 from district.notices.models import StaffNotice
 from district.notifications.models import Notification
 from district.people.models import AuditEntry, StaffLogin
@@ -67,6 +68,15 @@ def _rows(key: InstrumentedAttribute[Any], moment: InstrumentedAttribute[datetim
         db.session.execute(delete(model).where(key.in_(keys)).execution_options(synchronize_session=False))
 
     return Part(lambda before: select(key).where(moment < before), forget)
+
+
+def _days(day: InstrumentedAttribute[date]) -> Part:
+    """The rows of whole days of one table, a key being a day."""
+
+    def forget(keys: Sequence[Any]) -> None:
+        db.session.execute(delete(day.class_).where(day.in_(keys)).execution_options(synchronize_session=False))
+
+    return Part(lambda before: select(day).where(day < before.date()).distinct(), forget)
 
 
 def ended_before(moment: datetime) -> ColumnElement[bool]:
@@ -194,6 +204,7 @@ KINDS: tuple[Kind, ...] = (
     # A phone may send what it kept without a network for as long as this; the row is how a second sending is known.
     Kind("bulk", f"{_DAYS}.bulk", 30, 14, 365, (_rows(BulkRun.token, BulkRun.started_at),)),
     Kind("device_alarm", f"{_DAYS}.device_alarm", 730, 30, 3650, (_rows(DeviceAlarm.id, DeviceAlarm.last_at),)),
+    Kind("scan", f"{_DAYS}.scan", 400, 60, 3650, (_days(FacilityScanDay.day), _days(CodeGuessDay.day))),
     Kind("loose_photo", f"{_DAYS}.loose_photo", 1, 1, 1, (Part(_loose_pictures, _delete_photos, _loose_files),)),
 )  # fmt: skip
 BY_NAME = {kind.name: kind for kind in KINDS}

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import unquote
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from bot.models import Conversation
+from bot import gate
+from bot.models import Conversation, InboundMessage
 from district import clock
 from district.extensions import db
+from district.facilities import scans
+from district.messages import t
 from district.people.models import Resident
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
@@ -434,6 +439,93 @@ def test_words_first_then_the_scan_file_at_once(phone: TestPhone, lamp: tuple[st
     scan(phone, f"http://district.test/f/{lamp[0]}")
     report = only_report()
     assert (report.facility_id, report.description) == (lamp[2], "灯一闪一闪的")
+
+
+def tap(phone: TestPhone, answer: str, line: str) -> str:
+    """Tap a line of the answer, as WeChat does: what it stands for is sent as the resident's message."""
+    found = re.search(
+        rf'<a href="weixin://bizmsgmenu\?msgmenucontent=([^"&]+)&msgmenuid=[^"&]+">[^<]*{line}</a>', answer
+    )
+    assert found is not None, answer
+    return phone.says(unquote(found[1])).text
+
+
+@pytest.mark.parametrize("how", ["menu", "followed", "scene"])
+def test_two_taps_make_a_report(phone: TestPhone, lamp: tuple[str, str, int], how: str) -> None:
+    """The first opens the scanner or the parametric code, the second chooses what is wrong; nothing else is sent."""
+    token, _, facility_id = lamp
+    answer = {
+        "menu": lambda: scan(phone, f"HTTPS://DISTRICT.TEST/F/{token}"),
+        "followed": lambda: phone.does("subscribe", f"qrscene_fac:{token}", Ticket="T").text,
+        "scene": lambda: phone.does("SCAN", f"fac:{token}", Ticket="T").text,
+    }[how]()
+    answer = tap(phone, answer, "不亮")
+    report = only_report()
+    assert report.number in answer
+    assert (report.facility_id, report.source, report.description) == (facility_id, "qr", "不亮")
+    assert report.place_source == "facility"
+    assert db.session.query(InboundMessage).count() == 2
+
+
+def test_two_taps_join_what_is_reported(
+    phone: TestPhone, new_phone: Callable[..., TestPhone], lamp: tuple[str, str, int]
+) -> None:
+    tap(phone, scan(phone, f"http://district.test/f/{lamp[0]}"), "不亮")
+    other = new_phone()
+    answer = tap(other, scan(other, f"http://district.test/f/{lamp[0]}"), "就是这个")
+    report = only_report()
+    assert report.number in answer
+    assert report.has_followers
+
+
+@pytest.mark.parametrize("how", ["{token}", "{lower}", "{dashes}", "{groups}", "{wide}", "{code}", " {token} "])
+def test_a_code_is_typed_as_people_type_it(phone: TestPhone, lamp: tuple[str, str, int], how: str) -> None:
+    token, code, _ = lamp
+    typed = how.format(
+        token=token, lower=token.lower(), code=code, dashes=f"{token[:5]}-{token[5:]}",
+        groups=f"{code[:6]} {code[6:11]} {code[11:]}", wide="".join(chr(ord(one) + 0xFEE0) for one in token),
+    )  # fmt: skip
+    answer = phone.says(typed).text
+    assert "1. 不亮" in answer, typed
+    tap(phone, answer, "不亮")
+    assert only_report().facility_id == lamp[2]
+
+
+def test_a_word_as_long_as_a_code_is_still_a_word(phone: TestPhone, district: SmallDistrict) -> None:
+    phone.says("The street lamp at the gate is out")
+    assert step_of(phone) != "idle"
+    answer = phone.says("everything").text
+    assert "这个码" not in answer
+
+
+def test_scans_in_the_chat_are_counted(phone: TestPhone, lamp: tuple[str, str, int]) -> None:
+    scan(phone, f"http://district.test/f/{lamp[0]}")
+    phone.does("SCAN", f"fac:{lamp[0]}", Ticket="T")
+    phone.says(lamp[1])
+    assert scans.of_facility(lamp[2]).total == 2
+
+
+def test_codes_are_not_guessed_in_the_chat(
+    phone: TestPhone, new_phone: Callable[..., TestPhone], lamp: tuple[str, str, int]
+) -> None:
+    """Neither by scanning nor by typing, and a right one is not told apart once it was too many."""
+    for number in range(gate.MOST_WRONG_CODES):
+        with clock.frozen_at(clock.now() + timedelta(seconds=5 * number)):
+            code = f"GUESSED{number:03d}"
+            answer = phone.says(code).text if number % 2 else scan(phone, f"http://district.test/f/{code}")
+        assert answer == t("bot.facility.unknown") or not number
+    with clock.frozen_at(clock.now() + timedelta(minutes=2)):
+        answer = scan(phone, f"http://district.test/f/{lamp[0]}")
+        assert "不亮" not in answer
+        assert t("gate.codes") in answer
+        assert "不亮" not in phone.says(lamp[0]).text
+    with clock.frozen_at(clock.now() + timedelta(minutes=3)):
+        assert scan(phone, f"http://district.test/f/{lamp[0]}") == t("bot.facility.unknown")
+    assert scans.guesses() == {"chat": gate.MOST_WRONG_CODES}
+    other = new_phone()
+    assert "不亮" in scan(other, f"http://district.test/f/{lamp[0]}")
+    with clock.frozen_at(clock.now() + timedelta(hours=2)):
+        assert "不亮" in scan(phone, f"http://district.test/f/{lamp[0]}")
 
 
 def test_a_facility_already_reported_is_said_so(

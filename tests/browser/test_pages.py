@@ -47,6 +47,7 @@ STAFF = {
     "admin.facilities": ("admin", "/admin/facilities"),
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
     "admin.labels": ("admin", "/admin/labels"),
+    "admin.code_scans": ("admin", "/admin/facilities/scans"),
     "admin.label_run": ("admin", "/admin/labels/{label_run}"),
     "admin.add_facility": ("admin", "/admin/facilities/new"),
     "admin.edit_facility": ("admin", "/admin/facilities/{facility}/edit"),
@@ -109,7 +110,7 @@ NO_PAGES = {
     "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
     "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
     "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
-    "admin.facility_map", "admin.import_state",
+    "admin.facility_map", "admin.import_state", "facility_page.look_up",
     "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
     "admin.log_in_code", "admin.codes_page",
     # The form of a new one with what is known filled in.

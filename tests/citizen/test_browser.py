@@ -163,6 +163,32 @@ def test_a_scan_is_reported_with_one_tap(visit: Open, database: Path) -> None:
     page.locator(".sent").wait_for()
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_picture_goes_with_the_tap_and_others_join_it(visit: Open, database: Path, scripts: bool) -> None:
+    """Photo and tap in one form; somebody else is asked, joins, and finds the page saying so."""
+    offset = 5 if scripts else 6
+    token = ask(database, f"select token from facility_token order by token limit 1 offset {offset}")[0][0]
+    photos = "select count(*) from photo where report_id is not null"
+    supports = "select count(*) from report_event where kind = 'supported'"
+    before = [ask(database, question)[0][0] for question in (photos, supports)]
+    page = visit(java_script_enabled=scripts).open(f"/F/{token}")
+    page.set_input_files("input[name=photos]", {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": big_photo()})
+    if scripts:
+        page.wait_for_selector(".photo-item img")
+    page.locator(".problem").first.click()
+    page.locator(".sent").wait_for()
+    assert ask(database, photos)[0][0] == before[0] + 1
+
+    other = visit(java_script_enabled=scripts).open(f"/F/{token}")
+    other.locator(".problem").first.click()
+    other.locator("[name=apart]").wait_for(state="attached")
+    other.locator(".open-report button").click()
+    other.locator(".notice.good").wait_for()
+    assert "done=joined" in other.url
+    assert other.locator(".open-report button").count() == 0
+    assert ask(database, supports)[0][0] == before[1] + 1
+
+
 def test_the_public_map_shows_pins_that_lead_somewhere(visit: Open, database: Path) -> None:
     page = visit(**DESKTOP, is_mobile=False, has_touch=False).open("/nearby")
     page.wait_for_selector(".dm-pin, .dm-cluster")

@@ -7,11 +7,12 @@ import re
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from district.extensions import db
 from district.facilities import codes
 from district.facilities import service as facilities
-from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
+from district.facilities.models import Facility, FacilityToken, FacilityType, MaintenanceEntry
 from district.messages import t
 from district.reports.models import Report
 from district.work import unit_of_work
@@ -149,16 +150,28 @@ def test_the_log_is_protected_against_forged_forms(
 
 @pytest.mark.demo
 def test_the_page_and_its_parts_weigh_under_50_kilobytes(client: FlaskClient) -> None:
-    token = db.session.query(FacilityToken).first()
-    assert token is not None
+    """As it is at its fullest: a toilet with reports, a past and others near by; what style sheets refer to counts."""
+    toilets = select(FacilityToken).join(Facility).join(FacilityType).where(FacilityType.code == "03001")
+    found = db.session.scalars(toilets.limit(1)).one()
+    token, facility_id = found.token, found.facility_id
+    for number in range(4):
+        given = {"problem": "锁门", "apart": "1"}
+        assert client.application.test_client().post(f"/f/{token}", data=given).status_code == 303, number
+    with unit_of_work():
+        db.session.get_one(Facility, facility_id).state = "damaged"
     wire = {"Accept-Encoding": "gzip"}
-    page = client.get(f"/f/{token.token}", headers=wire)
-    weight = len(page.get_data())
-    body = client.get(f"/f/{token.token}").get_data(as_text=True)
+    weight = len(client.get(f"/f/{token}", headers=wire).get_data())
+    body = client.get(f"/f/{token}").get_data(as_text=True)
+    for content in ('class="nearest"', 'class="open-report"', 'type="file"'):
+        assert content in body
     parts = set(re.findall(r'(?:src|href)="(/static/[^"#]+)', body))
     assert parts
-    for part in parts:
+    for part in sorted(parts):
         with client.get(part, headers=wire) as answer:
             assert answer.status_code == 200
             weight += len(answer.get_data())
+        if ".css" in part:
+            with client.get(part) as answer:
+                outside = re.findall(r"url\(['\"]?(?!data:|#|%23)([^)'\"]+)", answer.get_data(as_text=True))
+            assert outside == [], "it would weigh as well"
     assert weight < 50 * 1024

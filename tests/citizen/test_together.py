@@ -96,8 +96,8 @@ def test_one_tap_at_the_facility_and_near_by_is_enough(client: FlaskClient, dist
         facility = make_facility(district.lamps)
     report = make_report(district, facility_id=facility.id)
     token = db.session.scalars(select(FacilityToken.token)).one().lower()
-    for path in (f"/f/{token}", "/nearby"):
-        assert f'action="/r/{report.number}/support"' in client.get(path).text
+    assert f'action="/f/{token}/join"' in client.get(f"/f/{token}").text
+    assert f'action="/r/{report.number}/support"' in client.get("/nearby").text
     for _ in range(2):
         assert client.post(f"/r/{report.number}/support").status_code == 303
     times = select(func.count()).select_from(ReportEvent).where(ReportEvent.kind == EventKind.SUPPORTED)

@@ -683,3 +683,24 @@ class Migration0025(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "report") == 1
         assert count(connection, "report_event", "kind in ('split', 'commented')") == 2
+
+
+class Migration0026(Rows):
+    """Codes stay what they are; nobody has scanned them yet as far as anybody knows."""
+
+    def load(self, connection: Connection) -> None:
+        insert(connection, "facility_type", id=1, code="01037", major="市政", name="路灯", name_en="lamp",
+               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]",
+               default_category_code="")  # fmt: skip
+        insert(connection, "facility", id=1, code="2327610137000001", code17="23276101037000001", type_id=1,
+               name="路灯1", address="", latitude=50.4, longitude=124.1, grid_code="", area_code="", state="intact",
+               is_smart=False, source="", retired_at=None)  # fmt: skip
+        insert(connection, "facility_token", token="AB", facility_id=1, issued_at=NOW)
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "facility_token", "last_scanned_on is null") == 1
+        insert(connection, "facility_scan_day", facility_id=1, day="2026-11-22", scans=3)
+        insert(connection, "code_guess_day", day="2026-11-22", door="page", wrong=2)
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "facility_token") == 1

@@ -10,7 +10,8 @@ from district.errors import NotFound
 # A kind's words are `errands.kind.<name>` (what it is called) and `errands.outcome.<name>` (what came of it, with
 # the counts of its outcome).
 KINDS: tuple[str, ...] = (
-    "check_facilities", "export_facilities", "export_reports", "import_facilities", "label_list", "labels",
+    "check_facilities", "export_facilities", "export_reports", "export_unscanned", "import_facilities", "label_list",
+    "labels",
 )  # fmt: skip
 
 

@@ -277,6 +277,7 @@ SETTINGS = [
     ('unit = "RQ"', 'unit = "SCJ"', "emergency.4.unit"),
     ('unit = "RQ"', 'unit = "RQ"\nphone = "119"', "emergency.4.phone"),
     ('categories = ["21003"]', 'categories = ["99999"]', "emergency.4.categories"),
+    ('alternatives = ["03001"]', 'alternatives = ["99999"]', "facilities.alternatives"),
     ("nightly = true", 'nightly = "no"', "learning.nightly"),
     ("hour = 3", "hour = 24", "learning.hour"),
 ]

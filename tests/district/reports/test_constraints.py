@@ -21,7 +21,7 @@ from district.devices.models import Device, DeviceAlarm, DeviceAlarmKind
 from district.duty.models import DutyShift, UnitAbsence
 from district.errands.models import Errand
 from district.extensions import db
-from district.facilities.models import Facility, FacilityToken, MaintenanceEntry
+from district.facilities.models import CodeGuessDay, Facility, FacilityScanDay, FacilityToken, MaintenanceEntry
 from district.geo.models import Area
 from district.labels.models import LabelPrint, LabelRun
 from district.learning.models import ModelVersion, UnitHabit
@@ -204,6 +204,8 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (FacilityToken, "revoked_at_when_revoked", {"revoked_at": NOW}),
     (FacilityToken, "replaced_at_when_replaced", {"replaced_at": NOW}),
     (FacilityToken, "replaced_by_when_replaced", {"state": "replaced", "replaced_at": NOW}),
+    (FacilityScanDay, "scans_positive", {"scans": 0}),
+    (CodeGuessDay, "wrong_positive", {"wrong": 0}),
     (LabelRun, "counts_not_negative", {"labels": -1}),
     (LabelRun, "something_when_finished", {"labels": 0, "finished_at": NOW}),
     (LabelPrint, "position_from_one", {"position": 0}),
@@ -303,6 +305,8 @@ class Stage:
                         created_by_id=staff_id,
                     ),
                     MaintenanceEntry(facility_id=facility.id, staff_id=staff_id, kind="repair", note="好", at=NOW),
+                    FacilityScanDay(facility_id=facility.id, day=NOW.date(), scans=1),
+                    CodeGuessDay(day=NOW.date(), door="page", wrong=1),
                     FacilityEdit(facility_id=facility.id, at=NOW, kind="changed", changes={}),
                     Incident(
                         report_id=self.stands.reports["assigned"],
