@@ -357,6 +357,7 @@ class _Doing:
                 language=self._tag,
                 urgency=Urgency.CRITICAL if action.is_critical else None,
                 intent=action.intent,
+                is_another=action.is_another,
             ),
             by=self._resident(),
         )

@@ -204,6 +204,7 @@ def filing(
         is_old=not within(talk.photos_since, LOOSE_PHOTOS_SAFE, world),
         category=category or (talk.category if talk.asked.get("corrected") else None),
         piece=piece,
+        is_another=bool(talk.asked.get("another") if piece is None else talk.parts[piece].get("is_another")),
     )
 
 
@@ -361,6 +362,7 @@ def similar_answered(turn: Turn, text: str, world: World) -> bool:
         elif card is not None:
             join(turn, card, world)
         else:
+            talk.asked["another"] = 1
             file(turn, world)
         return True
     return False

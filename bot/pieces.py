@@ -82,8 +82,8 @@ def ask_known(turn: Turn, world: World) -> bool:
 def known(turn: Turn, card: dict[str, Any] | None, world: World) -> None:
     """The piece asked about is this open report, or with None a new one."""
     talk = turn.talk
-    if card is not None and talk.piece is not None:
-        talk.parts[talk.piece]["joins"] = card
+    if talk.piece is not None:
+        talk.parts[talk.piece] |= {"is_another": True} if card is None else {"joins": card}
     draft.go_on(turn, world)
 
 

@@ -185,7 +185,7 @@ class FileReport:
     """File what was gathered; photos kept in this very turn belong to it too.
 
     is_old: its first photo came so long ago that it may have been tidied away. piece: which of `Talk.last_pieces` it
-    becomes, None for a report of its own.
+    becomes, None for a report of its own. is_another: they were shown what is reported already, and it is none of it.
     """
 
     description: str
@@ -198,6 +198,7 @@ class FileReport:
     is_old: bool = False
     category: str | None = None
     piece: int | None = None
+    is_another: bool = False
 
 
 @dataclass(frozen=True)

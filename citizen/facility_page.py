@@ -94,6 +94,7 @@ def report_here(token: str) -> Response:
                     facility_id=facility.id,
                     photo_ids=photo_ids,
                     language=language(),
+                    is_another=request.form.get("apart") == "1",
                 ),
                 by=identity.resident(),
             )

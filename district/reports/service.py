@@ -76,7 +76,8 @@ class NewReport:
     """What a resident or acceptor gives.
 
     latitude, longitude: WGS-84 degrees, both or neither. photo_ids: rows that belong to the reporter (or to nobody
-    yet) and to no report. client_id: of the machine that files it (district.api_keys).
+    yet) and to no report. client_id: of the machine that files it (district.api_keys). is_another: its reporter was
+    shown what is reported already and says that it is something else.
     """
 
     source: Source
@@ -93,6 +94,7 @@ class NewReport:
     urgency: Urgency | None = None
     intent: str = "report"
     client_id: int | None = None
+    is_another: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ def file(new: NewReport, *, by: Resident | Staff | None) -> Filed:
     )
     filed = Filed(report_id, number, access_key)
     _attach(filed, new.photo_ids, by)
-    _record(filed, EventKind.SUBMITTED, by or SYSTEM, to_status=Status.SUBMITTED, data={"source": new.source})
+    data = {"source": new.source} | ({"another": True} if new.is_another else {})
+    _record(filed, EventKind.SUBMITTED, by or SYSTEM, to_status=Status.SUBMITTED, data=data)
     if isinstance(by, Staff):
         audit.record(by, "report.submit", f"report:{report_id}")
     hurry("route_reports")

@@ -11,7 +11,7 @@ lie around each new one is one query over the index of open places, which what h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
@@ -120,7 +120,7 @@ def gather(newcomers: Sequence[Newcomer], ref: Reference) -> Gathered:
         choices |= _at_incidents(placed, rule)
     if not choices:
         return Gathered()
-    alone = _left_before(choices)
+    alone = _left_before(choices) | _others({id_ for id_, target in choices.items() if target.how == FACILITY})
     wanted: dict[int, tuple[_Target, list[Newcomer]]] = {}
     for one in able:
         target = choices.get(one.report.id)
@@ -386,6 +386,16 @@ def _left_before(report_ids: Iterable[int]) -> frozenset[int]:
         ReportEvent.report_id.in_(list(report_ids)), ReportEvent.kind == EventKind.UNMERGED
     )
     return frozenset(db.session.scalars(query))
+
+
+def _others(report_ids: Collection[int]) -> frozenset[int]:
+    """Those whose reporter has seen what is reported of the facility and says that it is something else."""
+    if not report_ids:
+        return frozenset()
+    query = select(ReportEvent.report_id, ReportEvent.data).where(
+        ReportEvent.report_id.in_(report_ids), ReportEvent.kind == EventKind.SUBMITTED
+    )
+    return frozenset(report_id for report_id, data in db.session.execute(query) if data.get("another"))
 
 
 # Taking what they join

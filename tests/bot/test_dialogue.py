@@ -13,16 +13,17 @@ from sqlalchemy import select
 
 from bot import gate
 from bot.models import Conversation, InboundMessage
-from district import clock
+from district import clock, jobs, settings
 from district.extensions import db
 from district.facilities import scans
 from district.messages import t
 from district.people.models import Resident
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
+from district.reports.states import Status
 from district.work import unit_of_work
 from tests.bot.conftest import TestPhone
-from tests.factories import MIDDLE, SmallDistrict, make_facility, make_report
+from tests.factories import MIDDLE, SmallDistrict, forget_reference, make_facility, make_report
 
 HERE = MIDDLE
 # GCJ-02 moves a point by some hundred metres here; this one lies far outside.
@@ -759,3 +760,21 @@ def test_replies_fit_whatever_was_reported(phone: TestPhone, district: SmallDist
     answer = phone.says("进度")
     assert answer.problems == []
     assert answer.text.count("BH") >= 5
+
+
+def test_who_says_that_it_is_another_trouble_of_the_lamp_is_believed(
+    phone: TestPhone, new_phone: Callable[..., TestPhone], lamp: tuple[str, str, int]
+) -> None:
+    with unit_of_work():
+        settings.put("similar", {"sure_hours": 24})
+        settings.changed("settings")
+    forget_reference()
+    scan(phone, lamp[0])
+    phone.says("不亮")
+    jobs.route_reports()
+    other = new_phone(openid="oOther".ljust(28, "X"))
+    scan(other, lamp[0])
+    other.says("路灯不亮，灯罩也掉了")
+    assert "BH" in other.says("不是").text
+    jobs.route_reports()
+    assert Status.MERGED not in db.session.scalars(select(Report.status)).all()

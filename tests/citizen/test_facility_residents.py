@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
-from district import clock, settings
+from district import clock, jobs, settings
 from district.extensions import db
 from district.facilities import scans
 from district.facilities import service as facilities
@@ -123,6 +123,13 @@ def test_the_same_problem_is_asked_about_and_nothing_is_filed_unasked(
     assert client.post(f"/f/{token}", data={"problem": "倾斜", "apart": "1"}).status_code == 303
     assert count(Report) == 2
     assert supports() == 0
+    # And the router believes it, too.
+    with unit_of_work():
+        settings.put("similar", {"sure_hours": 24})
+        settings.changed("settings")
+    forget_reference()
+    jobs.route_reports()
+    assert Status.MERGED not in db.session.scalars(select(Report.status)).all()
 
 
 def test_what_somebody_wrote_is_shown_to_nobody(client: FlaskClient, district: SmallDistrict, token: str) -> None:

@@ -260,6 +260,23 @@ def test_the_same_trouble_of_a_facility_joins_within_some_hours(district: SmallD
 
 
 @both_databases
+def test_what_is_another_trouble_of_the_facility_stays_apart(district: SmallDistrict) -> None:
+    """Who was shown what is reported there and says that it is something else is believed, but not about a storm."""
+    say(incident={"reports": 0}, similar={"sure_hours": 24})
+    with unit_of_work():
+        lamp = make_facility(district.lamps).id
+    first = filed(district, 1, facility_id=lamp)
+    route()
+    ones = filed(district, 1, facility_id=lamp, is_another=True) + filed(district, 1, facility_id=lamp)
+    route()
+    assert statuses([*first, *ones]) == [Status.ASSIGNED, Status.ASSIGNED, Status.MERGED]
+    say(incident={"reports": 3}, similar={"sure_hours": 24})
+    storm = filed(district, 3, is_another=True)
+    route()
+    assert Status.MERGED in statuses(storm)
+
+
+@both_databases
 def test_word_goes_to_everybody_once_and_from_the_command_centre_only(district: SmallDistrict) -> None:
     ones = filed(district, 4)
     route()
