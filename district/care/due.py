@@ -126,11 +126,9 @@ def rounds_of(staff: Staff) -> list[Round]:
     return [one for one in found if _theirs(one.plan, staff) is not None]
 
 
-def page(
-    staff: Staff, narrowed: Narrowed, *, after: str = "", limit: int = PAGE_SIZE, rounds: Sequence[Round] | None = None
-) -> DuePage:
+def page(staff: Staff, narrowed: Narrowed, *, after: str = "", limit: int = PAGE_SIZE) -> DuePage:
     """What is due, street by street, in the order the facilities were entered there."""
-    chosen = _chosen(staff, narrowed, rounds)
+    chosen = _chosen(staff, narrowed)
     if not chosen:
         return DuePage([])
     query = _query(staff, narrowed, chosen)
@@ -148,7 +146,7 @@ def page(
 
 def near(staff: Staff, narrowed: Narrowed, latitude: float, longitude: float, *, limit: int = PAGE_SIZE) -> list[Due]:
     """What is due within a few kilometres of a point (WGS-84 degrees), nearest first."""
-    chosen = _chosen(staff, narrowed, None)
+    chosen = _chosen(staff, narrowed)
     if not chosen:
         return []
     base = _query(staff, narrowed, chosen).add_columns(Facility.latitude, Facility.longitude)
@@ -173,7 +171,7 @@ def near(staff: Staff, narrowed: Narrowed, latitude: float, longitude: float, *,
 
 def count(staff: Staff, narrowed: Narrowed) -> int:
     """How many are due, up to one more than MOST_COUNTED."""
-    chosen = _chosen(staff, narrowed, None)
+    chosen = _chosen(staff, narrowed)
     if not chosen:
         return 0
     few = _query(staff, narrowed, chosen).limit(MOST_COUNTED + 1).subquery()
@@ -181,8 +179,10 @@ def count(staff: Staff, narrowed: Narrowed) -> int:
 
 
 def progress(one: Round, staff: Staff) -> Progress:
-    """How far a plan's period is, as far as this person sees."""
-    crew = _theirs(one.plan, staff) or []
+    """How far a plan's period is: of the facilities that this person may go to, or sees to it that others do."""
+    crew = _theirs(one.plan, staff)
+    if crew is None:
+        return Progress(0, 0, 0)
 
     def counted(*more: ColumnElement[bool]) -> int:
         query = select(func.count()).select_from(Facility).where(*_covered(one), *crew, *_scope(staff), *more)
@@ -276,9 +276,8 @@ def _is_overdue(one: Round) -> ColumnElement[bool]:
     return and_(_unchecked(one, one.before), there)
 
 
-def _chosen(staff: Staff, narrowed: Narrowed, rounds: Sequence[Round] | None) -> list[Round]:
-    found = rounds_of(staff) if rounds is None else rounds
-    found = [one for one in found if not narrowed.plan or one.plan.code == narrowed.plan]
+def _chosen(staff: Staff, narrowed: Narrowed) -> list[Round]:
+    found = [one for one in rounds_of(staff) if not narrowed.plan or one.plan.code == narrowed.plan]
     return [one for one in found if not narrowed.is_overdue or one.before is not None]
 
 

@@ -284,11 +284,15 @@ def test_a_manager_plans_for_their_own_unit_alone(
     for refused in ({"unit": "J001"}, {"crew": "maintainer"}, {"crew": "all"}):
         assert person.post("/admin/care/plans/new", **form(**refused)).status_code == 403
     assert person.post("/admin/care/plans/new", **form()).status_code == 302
+    strangers = plan("J", crew="own", unit_id=district.street.id)
+    with clock.frozen_at(NOON):
+        page = words_of(person.get(f"/admin/care/plans/{strangers.id}"))
+    assert t("care.plan.none_here") in page
     others = plan("ALL", crew="all", unit_id=district.lamps.id)
     assert person.post(f"/admin/care/plans/{others.id}", **form(version="1")).status_code == 403
     assert person.post(f"/admin/care/plans/{others.id}/end").status_code == 403
     assert 'name="every"' not in person.get(f"/admin/care/plans/{others.id}").text
-    assert db.session.query(InspectionPlan).count() == 2
+    assert db.session.query(InspectionPlan).count() == 3
 
 
 # ---------------------------------------------------------------- shares
