@@ -12,6 +12,8 @@ from admin import (  # noqa: F401  routes
     around,
     bulk,
     calendar,
+    care,
+    care_numbers,
     errands,
     export,
     facilities,

@@ -44,7 +44,7 @@ _SAMPLES = 3
 def facility_list() -> ResponseReturnValue:
     """The register as a list or as a map, narrowed by the same words; or what is nearest to a point."""
     given, wanted = _given(), _wanted()
-    near = _point(request.args.get("near", ""))
+    near = point_in(request.args.get("near", ""))
     ref = reference()
     after = request.args.get("after", "")
     page = None
@@ -116,8 +116,8 @@ def _wanted() -> facility_lists.Wanted:
     )
 
 
-def _point(text: str) -> tuple[float, float] | None:
-    """`50.4260,124.1262`, latitude first; None for anything else."""
+def point_in(text: str) -> tuple[float, float] | None:
+    """A point as an address names it, `50.4260,124.1262`, latitude first; None for anything else."""
     try:
         latitude, longitude = (float(part) for part in text.split(","))
     except ValueError:

@@ -47,6 +47,8 @@ _KEEPS_REPLIES = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD})
 _KEEPS_ROSTER = frozenset({Role.ADMINISTRATOR, Role.SHIFT_LEAD, Role.UNIT_MANAGER})
 # The whole district's to these; a unit's people see their own unit's (admin.numbers).
 _READS_NUMBERS = _OVERSIGHT | {Role.SHIFT_LEAD, Role.UNIT_MANAGER, Role.HANDLER}
+# A unit's people go to what is theirs, the others see to it that they do (district.care.due).
+_INSPECTS = _OVERSIGHT | {Role.HANDLER, Role.UNIT_MANAGER}
 _GOES_OUT = frozenset({Role.HANDLER, Role.UNIT_MANAGER, Role.VERIFIER, Role.INSPECTOR})
 
 # Every other endpoint and the roles that may ask for it; one that is not here is refused to all.
@@ -117,6 +119,19 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "import_devices": _KEEPS,
     "upload_devices": _KEEPS,
     "export_facilities": _OVERSIGHT | {Role.UNIT_MANAGER},
+    "care_due": _INSPECTS,
+    "print_due": _INSPECTS,
+    "inspection_plans": _INSPECTS,
+    "inspection_plan": _INSPECTS,
+    "new_plan": _KEEPS_FACILITIES,
+    "create_plan": _KEEPS_FACILITIES,
+    "save_plan": _KEEPS_FACILITIES,
+    "end_plan": _KEEPS_FACILITIES,
+    "care_rates": _READS_NUMBERS,
+    "care_faults": _READS_NUMBERS,
+    "care_workbook": _READS_NUMBERS,
+    "often_repaired": _READS_NUMBERS,
+    "often_workbook": _READS_NUMBERS,
     "units": _EVERYBODY,
     "keep_unit": frozenset({Role.DISPATCHER, Role.SHIFT_LEAD}),
     "hand_backs": _OVERSIGHT | _COMMAND | {Role.UNIT_MANAGER},

@@ -163,21 +163,29 @@ def numbers_workbook() -> ResponseReturnValue:
 
 
 def _asked() -> _Asked:
-    seen = _seen_by(me())
-    today = clock.local_day(clock.now(), current_app.config["DISTRICT_TIMEZONE"])
+    seen = seen_by(me())
     given = request.args.get
-    kind = Kind(given("kind", "")) if given("kind") in set(Kind) else Kind.MONTH
     by = Dimension(given("by", "")) if seen.units is None and given("by") in set(Dimension) else Dimension.UNIT
+    sort = given("sort", "") if given("sort") in BY_CODE else "received"
+    return _Asked(asked_period(), _today(), by, seen, sort, given("up") == "1")
+
+
+def _today() -> date:
+    return clock.local_day(clock.now(), current_app.config["DISTRICT_TIMEZONE"])
+
+
+def asked_period() -> Period:
+    """The period that the address names (`kind`, and `on`: a day in it); this month where it names none."""
+    given, today = request.args.get, _today()
+    kind = Kind(given("kind", "")) if given("kind") in set(Kind) else Kind.MONTH
     try:
         on = min(date.fromisoformat(given("on", "")), today)
     except ValueError:
         on = today
-    on = max(on, date(2000, 1, 1))
-    sort = given("sort", "") if given("sort") in BY_CODE else "received"
-    return _Asked(periods.period(kind, on), today, by, seen, sort, given("up") == "1")
+    return periods.period(kind, max(on, date(2000, 1, 1)))
 
 
-def _seen_by(staff: Staff) -> Sight:
+def seen_by(staff: Staff) -> Sight:
     """How far somebody's figures go: for who works in a unit theirs and those below it, within their limits."""
     seen = sight.sight_of(staff)
     if staff.roles & _SEES_ALL:

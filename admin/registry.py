@@ -18,6 +18,7 @@ from admin.settings import change_address
 from admin.showing import unit_name, zone
 from district import audit as audit_log
 from district import clock, links, sheets
+from district.care import service as care
 from district.changes import service as changes
 from district.devices import queries as device_lists
 from district.errors import BadInput, NotFound
@@ -236,8 +237,6 @@ def facility(code: str) -> ResponseReturnValue:
     found = register.find(code)
     issued = facility_lists.tokens(found.id)
     in_use = next((row.token for row in issued if row.state in LIVE), None)
-    log = facilities.maintenance_log(found.id)
-    names = {person.id: person.name for person in _people({entry.staff_id for entry in log})}
     return render_template(
         "admin/facility.html",
         facility=found,
@@ -248,8 +247,7 @@ def facility(code: str) -> ResponseReturnValue:
         code=square_code(links.printed_facility_code(in_use)) if in_use else None,
         address=links.facility_page(in_use) if in_use else "",
         open_here=[report for report in queries.open_at_facility(found.id) if sight.may_see(me(), report)],
-        log=log,
-        names=names,
+        log=care.log_of(found.id),
         fields=register.editable(me(), found),
         keeps=register.may_keep(me()),
         pictures=register.photos_of(found.id),

@@ -36,6 +36,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "label_run", "list_labels", "place_labels",
         "devices", "device", "add_device", "save_device", "retire_device", "restore_device", "import_devices",
         "label_run", "list_labels", "place_labels", "code_scans", "export_code_scans",
+        "care_due", "print_due", "inspection_plans", "inspection_plan", "new_plan", "save_plan", "end_plan",
+        "care_rates", "care_faults", "care_workbook", "often_repaired", "often_workbook",
         "units", "calendar", "add_day", "remove_day", "import_days", "rules",
         "rule", "rules_versions", "rules_version", "add_rule", "save_rule", "restore_rules", "try_route", "tried_route",
         "settings", "settings_units", "settings_categories", "settings_standards", "settings_types", "settings_areas",
@@ -61,7 +63,7 @@ UNSHOWN = frozenset(
         "create_device", "upload_devices", "upload_facilities", "import_plan", "import_state", "run_import",
         "around_facilities", "around_reports", "bulk_result", "here", "field_ready", "next_report", "overview_data",
         "preview_reply", "list_map", "errand", "errand_state", "errand_file",
-        "area_outlines",
+        "area_outlines", "create_plan",
         "preview_retention", "preview_sentence",
     }
 )  # fmt: skip

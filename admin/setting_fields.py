@@ -170,6 +170,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("default_unit_kind", "choice", required=True, groups=_unit_kinds),
         Field("geometry", "choice", required=True, groups=_said("upkeep.geometry", GEOMETRIES)),
         Field("is_smart", "flag"),
+        Field("gives_light", "flag"),
     ),
     "area": (
         Field("name", required=True, half=True),

@@ -299,6 +299,8 @@ def _lines(rows: list[Change]) -> list[ChangeLine]:
 
 def change_address(change: Change) -> str:
     """The page of the thing that was changed, where it has one here."""
+    if change.kind == "inspection_plan":
+        return url_for("admin.inspection_plans")
     if change.kind not in SLUG_OF:
         return url_for("admin.settings_changes")
     return url_for("admin.setting", slug=SLUG_OF[change.kind], code=change.subject)

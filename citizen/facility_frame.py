@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
@@ -10,6 +11,8 @@ from werkzeug.wrappers import Response
 
 from citizen import facility_residents, showing
 from citizen.guesses import guesses, note_guess
+from district.care import due
+from district.care import service as care
 from district.errors import NotFound
 from district.facilities import codes, scans
 from district.facilities import service as facilities
@@ -18,7 +21,7 @@ from district.facilities.models import Facility
 from district.facilities.scans import Door
 from district.people.models import Staff
 from district.reference import reference
-from district.reports import photos, queries
+from district.reports import photos, queries, sight, spot
 
 __all__ = ["door", "find", "guesses", "is_staff", "page", "staff_here", "to_login"]
 
@@ -29,6 +32,7 @@ _DONE = {
     "joined": "citizen.facility.joined",
     "counted": "citizen.facility.counted",
     "1": "citizen.facility.recorded",
+    "checked": "care.check.done",
     "placed": "citizen.facility.label_placed",
     "asked": "citizen.facility.label_asked",
 }
@@ -58,8 +62,16 @@ def staff_here() -> Staff:
     return staff
 
 
-def page(token: str, facility: Facility, *, status: int = 200, words: str = "", log_words: str = "") -> Response:
-    """The page. words, log_words: what was wrong with what somebody has just sent."""
+def page(
+    token: str,
+    facility: Facility,
+    *,
+    status: int = 200,
+    words: str = "",
+    log_words: str = "",
+    check_words: Mapping[str, str] | None = None,
+) -> Response:
+    """The page. words, log_words, check_words: what was wrong with what somebody has just sent; the last by field."""
     unit_id, emergency_phone = facilities.answers_for(facility, scans.today())
     staff = staff_here() if is_staff() else None
     open_reports = queries.open_at_facility(facility.id)
@@ -81,6 +93,7 @@ def page(token: str, facility: Facility, *, status: int = 200, words: str = "", 
             **facility_residents.shown(facility, open_reports),
             **(_for_staff(staff, token, facility) if staff else {}),
             log_words=log_words,
+            check_words=check_words or {},
         ),
         status,
     )
@@ -90,9 +103,20 @@ def page(token: str, facility: Facility, *, status: int = 200, words: str = "", 
 
 def _for_staff(staff: Staff, token: str, facility: Facility) -> dict[str, Any]:
     row = codes.of(token)
+    log = care.log_of(facility.id)
+    may_record, may_check = facilities.may_maintain(staff, facility), care.may_check(staff, facility)
     return {
-        "log": facilities.maintenance_log(facility.id),
-        "may_record": facilities.may_maintain(staff, facility),
+        "log": log,
+        # What they have just written, with what came of the reports.
+        "fresh": next((one for one in log if str(one.entry.id) == request.args.get("entry", "")), None),
+        "open_here": care.open_reports(staff, facility.id) if may_record or may_check else [],
+        "may_see": lambda report: sight.may_see(staff, report),
+        "hindrance": lambda report: care.hindrance(staff, report),
+        "may_record": may_record,
+        "may_check": may_check,
+        "plans": due.of_facility(staff, facility) if may_check else [],
+        "spot_limit": spot.limit_m(),
+        "most_log_photos": care.MOST_PHOTOS,
         "may_place": row is not None and codes.may(staff, CodeAction.PLACE, row),
         "may_ask_label": codes.may_issue(staff, facility),
     }

@@ -101,6 +101,15 @@ def read_text(values: Mapping[str, Any], name: str) -> str:
     return text
 
 
+def read_degrees(values: Mapping[str, Any], name: str) -> float | None:
+    """One coordinate; None where it was not given. Raises BadInput for what is none."""
+    wrong: dict[str, str] = {}
+    value = _degrees(values, name, wrong)
+    if wrong:
+        raise BadInput(fields=wrong)
+    return value
+
+
 def read_pictures(files: Iterable[FileStorage], field: str = "photos") -> list[photos.Picture]:
     """Check, re-encode and store uploaded pictures; call it before the unit of work. Raises BadInput."""
     chosen = [file for file in files if file.filename]

@@ -107,6 +107,7 @@ class FacilityTypeRef:
     problems: tuple[str, ...]
     default_category_code: str
     is_retired: bool
+    gives_light: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +314,7 @@ def _read(connection: Connection, versions: Mapping[str, int], before: Reference
     types = [
         FacilityTypeRef(
             row.id, row.code, row.major, row.name, row.name_en, tuple(row.problems), row.default_category_code,
-            row.retired_at is not None,
+            row.retired_at is not None, row.gives_light,
         )
         for row in connection.execute(select(FacilityType.__table__).order_by(FacilityType.code))
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import district.api_keys.models
 import district.bulk.models
+import district.care.models
 import district.categories.models
 import district.changes.models
 import district.chats.models

@@ -41,6 +41,7 @@ PURE = (
     "district/clock.py", "district/errors.py", "district/words.py", "district/people/roles.py",
     "district/reports/states.py", "district/facilities/code_states.py",
     "district/deadlines/calendar.py", "district/routing/conditions.py",
+    "district/care/periods.py",
     "district/numbers/counting.py", "district/numbers/periods.py", "district/numbers/scale.py",
     "district/routing/rules.py", "district/routing/lint.py", "district/geo/datum.py", "district/geo/measure.py",
     "bot/dialogue.py", "district/replies/filling.py", "district/search/tokens.py",
@@ -127,7 +128,7 @@ def test_the_district_knows_no_door() -> None:
 # The house's storeys, lowest first. A file may use those of its own storey and below. `*.models` are the second.
 STOREYS = (
     ("district.notifications", 4), ("district.reports", 5), ("district.staff_wechat", 5), ("district.routing", 6),
-    ("district.replies", 6), ("district.overview", 6), ("district.numbers", 6),
+    ("district.replies", 6), ("district.overview", 6), ("district.numbers", 6), ("district.care", 6),
     ("district.lists", 6), ("district.retention", 6), ("district.devices", 6),
     ("district.errands.kinds", 7), ("district.jobs", 7),
     ("district.schedule", 8), ("district.worker", 8), ("district.doctor", 8), ("district.frame", 8),

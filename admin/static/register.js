@@ -23,7 +23,9 @@
       navigator.geolocation.getCurrentPosition(
         (found) => {
           const { latitude, longitude } = found.coords;
-          window.location.assign(`${button.dataset.near}?near=${latitude.toFixed(6)},${longitude.toFixed(6)}`);
+          const to = new URL(button.dataset.near, window.location.href);
+          to.searchParams.set('near', `${latitude.toFixed(6)},${longitude.toFixed(6)}`);
+          window.location.assign(to);
         },
         () => { button.disabled = false; button.title = button.dataset.failed; button.lastChild.textContent = button.dataset.failed; },
         { enableHighAccuracy: true, timeout: 10000, maximumAge: 60000 },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -16,13 +16,17 @@ from district.units.models import Unit
 FACILITY_STATES = ("intact", "damaged", "missing", "disused", "removed")
 # 16 digits: district, major, subtype of two digits, number. 17 digits: the same with a subtype of three.
 CODE_SCHEMES = ("16", "17")
+CHECK_RESULTS = ("fine", "faulty", "not_found", "unreachable")
 _IN_USE = text("retired_at is null")
 _NOT_INTACT = text("state <> 'intact'")
 _UNREAD = text("words is null")
 
 
 class FacilityType(Model):
-    """A kind of facility. problems: what residents usually report about it, in Chinese, most usual first."""
+    """A kind of facility. problems: what residents usually report about it, in Chinese, most usual first.
+
+    gives_light: it counts for the share of lights that are lit (district.care.rates).
+    """
 
     __tablename__ = "facility_type"
     __table_args__ = (UniqueConstraint("code"),)
@@ -35,6 +39,7 @@ class FacilityType(Model):
     geometry: Mapped[str] = mapped_column(String(20))
     default_unit_kind: Mapped[str] = mapped_column(String(40))
     is_smart: Mapped[bool] = mapped_column(default=False)
+    gives_light: Mapped[bool] = mapped_column(default=False, server_default=false())
     problems: Mapped[JsonList]
     default_category_code: Mapped[str] = mapped_column(String(40), default="")
     retired_at: Mapped[Moment | None]
@@ -167,10 +172,28 @@ class CodeGuessDay(Model):
 
 
 class MaintenanceEntry(Model):
-    """What staff did to a facility, newest matters most. kind: `repair`, `inspection`, `note`."""
+    """What staff did to a facility, newest matters most. kind: `repair`, `inspection`, `note`.
+
+    Of an inspection: result (CHECK_RESULTS), null for those from before there were any; problem: what was wrong, in
+    the words of the type; plan_id: the plan it counts for; metres: how far from the facility its person stood, null
+    where they gave no position; is_far: farther than a check may be made from (district.reports.spot).
+    """
 
     __tablename__ = "maintenance_entry"
-    __table_args__ = (CheckConstraint("kind in ('repair', 'inspection', 'note')", name="kind_known"),)
+    __table_args__ = (
+        CheckConstraint("kind in ('repair', 'inspection', 'note')", name="kind_known"),
+        CheckConstraint(one_of("result", CHECK_RESULTS), name="result_known"),
+        CheckConstraint("result is null or kind = 'inspection'", name="result_of_inspection"),
+        CheckConstraint("plan_id is null or result is not null", name="plan_with_result"),
+        CheckConstraint("not is_far or metres is not null", name="far_by_metres"),
+        # Whether a facility was looked at in a plan's period: one row of an index for each facility asked about.
+        few(
+            "ix_maintenance_entry_plan", "plan_id", "facility_id", "at",
+            where="plan_id is not null and result <> 'unreachable'",
+        ),
+        few("ix_maintenance_entry_missing", "facility_id", "at", where="result = 'not_found'"),
+        few("ix_maintenance_entry_repair", "at", "facility_id", where="kind = 'repair'"),
+    )  # fmt: skip
 
     id: Mapped[Key]
     facility_id: Mapped[int] = mapped_column(ForeignKey("facility.id"), index=True)
@@ -178,3 +201,8 @@ class MaintenanceEntry(Model):
     kind: Mapped[str] = mapped_column(String(20))
     note: Mapped[Words]
     at: Mapped[Moment]
+    result: Mapped[str | None] = mapped_column(String(20))
+    problem: Mapped[Name] = mapped_column(default="", server_default="")
+    plan_id: Mapped[int | None] = mapped_column(ForeignKey("inspection_plan.id"))
+    metres: Mapped[int | None]
+    is_far: Mapped[bool] = mapped_column(default=False, server_default=false())

@@ -19,7 +19,8 @@ from district.people.roles import Role
 from district.words import clean
 
 LONGEST_NOTE = 1000
-MAINTENANCE_KINDS = ("repair", "inspection", "note")
+# What is written by hand; an inspection has a result besides (district.care.service).
+WRITTEN_KINDS = ("repair", "note")
 
 
 class Revoked(NotFound):
@@ -97,7 +98,7 @@ def record_repair(facility: Facility, *, by: Staff, note: str, kind: str = "repa
     """Write what was done into the facility's log; a repair makes it intact. Raises NotAllowed, BadInput."""
     if not may_maintain(by, facility):
         raise NotAllowed()
-    if kind not in MAINTENANCE_KINDS:
+    if kind not in WRITTEN_KINDS:
         raise BadInput(fields={"kind": "errors.bad_input"})
     note = clean(note)
     if not note or len(note) > LONGEST_NOTE:

@@ -20,8 +20,8 @@ STANDARD_COLUMNS = (
     "standard_id", "category_code", "condition_zh", "limit_value", "limit_unit", "close_condition_zh",
 )  # fmt: skip
 TYPE_COLUMNS = (
-    "code", "major_zh", "name_zh", "name_en", "geometry", "default_unit_kind", "is_smart", "quick_problems_zh",
-    "default_category",
+    "code", "major_zh", "name_zh", "name_en", "geometry", "default_unit_kind", "is_smart", "gives_light",
+    "quick_problems_zh", "default_category",
 )  # fmt: skip
 
 
@@ -85,6 +85,7 @@ def read_facility_type(row: Row, known: KnownToCategories) -> tuple[str, dict[st
         "geometry": row.one_of("geometry", GEOMETRIES),
         "default_unit_kind": _unit_kind(row, known),
         "is_smart": row.yes_no("is_smart"),
+        "gives_light": row.yes_no("gives_light"),
         "problems": row.items("quick_problems_zh"),
         "default_category_code": category or "",
     }

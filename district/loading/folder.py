@@ -18,6 +18,7 @@ from district.loading.category_rows import KnownToCategories, read_category, rea
 from district.loading.device_rows import ALARM_COLUMNS, read_alarm_kind, read_device
 from district.loading.files import Layer, Row, Sheet, read_layer, read_settings, read_sheet
 from district.loading.geometry import fault_of
+from district.loading.plan_rows import PLAN_COLUMNS, KnownToPlans, read_plan
 from district.loading.problems import Problem, Report, did_you_mean, listed
 from district.loading.replies import read_replies
 from district.loading.roster import RosterRow, read_roster
@@ -33,7 +34,7 @@ UNITS, STAFF, CATEGORIES, STANDARDS = "units.csv", "staff.csv", "categories.csv"
 FACILITY_TYPES, FACILITIES, RULES = "facility_types.csv", "facilities.csv", "routing_rules.csv"
 GAZETTEER, CALENDAR, WORDING = "gazetteer.csv", "calendar.csv", "wording.csv"
 UTTERANCES, WEIGHTS = "utterances.csv", "understanding.weights"
-ROSTER, REPLIES = "roster.csv", "reply_templates.csv"
+ROSTER, REPLIES, PLANS = "roster.csv", "reply_templates.csv", "inspection_plans.csv"
 DEVICE_ALARMS, DEVICES = "device_alarms.csv", "devices.csv"
 GRIDS, COMPOUNDS, BASEMAP = "grids.geojson", "compounds.geojson", "basemap.geojson"
 
@@ -64,10 +65,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     REPLIES: ("code", "title", "words_zh", "words_en", "category_codes", "statuses"),
     DEVICE_ALARMS: ALARM_COLUMNS,
     DEVICES: ("device", "unit_code", "facility_code"),
+    PLANS: PLAN_COLUMNS,
 }  # fmt: skip
 
 # A district may do without them.
-OPTIONAL = (WORDING, UTTERANCES, ROSTER, REPLIES, DEVICE_ALARMS, DEVICES)
+OPTIONAL = (WORDING, UTTERANCES, ROSTER, REPLIES, DEVICE_ALARMS, DEVICES, PLANS)
 
 PLACE_KINDS = (
     "road", "crossing", "compound", "gate", "building", "landmark", "bridge", "village", "river", "park",
@@ -102,6 +104,7 @@ class Folder:
     # By `kind|facility type` and by `unit|device`.
     alarm_kinds: Records = field(default_factory=dict)
     devices: Records = field(default_factory=dict)
+    plans: Records = field(default_factory=dict)
     utterances: tuple[Utterance, ...] = ()
     # The file of trained weights as it is; None where there is none or it cannot be read.
     weights: bytes | None = None
@@ -192,6 +195,7 @@ class _Reader:
         self.read_wording()
         self.read_utterances()
         self.folder.replies = read_replies(self._sheet(REPLIES), self.category_codes, CATEGORIES)
+        self.read_plans()
         self.folder.roster = read_roster(self._sheet(ROSTER), self.unit_codes, UNITS)
         if self.settings is not None:
             phones = {code: row["emergency_phone"] for code, row in self.folder.units.items()}
@@ -353,6 +357,12 @@ class _Reader:
         for line, properties, geometry in self._features(BASEMAP):
             Properties(BASEMAP, line, properties, self.report).one_of("kind", kinds)
             self._check_geometry(BASEMAP, line, geometry, ("Point", "LineString", *POLYGONS), whole=False)
+
+    def read_plans(self) -> None:
+        known = KnownToPlans(self.type_codes, self.area_codes, self.unit_codes)
+        for row in self._sheet(PLANS):
+            code, record = read_plan(row, known)
+            self._keep(self.folder.plans, code, record, row, "code")
 
     def read_places(self) -> None:
         for row in self._sheet(GAZETTEER):

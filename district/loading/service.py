@@ -16,6 +16,7 @@ from flask import current_app
 from sqlalchemy import Table, delete, insert, select, text, update
 
 from district import clock, settings
+from district.care.models import InspectionPlan
 from district.categories.models import CaseStandard, Category
 from district.deadlines.models import CalendarDay
 from district.devices.models import Device, DeviceAlarmKind
@@ -50,6 +51,7 @@ VERSIONS: dict[str, tuple[str, ...]] = {
     "staff": (),
     "roster": ("units",),
     "reply_templates": (),
+    "inspection_plans": (),
     "categories": ("categories", "rules"),
     "standards": ("categories",),
     "facility_types": ("categories", "rules"),
@@ -149,6 +151,9 @@ class _Loader:
         self.load_staff()
         self.load_roster()
         self._bring(ReplyTemplate, "reply_templates", self.folder.replies, key=("code",), ended="ended_at")
+        plans = _with_code(self.folder.plans, unit_code=("unit_id", self.unit_ids))
+        new = {"created_at": self.now, "version": 1}
+        self._bring(InspectionPlan, "inspection_plans", plans, key=("code",), ended="ended_at", on_insert=new)
         self.load_calendar()
         self.load_settings()
         self.load_wording()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from district.geo.measure import metres_between
 from district.reference import reference
@@ -17,9 +17,16 @@ def limit_m() -> int:
     return int(reference().setting("limits.verify_metres", DEFAULT_VERIFY_METRES))
 
 
+def distance(stands: tuple[float | None, float | None], at: tuple[float | None, float | None]) -> int | None:
+    """Metres from where somebody stands to a place, both latitude and longitude in WGS-84; None if one is unknown."""
+    if None in stands or None in at:
+        return None
+    return round(metres_between(*cast("tuple[float, float]", stands), *cast("tuple[float, float]", at)))
+
+
 def measured(report: Report, latitude: float | None, longitude: float | None) -> dict[str, Any]:
     """What the history keeps of a place given in WGS-84 degrees: `metres`, and `far` beyond the limit; {} for none."""
-    if latitude is None or longitude is None or report.latitude is None or report.longitude is None:
+    metres = distance((latitude, longitude), (report.latitude, report.longitude))
+    if metres is None:
         return {}
-    metres = round(metres_between(latitude, longitude, report.latitude, report.longitude))
     return {"metres": metres} | ({"far": True} if metres > limit_m() else {})

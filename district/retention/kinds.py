@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from district import clock
 from district.bulk.models import BulkRun
+from district.care.models import MaintenancePhoto
 from district.chats.models import Conversation, InboundMessage
 from district.devices.models import DeviceAlarm
 from district.extensions import db
@@ -137,6 +138,12 @@ def _large_pictures(before: datetime) -> Select[Any]:
     return select(Photo.id).join(Report, Report.id == Photo.report_id).where(*still_large, ended_before(before))
 
 
+def _large_of_logs(before: datetime) -> Select[Any]:
+    """Pictures of the maintenance log: theirs is the day they were taken."""
+    still_large = (Photo.created_at < before, Photo.state == "kept", Photo.reduced_at.is_(None))
+    return select(Photo.id).join(MaintenancePhoto, MaintenancePhoto.photo_id == Photo.id).where(*still_large)
+
+
 def _large_files(ids: Sequence[int]) -> list[str]:
     return _files(ids, ("page",), Photo.reduced_at.is_(None))
 
@@ -150,6 +157,7 @@ def _loose_pictures(before: datetime) -> Select[Any]:
     return select(Photo.id).where(
         Photo.report_id.is_(None),
         ~exists().where(FacilityPhoto.photo_id == Photo.id),
+        ~exists().where(MaintenancePhoto.photo_id == Photo.id),
         Photo.created_at < before,
         or_(Photo.state != PhotoState.WAITING, Photo.created_at < clock.now() - photos.MEDIA_LIVES),
     )
@@ -187,7 +195,10 @@ KINDS: tuple[Kind, ...] = (
             _rows(Conversation.resident_id, Conversation.updated_at),
         ),
     ),
-    Kind("photo_original", f"{_DAYS}.photo_original", 365, 30, 3650, (Part(_large_pictures, _reduce, _large_files),)),
+    Kind(
+        "photo_original", f"{_DAYS}.photo_original", 365, 30, 3650,
+        (Part(_large_pictures, _reduce, _large_files), Part(_large_of_logs, _reduce, _large_files)),
+    ),
     Kind(
         "report", f"{_DAYS}.report", 1825, 365, 7300,
         (Part(

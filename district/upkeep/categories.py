@@ -163,7 +163,10 @@ class FacilityTypes(Kind):
         return code, record
 
     def told(self, row: FacilityType) -> Record:
-        names = ("major", "name", "name_en", "geometry", "default_unit_kind", "is_smart", "default_category_code")
+        names = (
+            "major", "name", "name_en", "geometry", "default_unit_kind", "is_smart", "gives_light",
+            "default_category_code",
+        )  # fmt: skip
         record = {name: getattr(row, name) for name in names}
         return record | {"problems": list(row.problems), "active": row.retired_at is None}
 
@@ -180,6 +183,8 @@ class FacilityTypes(Kind):
             "geometry": record["geometry"],
             "default_unit_kind": record["default_unit_kind"],
             "is_smart": yes_no(record["is_smart"]),
+            # Changes from before there was the field do not have it.
+            "gives_light": yes_no(record.get("gives_light", False)),
             "quick_problems_zh": joined(record["problems"]),
             "default_category": record["default_category_code"],
         }

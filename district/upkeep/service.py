@@ -198,7 +198,9 @@ def undo(change_id: int, *, by: Staff) -> Change:
         raise CannotUndo(error.key) from error
     kind = kind_of(change.kind)
     row = _row(kind, change.subject, lock=True)
-    if kind.told(row) != change.after:
+    told, after = kind.told(row), change.after or {}
+    # Fields that came later are not in it.
+    if not after or {name: told.get(name) for name in after} != after:
         raise CannotUndo("upkeep.undo.changed_since")
     before = dict(change.before) if change.before is not None else None
     try:

@@ -14,6 +14,7 @@ from admin.guard import OPEN, RIGHTS
 from district import clock
 from district.api_keys import service as api_keys
 from district.bulk import service as bulk_runs
+from district.care.models import InspectionPlan
 from district.devices.models import Device
 from district.extensions import db
 from district.labels.models import LabelRun
@@ -109,7 +110,11 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         bulk_runs.begin("a-form-of-mine", "comment", by=someone)
         errand = errand_done(someone)
         run = LabelRun(asked_by_id=someone.id, asked_at=clock.now(), layout="sheet21", chosen={"layout": "sheet21"})
-        db.session.add(run)
+        plan = InspectionPlan(
+            code="P1", name="路灯月检", type_codes=["01037"], area_codes=[], crew="maintainer", every=1,
+            every_unit="months", months=[], starts_on=clock.now().date(), created_at=clock.now(),
+        )  # fmt: skip
+        db.session.add_all([run, plan])
         db.session.flush()
         run_id = run.id
         device = Device(unit_id=district.lamps.id, code="L-1", facility_id=facility.id, created_at=clock.now())
@@ -141,6 +146,16 @@ def test_each_role_opens_exactly_its_pages(app: Flask, district: SmallDistrict, 
         "code_scans": "/admin/facilities/scans",
         "label_run": f"/admin/labels/{run_id}",
         "facility_map": "/admin/facilities/map.json?box=50,124,51,125",
+        "care_due": "/admin/care/due",
+        "print_due": "/admin/care/due/print",
+        "inspection_plans": "/admin/care/plans",
+        "inspection_plan": f"/admin/care/plans/{plan.id}",
+        "new_plan": "/admin/care/plans/new",
+        "care_rates": "/admin/care/rates",
+        "care_faults": "/admin/care/rates/behind",
+        "care_workbook": "/admin/care/rates/workbook",
+        "often_repaired": "/admin/care/repeated",
+        "often_workbook": "/admin/care/repeated/workbook",
         "add_facility": "/admin/facilities/new",
         "edit_facility": f"/admin/facilities/{code}/edit",
         "import_facilities": "/admin/facilities/import",
@@ -244,6 +259,9 @@ def test_each_role_may_send_exactly_its_forms(app: Flask, district: SmallDistric
         "print_labels": "/admin/labels",
         "list_labels": "/admin/labels/999/list",
         "place_labels": "/admin/labels/999/placed",
+        "create_plan": "/admin/care/plans/new",
+        "save_plan": "/admin/care/plans/999",
+        "end_plan": "/admin/care/plans/999/end",
         "create_facility": "/admin/facilities/new",
         "save_facility": f"/admin/facilities/{code}/edit",
         "add_facility_photos": f"/admin/facilities/{code}/photos",

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from district import audit, clock, jobs, settings
 from district.bulk.models import BulkRun
+from district.care import service as care
 from district.chats.models import Conversation, InboundMessage
 from district.devices.models import Device, DeviceAlarm, DeviceAlarmKind
 from district.extensions import db
@@ -319,3 +320,21 @@ def test_the_log_of_this_change_is_not_what_goes(district: SmallDistrict) -> Non
     assert BY_NAME["log"].least >= 180
     assert retention.due(BY_NAME["log"], BY_NAME["log"].least) == 0
     assert db.session.scalar(select(func.count()).select_from(StaffLogin)) == 0
+
+
+def test_pictures_of_the_maintenance_log_stay_and_lose_their_large_size(district: SmallDistrict) -> None:
+    taken = photos.prepare(jpeg(colour="red"))
+    photos.keep(taken)
+    with unit_of_work():
+        lamp = make_facility(district.lamps)
+        care.repair(lamp, by=district.staff["handler"], note="换了灯", after=[taken])
+        photo = db.session.scalars(select(Photo)).one()
+        photo.created_at = clock.now() - timedelta(days=20)
+        photo_id = photo.id
+    jobs.tidy()
+    assert photos.store().read(photos.file_name(taken.digest, "page")) == taken.files["page"]
+    with unit_of_work():
+        db.session.get_one(Photo, photo_id).created_at = clock.now() - timedelta(days=366)
+    jobs.tidy()
+    assert photos.store().read(photos.file_name(taken.digest, "page")) is None
+    assert photos.store().read(photos.file_name(taken.digest, "thumb")) == taken.files["thumb"]

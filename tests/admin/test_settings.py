@@ -50,7 +50,8 @@ STANDARD = {
 }  # fmt: skip
 TYPE = {
     "code": "01037", "major_zh": "市政公用设施", "name_zh": "路灯", "name_en": "street light", "geometry": "point",
-    "default_unit_kind": "municipal", "quick_problems_zh": "不亮\n倾斜", "default_category": "01037", "is_smart": "1",
+    "default_unit_kind": "municipal", "quick_problems_zh": "不亮\n倾斜", "default_category": "01037",
+    "is_smart": "1", "gives_light": "1",
 }  # fmt: skip
 NEAR = (MIDDLE[0], MIDDLE[1] + 0.05)
 

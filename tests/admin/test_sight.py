@@ -47,7 +47,7 @@ QUERIES = ("", f"?tab=all&{EVERYTHING}", f"?tab=overdue&view=wall&q={WORDS}&{EVE
 OF_LISTS = (*QUERIES, "?tab=all", f"?tab=all&q={WORDS}", "?tab=overdue", "?tab=all&view=map")
 LISTS = {"inbox", "live", "list_map", "field", "next_report"}
 # Leaves files of another format, or the panel itself.
-NOT_WALKED = {"numbers_workbook", "wechat_start", "wechat_done"}
+NOT_WALKED = {"numbers_workbook", "care_workbook", "often_workbook", "wechat_start", "wechat_done"}
 
 
 @dataclass

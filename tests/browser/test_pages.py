@@ -46,6 +46,14 @@ STAFF = {
     "admin.take_call": ("desk", "/admin/reports/new"),
     "admin.facilities": ("admin", "/admin/facilities"),
     "admin.facility": ("admin", "/admin/facilities/{facility}"),
+    "admin.care_due": ("sz-ld", "/admin/care/due"),
+    "admin.print_due": ("sz-ld", "/admin/care/due/print?area=232761001"),
+    "admin.inspection_plans": ("admin", "/admin/care/plans"),
+    "admin.inspection_plan": ("admin", "/admin/care/plans/1"),
+    "admin.new_plan": ("admin", "/admin/care/plans/new"),
+    "admin.care_rates": ("admin", "/admin/care/rates"),
+    "admin.care_faults": ("admin", "/admin/care/rates/behind"),
+    "admin.often_repaired": ("admin", "/admin/care/repeated"),
     "admin.labels": ("admin", "/admin/labels"),
     "admin.code_scans": ("admin", "/admin/facilities/scans"),
     "admin.label_run": ("admin", "/admin/labels/{label_run}"),
@@ -125,7 +133,7 @@ NO_PAGES = {
     "admin.manifest", "admin.worker",
     # By a token of their own: tests/admin/test_wall_links.py opens them.
     "admin.wall_by_link", "admin.wall_by_link_data",
-    "admin.numbers_workbook",
+    "admin.numbers_workbook", "admin.care_workbook", "admin.often_workbook",
     "admin.area_outlines",
 }  # fmt: skip
 LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}

@@ -704,3 +704,34 @@ class Migration0026(Rows):
 
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "facility_token") == 1
+
+
+class Migration0027(Rows):
+    """Entries of the log from before have no result; checks, their pictures and their reports are told from now on."""
+
+    def load(self, connection: Connection) -> None:
+        one_unit_with_staff(connection)
+        insert(connection, "facility_type", id=1, code="01037", major="", name="路灯", name_en="lamp",
+               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]",
+               default_category_code="")  # fmt: skip
+        insert(connection, "facility", id=1, code="1", code17="1", type_id=1, name="路灯", address="", latitude=50.4,
+               longitude=124.1, grid_code="", area_code="", state="intact", is_smart=False, source="")  # fmt: skip
+        insert(connection, "maintenance_entry", id=1, facility_id=1, staff_id=1, kind="inspection", note="看过", at=NOW)
+        insert(connection, "photo", id=1, token="p", purpose="before", state="kept", digest="d", tries=0, last_error="",
+               created_at=NOW)  # fmt: skip
+        report(connection, 1, "assigned", **WITH_UNIT)
+
+    def upgraded(self, connection: Connection) -> None:
+        assert count(connection, "facility_type", "not gives_light") == 1
+        assert count(connection, "maintenance_entry", "result is null and plan_id is null and not is_far") == 1
+        insert(connection, "inspection_plan", id=1, code="P1", name="路灯月检", type_codes='["01037"]', area_codes="[]",
+               crew="maintainer", every=1, every_unit="months", months="[]", starts_on="2026-01-01",
+               created_at=NOW)  # fmt: skip
+        insert(connection, "maintenance_entry", id=2, facility_id=1, staff_id=1, kind="inspection", note="", at=NOW,
+               result="faulty", problem="不亮", plan_id=1, metres=12)  # fmt: skip
+        insert(connection, "maintenance_photo", photo_id=1, entry_id=2, moment="before")
+        insert(connection, "maintenance_report", entry_id=2, report_id=1, how="filed")
+
+    def downgraded(self, connection: Connection) -> None:
+        assert count(connection, "maintenance_entry", "note = '看过'") == 1
+        assert count(connection, "photo") == 1

@@ -99,11 +99,11 @@ def test_its_unit_repairs_it_and_it_is_intact_again(district: SmallDistrict, fac
     assert (entry.kind, entry.note, entry.staff_id) == ("repair", "换了灯泡", district.staff["handler"].id)
 
 
-def test_an_inspection_leaves_its_state(district: SmallDistrict, facility: Facility) -> None:
+def test_a_note_leaves_its_state(district: SmallDistrict, facility: Facility) -> None:
     with unit_of_work():
         row = db.session.get_one(Facility, facility.id)
         row.state = "damaged"
-        facilities.record_repair(row, by=district.staff["handler"], note="看过，等配件", kind="inspection")
+        facilities.record_repair(row, by=district.staff["handler"], note="看过，等配件", kind="note")
     assert db.session.get_one(Facility, facility.id).state == "damaged"
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from district import clock
 from district.api_keys.models import ApiKey
+from district.care.models import InspectionPlan, MaintenancePhoto, MaintenanceReport
 from district.categories.models import CaseStandard, Category
 from district.changes.models import Change
 from district.deadlines.models import CalendarDay
@@ -150,6 +151,16 @@ OTHER_CASES: list[tuple[type[Any], str, dict[str, Any]]] = [
     (Facility, "contract_in_order", {"contract_from": date(2026, 2, 1), "contract_to": date(2026, 1, 1)}),
     (FacilityEdit, "kind_known", {"kind": "painted"}),
     (MaintenanceEntry, "kind_known", {"kind": "party"}),
+    (MaintenanceEntry, "result_known", {"kind": "inspection", "result": "great"}),
+    (MaintenanceEntry, "result_of_inspection", {"result": "fine"}),
+    (MaintenanceEntry, "plan_with_result", {"plan_id": 1}),
+    (MaintenanceEntry, "far_by_metres", {"is_far": True}),
+    (MaintenancePhoto, "moment_known", {"moment": "during"}),
+    (MaintenanceReport, "how_known", {"how": "somehow"}),
+    (InspectionPlan, "crew_known", {"crew": "nobody"}),
+    (InspectionPlan, "unit_when_one_goes", {"crew": "own"}),
+    (InspectionPlan, "every_unit_known", {"every_unit": "moons"}),
+    (InspectionPlan, "every_positive", {"every": 0}),
     (StaffRole, "role_known", {"role": "king"}),
     (HandBack, "ruling_whole", {"ruled_at": NOW}),
     (HandBack, "ruling_whole", {"upheld": True}),
@@ -338,6 +349,17 @@ class Stage:
                     ),
                 ]
             )
+            session.flush()
+            entry_id = session.scalars(select(MaintenanceEntry.id)).one()
+            photo_id = session.scalars(select(Photo.id).where(Photo.token == "t")).one()
+            session.add_all(
+                [
+                    InspectionPlan(code="P1", name="路灯月检", type_codes=["01037"], area_codes=[], crew="maintainer",
+                                   every=1, every_unit="months", months=[], starts_on=date(2026, 1, 1), created_at=NOW),
+                    MaintenancePhoto(photo_id=photo_id, entry_id=entry_id, moment="after"),
+                    MaintenanceReport(entry_id=entry_id, report_id=self.stands.reports["closed"], how="resolved"),
+                ]
+            )  # fmt: skip
         self.meant = {
             UNIT: district.lamps.id, SOMEBODY: district.staff["handler"].id, VERIFIER: district.staff["verifier"].id,
             PARENT: self.stands.reports["closed"],
