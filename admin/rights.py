@@ -33,7 +33,6 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "district": (
         "facilities", "facility", "edit_facility", "add_facility_photos", "add_facility", "retire_facility",
         "import_facilities", "export_facilities", "issue_code", "place_code", "revoke_token", "labels", "print_labels",
-        "label_run", "list_labels", "place_labels",
         "devices", "device", "add_device", "save_device", "retire_device", "restore_device", "import_devices",
         "label_run", "list_labels", "place_labels", "code_scans", "export_code_scans",
         "care_due", "print_due", "inspection_plans", "inspection_plan", "new_plan", "save_plan", "end_plan",

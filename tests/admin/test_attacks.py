@@ -50,7 +50,8 @@ from tests.support.pictures import jpeg
 WITHOUT_TOKEN = {
     "api",  # programs, with a report's key
     "report_page",  # a report's key is in the form
-    "citizen.pages.file_report", "citizen.pages.forget_mine", "citizen.facility_page.report_here",  # anybody may
+    "citizen.pages.file_report", "citizen.pages.forget_mine", "citizen.facility_page.report_here",
+    "citizen.facility_page.join_here",  # anybody may
     "wechat_stand_in",  # development's own WeChat
 }  # fmt: skip
 

@@ -33,7 +33,7 @@ HOLE = category("06013", "道路破损", "大坑", "路面坏了", urgency=Urgen
 BENCH = category(
     "04007", "休息座椅异常", standards=(StandardRef("1", "座椅木条断裂、缺失", 3, LimitUnit.HOURS, ""),)
 )  # fmt: skip
-TYPES = [FacilityTypeRef(1, "03005", "", "果皮箱", "litter bin", ("箱门脱落",), "06010", False)]
+TYPES = [FacilityTypeRef(1, "03005", "", "果皮箱", "litter bin", ("箱门脱落",), "06010", False, False)]
 ALL = (LAMP, RUBBISH, NOISE, GAS, HOLE, BENCH)
 EMERGENCIES = [
     {"code": "fire", "phone": "119", "words": ["着火"], "words_en": ["on fire"], "categories": []},
