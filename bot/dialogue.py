@@ -344,6 +344,8 @@ def _chosen(turn: Turn, text: str, world: World) -> bool:
             turn.say("bot.choose.again", count=len(problems))
             return True
         talk.words.append(problems[number - 1])
+        if facility.get("category"):
+            talk.category, talk.asked["chosen"] = facility["category"], 1
         go_on(turn, world)
         return True
     if number is not None:

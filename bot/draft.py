@@ -202,7 +202,8 @@ def filing(
         scanned=talk.scanned,
         intent="emergency" if is_danger else "report" if talk.danger else talk.intent,
         is_old=not within(talk.photos_since, LOOSE_PHOTOS_SAFE, world),
-        category=category or (talk.category if talk.asked.get("corrected") else None),
+        category=category
+        or (talk.category if talk.asked.get("corrected") or (piece is None and talk.asked.get("chosen")) else None),
         piece=piece,
         is_another=bool(talk.asked.get("another") if piece is None else talk.parts[piece].get("is_another")),
     )

@@ -52,7 +52,7 @@ class Place:
 
 @dataclass(frozen=True)
 class FacilityCard:
-    """A facility as the chat shows it. problems: the usual ones, most usual first."""
+    """A facility as the chat shows it. problems: the usual ones, most usual first; category: of these, "" unknown."""
 
     id: int
     code: str
@@ -60,6 +60,7 @@ class FacilityCard:
     kind: str
     address: str
     problems: tuple[str, ...] = ()
+    category: str = ""
     open_number: str | None = None
     open_id: int | None = None
     open_is_mine: bool = False

@@ -174,6 +174,9 @@ class DistrictWorld:
             kind=name,
             address=facility.address,
             problems=kind.problems if kind else (),
+            category=kind.default_category_code
+            if kind and kind.default_category_code in self.ref.categories_by_code
+            else "",
             open_number=present[0].number if present else None,
             open_id=present[0].id if present else None,
             latitude=facility.latitude,

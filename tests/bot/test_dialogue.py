@@ -384,6 +384,9 @@ def test_a_scanned_facility_offers_its_usual_troubles(phone: TestPhone, lamp: tu
     assert report.number in answer
     assert (report.facility_id, report.description, report.source) == (facility_id, "不亮", "qr")
     assert report.place_source == "facility"
+    # What its usual troubles are is known and needs no reading.
+    assert report.category is not None
+    assert report.category.code == "01037"
 
 
 @pytest.mark.parametrize("how", ["token", "lower", "code17", "code16", "scene", "followed", "typed"])
@@ -774,7 +777,7 @@ def test_who_says_that_it_is_another_trouble_of_the_lamp_is_believed(
     jobs.route_reports()
     other = new_phone(openid="oOther".ljust(28, "X"))
     scan(other, lamp[0])
-    other.says("路灯不亮，灯罩也掉了")
+    assert "已经有人报过" in other.says("2").text
     assert "BH" in other.says("不是").text
     jobs.route_reports()
     assert Status.MERGED not in db.session.scalars(select(Report.status)).all()
