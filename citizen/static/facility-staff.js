@@ -1,4 +1,5 @@
-/* Check-ins: asks the phone where it is when the form is opened. Without an answer it is sent without a place. */
+/* Check-ins: asks the phone where it is when the form is opened. Without an answer it is sent without a place. A fault
+   needs a problem or words, asked for before anything is sent: a page that comes back has lost its pictures. */
 (function () {
   'use strict';
 
@@ -7,7 +8,15 @@
       const box = form.closest('details');
       if (box && !box.open) box.addEventListener('toggle', () => ask(form), { once: true });
       else ask(form);
+      form.addEventListener('input', () => need(form));
+      need(form);
     }
+  }
+
+  function need(form) {
+    const { result, note } = form.elements;
+    const isNeeded = result.value === 'faulty' && !note.value.trim();
+    for (const one of form.querySelectorAll('input[name="problem"]')) one.required = isNeeded;
   }
 
   function ask(form) {

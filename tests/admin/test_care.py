@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from openpyxl import load_workbook
+from sqlalchemy import delete
 
 from admin.showing import zone
 from district import clock, settings
@@ -16,7 +17,7 @@ from district.care import service as care
 from district.care.models import InspectionPlan
 from district.changes.models import Change
 from district.extensions import db
-from district.facilities.models import Facility, FacilityType, MaintenanceEntry
+from district.facilities.models import Facility, FacilityToken, FacilityType, MaintenanceEntry
 from district.messages import t
 from district.people.models import Staff
 from district.people.roles import Role
@@ -205,6 +206,11 @@ def test_a_row_leads_to_the_page_of_its_label(district: SmallDistrict, lamps: li
         page = log_in("handler").get("/admin/care/due").text
         record = log_in("leader").get("/admin/care/due").text
     assert 'class="work-link" href="/f/testtok' in page
+    with unit_of_work():
+        db.session.execute(delete(FacilityToken).where(FacilityToken.facility_id == lamps[0].id))
+    with clock.frozen_at(NOON):
+        # Without a label it is opened by its number.
+        assert f'class="work-link" href="/f/{lamps[0].code17}"' in log_in("handler").get("/admin/care/due").text
     assert f'href="/admin/facilities/{lamps[0].code17}"' in record
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import Visit
-from tests.support.browser import DESKTOP
+from tests.support.browser import DESKTOP, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -57,3 +57,18 @@ def test_a_pin_that_is_moved_moves_the_facility(visit: Visit) -> None:
     page.click(".record-do button")
     page.wait_for_selector("[data-toast]")
     assert "纬度" in page.inner_text(".change-list")
+
+
+def test_a_crew_looks_at_a_cover_on_its_plan(visit: Visit) -> None:
+    crew = visit("ps", **PHONE)
+    page = crew.open("/admin/care/due")
+    page.locator("a.work-link").first.click()
+    page.locator("details.staff-act summary").first.click()
+    page.locator("form[data-where] input[value=faulty]").check()
+    page.click("form[data-where] button[type=submit]")
+    # Asked for before anything is sent: a page that came back would have lost the pictures.
+    assert page.evaluate("document.querySelector('input[name=problem]').validity.valueMissing")
+    page.locator("form[data-where] input[name=problem]").first.check(force=True)
+    page.click("form[data-where] button[type=submit]")
+    page.wait_for_selector(".notice.good")
+    assert "/admin/reports/BH" in page.content()

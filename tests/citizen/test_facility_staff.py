@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from werkzeug.test import TestResponse
 
 from district import clock
@@ -221,6 +221,20 @@ def test_a_check_in_counts_for_its_plan_and_keeps_the_distance_alone(
     assert t("care.place.near", metres=56) in page
     assert t("care.check.is_due") not in page
     assert db.session.query(AuditEntry).filter(AuditEntry.action == "facility.inspection").count() == 1
+
+
+def test_a_facility_without_a_label_is_checked_in_by_its_number(
+    client: FlaskClient, district: SmallDistrict, lamp: Facility, token: str
+) -> None:
+    with unit_of_work():
+        db.session.execute(delete(FacilityToken))
+    plan(district)
+    log_in(client, district.staff["handler"])
+    address = f"/f/{lamp.code17}"
+    assert t("care.check.is_due") in show(client, address)
+    answer = check(client, lamp.code17, result="fine", plan="LD")
+    assert (the_entry().result, answer.status_code) == ("fine", 303)
+    assert t("care.check.is_due") not in show(client, answer.location)
 
 
 @pytest.mark.parametrize(
