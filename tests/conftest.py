@@ -268,7 +268,6 @@ hypothesis.settings.load_profile("bihuan")
 LONGEST_FIRST = (
     "tests/journeys/test_first_start.py",
     "tests/journeys/",
-    "tests/browser/test_pages.py",
     "tests/browser/",
     "tests/district/test_run.py",
     "tests/admin/test_actions.py",
@@ -292,10 +291,7 @@ def pytest_collection_finish() -> None:
 
 def _in_one_process(nodeid: str) -> str:
     """Tests that share what is dear to set up: a module's, and each whole system's journeys."""
-    module, _, test = nodeid.partition("::")
-    if module == "tests/browser/test_pages.py":
-        # Every page in every way takes as long as all other browser tests: several processes share it.
-        return f"{module}::{test.partition('[')[0]}{' admin' if '[admin' in test else ''}"
+    module = nodeid.partition("::")[0]
     for kind in ("embedded", "servers"):
         if module.startswith("tests/journeys/") and kind in nodeid.partition("[")[2]:
             return f"journeys on {kind}"
