@@ -251,7 +251,7 @@ def test_every_page_of_the_panel_brings_its_colours() -> None:
     folder = ROOT / "admin/templates/admin"
     pages = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
     heads = {name: page for name, page in pages.items() if "<head>" in page}
-    assert heads.keys() >= {"base.html", "login.html", "offline.html", "wall.html", "print.html"}
+    assert heads.keys() >= {"base.html", "login.html", "offline.html", "wall.html", "paper.html"}
     for name, page in heads.items():
         assert "admin/_looks.html" in page or "asset('tokens.css', 'admin.static')" in page, name
 
