@@ -287,9 +287,14 @@
   });
 
   let waiting = 0;
+  let asked = 0;
   async function search() {
+    asked += 1;
+    const mine = asked;
     const answer = await fetch(`/chat/facilities?q=${encodeURIComponent($('scan-search').value)}`, { credentials: 'same-origin' });
     const { facilities } = await answer.json();
+    // An earlier question may be answered later; its list must not take the place of what is about to be tapped.
+    if (mine !== asked) return;
     $('found').replaceChildren();
     if (!facilities.length) { const item = make('li'); item.append(make('p', '', texts.scan_empty)); $('found').append(item); }
     for (const one of facilities) {
@@ -319,7 +324,7 @@
     search();
     $('scan-search').focus();
   }
-  $('scan-search').addEventListener('input', () => { clearTimeout(waiting); waiting = setTimeout(search, 250); });
+  $('scan-search').addEventListener('input', () => { asked += 1; clearTimeout(waiting); waiting = setTimeout(search, 250); });
   $('scan-tile').addEventListener('click', () => scan(document.querySelector('[data-scan]').dataset.scan));
   for (const button of document.querySelectorAll('.menu button')) {
     button.addEventListener('click', () => {

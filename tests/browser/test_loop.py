@@ -15,7 +15,7 @@ from tests.support.browser import PHONE, Watched
 from tests.support.pictures import jpeg, photo_of_a_phone
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -33,7 +33,11 @@ class Chat:
 
     def hears(self, words: str, *, after: int = 0) -> str:
         """Wait until the window shows these words, past the first `after` characters; what is new then."""
-        self.watched.until(f"document.getElementById('log').innerText.slice({after}).includes({words!r})", 120)
+        try:
+            self.watched.until(f"document.getElementById('log').innerText.slice({after}).includes({words!r})", 120)
+        except AssertionError as error:
+            error.add_note(f"the window shows: {self.words()}")
+            raise
         return self.words()[after:]
 
     def says(self, words: str) -> int:
@@ -100,13 +104,28 @@ def test_a_scan_in_the_chat_reports_the_facility(visit: Visit) -> None:
     chat = Chat(visit(**PHONE))
     chat.page.click("[data-scan]")
     chat.page.fill("#scan-search", "路灯")
-    chat.page.wait_for_selector("#found button")
     before = len(chat.words())
-    chat.page.locator("#found button").first.click()
+    # What is shown until the answer comes is gone between a finger's going down and up.
+    chat.page.locator("#found button", has_text="路灯").first.click()
     chat.hears("回复数字", after=before)
     chat.says("1")
     assert re.search(r"BH\d{8}-\d{4,}[A-Z]", chat.hears("编号", after=before))
     chat.hears("已派给", after=before)
+
+
+def test_a_late_answer_does_not_take_the_place_of_what_was_looked_for(visit: Visit) -> None:
+    chat = Chat(visit(**PHONE))
+    held: list[Route] = []
+    chat.page.route(re.compile(r"/chat/facilities\?q=$"), lambda route: held.append(route))
+    chat.page.click("[data-scan]")
+    chat.page.fill("#scan-search", "路灯")
+    found = chat.page.locator("#found button")
+    chat.page.wait_for_selector("#found button")
+    with chat.page.expect_response(re.compile(r"/chat/facilities\?q=$")) as late:
+        held[0].continue_()
+    late.value.finished()
+    chat.page.evaluate("new Promise(requestAnimationFrame)")
+    assert all("路灯" in one for one in found.all_inner_texts())
 
 
 def _press(page: Page, action: str) -> None:
