@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import redis
 from psycopg import sql
 from sqlalchemy import make_url
 
-from district import run
+from district import parts, run
 from district.config import Config
 from district.pulse import living_workers
 
@@ -102,7 +101,7 @@ class System:
     def prepare(self) -> None:
         """Migrate and load the demo district."""
         subprocess.run(
-            [sys.executable, "-m", "district.run", "prepare"],
+            parts.command("prepare"),
             cwd=ROOT, env=self.env, check=True, stdout=subprocess.DEVNULL, stderr=self._log("prepare"),
         )  # fmt: skip
 
@@ -110,22 +109,20 @@ class System:
         """gunicorn exactly as `make run` starts it, on `application`."""
         listener = run.take_port("127.0.0.1", self.port)
         with listener:
-            command = run.web_command(self.config, listener.fileno())
-            command[command.index("wsgi:create_app()")] = application
-            process = self._start(command, "web", pass_fds=(listener.fileno(),))
+            arguments = parts.web_arguments(self.config, listener.fileno(), application)
+            process = self._start(parts.command("web", *arguments), "web", pass_fds=(listener.fileno(),))
         wait_for(lambda: run._is_served(self.config), "the web server answers", every_s=0.1)
         return process
 
     def start_worker(self, queues: str) -> subprocess.Popen[bytes]:
         """A worker that has found the queue server."""
         before = len(living_workers(self.connection()))
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", "district", "worker", "--queues", queues]
-        process = self._start(command, "worker")
+        process = self._start(parts.command("worker", queues), "worker")
         wait_for(lambda: len(living_workers(self.connection())) > before, "the worker listens", every_s=0.05)
         return process
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
-        return self._start([sys.executable, "-m", "flask", "--app", "wsgi", "district", "schedule"], "scheduler")
+        return self._start(parts.command("scheduler"), "scheduler")
 
     def connection(self) -> redis.Redis:
         return redis.Redis.from_url(self.env["REDIS_URL"])

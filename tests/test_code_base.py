@@ -120,7 +120,7 @@ def test_the_district_knows_no_door() -> None:
         f"{one.where} imports {one.name}"
         for path in sources("district")
         for one in imports(path)
-        if one.name.split(".")[0] in ("wsgi", "tests", *DOORS) and path.name != "run.py"
+        if one.name.split(".")[0] in ("wsgi", "tests", *DOORS) and path.name != "parts.py"
     ]
     assert not wrong, "the domain must work without any door:\n" + "\n".join(wrong)
 
@@ -132,7 +132,7 @@ STOREYS = (
     ("district.lists", 6), ("district.retention", 6), ("district.devices", 6),
     ("district.errands.kinds", 7), ("district.jobs", 7),
     ("district.schedule", 8), ("district.worker", 8), ("district.doctor", 8), ("district.frame", 8),
-    ("district.cli", 9), ("district.app", 10), ("district.run", 10), ("district.tables", 2),
+    ("district.cli", 9), ("district.app", 10), ("district.run", 10), ("district.parts", 10), ("district.tables", 2),
 )  # fmt: skip
 GROUND = ("district.extensions", "district.columns", "district.clock", "district.errors", "district.config",
           "district.words", "district.storage", "district.logs", "district.work", "district.quick")  # fmt: skip
@@ -236,7 +236,7 @@ def test_nobody_commits_but_the_unit_of_work() -> None:
 
 def test_verbs_do_not_open_units_of_work() -> None:
     """Only doors, jobs and commands know where one message, request or job ends."""
-    allowed = {"district/work.py", "district/jobs.py", "district/cli.py", "district/run.py"}
+    allowed = {"district/work.py", "district/jobs.py", "district/cli.py", "district/parts.py"}
     # What lengthy work does is a job, too.
     allowed |= {"district/errands/running.py"} | {
         str(path.relative_to(ROOT)) for path in sources("district/errands/kinds")

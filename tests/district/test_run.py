@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from district import run
+from district import parts, run, supervisor
 from district.config import Config
 from district.messages import speaking
 from tests.support.running import ROOT, Bihuan, descendants, eventually, is_alive, running
@@ -25,8 +25,8 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def test_a_log_keeps_two_files_of_limited_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "LOG_LIMIT_BYTES", 100)
-    log = run.PartLog(tmp_path / "web.log")
+    monkeypatch.setattr(supervisor, "LOG_LIMIT_BYTES", 100)
+    log = supervisor.PartLog(tmp_path / "web.log")
     for number in range(50):
         log.feed(f"line {number}\n".encode())
     log.close()
@@ -37,7 +37,7 @@ def test_a_log_keeps_two_files_of_limited_size(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_log_gives_back_whole_lines_only(tmp_path: Path) -> None:
-    log = run.PartLog(tmp_path / "web.log")
+    log = supervisor.PartLog(tmp_path / "web.log")
     assert log.feed("半".encode()[:2]) == []
     assert log.feed("半".encode()[2:] + b" line\nnext") == ["半 line"]
     assert log.feed(b"\n") == ["next"]
@@ -59,13 +59,13 @@ def test_a_log_gives_back_whole_lines_only(tmp_path: Path) -> None:
     ],
 )
 def test_the_terminal_shows_what_a_log_calls_an_error(line: str, said: str | None) -> None:
-    assert run.error_in(line) == said
+    assert supervisor.error_in(line) == said
 
 
 def test_a_death_has_a_reason_in_words() -> None:
     with speaking("en"):
-        assert run.reason_of(-9) == "killed by SIGKILL"
-        assert run.reason_of(3) == "exit code 3"
+        assert supervisor.reason_of(-9) == "killed by SIGKILL"
+        assert supervisor.reason_of(3) == "exit code 3"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_queue_has_a_worker_and_routing_one_of_its_own(of: int, queues: li
 
 
 def test_the_shown_manager_and_handler_are_of_the_busiest_unit() -> None:
-    password, logins = run.demo_logins(ROOT / "demo")
+    password, logins = parts.demo_logins(ROOT / "demo")
     by_role = {login["role"]: login for login in logins}
     assert password
     assert by_role["unit_manager"]["unit"] == by_role["handler"]["unit"]
@@ -113,13 +113,13 @@ def test_a_path_too_long_for_a_socket_gives_a_port_with_a_password(tmp_path: Pat
 def test_a_port_is_taken_once(capsys: pytest.CaptureFixture[str]) -> None:
     with run.take_port("127.0.0.1", _free()) as listener, speaking("en"):
         port = listener.getsockname()[1]
-        with pytest.raises(run.CannotStart, match=f"Port {port} on 127.0.0.1 is taken"):
+        with pytest.raises(supervisor.CannotStart, match=f"Port {port} on 127.0.0.1 is taken"):
             run.take_port("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 80000), ("192.0.2.1", 8000), ("no.such.host.invalid", 8000)])
 def test_an_impossible_address_is_refused_in_words(host: str, port: int) -> None:
-    with pytest.raises(run.CannotStart):
+    with pytest.raises(supervisor.CannotStart):
         run.take_port(host, port)
 
 
