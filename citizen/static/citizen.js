@@ -43,16 +43,17 @@
       label.dataset.was = label.textContent;
       label.textContent = form.dataset.once;
     });
-    // Coming back by the browser's "back" shows the page as it was left: let it be sent again.
-    window.addEventListener('pageshow', (event) => {
-      if (!event.persisted) return;
+    const again = () => {
       delete form.dataset.sent;
       for (const button of form.querySelectorAll('[aria-busy]')) {
         button.removeAttribute('aria-busy');
         const label = button.querySelector('[data-was]');
         if (label) label.textContent = label.dataset.was;
       }
-    });
+    };
+    form.addEventListener('form:stays', again);
+    // Coming back by the browser's "back" shows the page as it was left: let it be sent again.
+    window.addEventListener('pageshow', (event) => { if (event.persisted) again(); });
   }
 
   /** Categories that fit the words, offered as buttons; a tap sets the select. */

@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser.conftest import Visit
 from tests.support.browser import DESKTOP, PHONE
+from tests.support.pictures import photo_of_a_phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -72,3 +73,34 @@ def test_a_crew_looks_at_a_cover_on_its_plan(visit: Visit) -> None:
     page.click("form[data-where] button[type=submit]")
     page.wait_for_selector(".notice.good")
     assert "/admin/reports/BH" in page.content()
+
+
+def test_what_is_refused_or_not_sent_keeps_its_pictures(visit: Visit, tmp_path: Path) -> None:
+    crew = visit("ps", **PHONE)
+    page = crew.open("/admin/care/due")
+    page.locator("a.work-link").nth(1).click()
+    page.locator("details.staff-act summary", has_text="已修好").click()
+    form = page.locator("form[action$='/log']")
+    picture = tmp_path / "after.jpg"
+    picture.write_bytes(photo_of_a_phone())
+    form.locator("input[name=after]").set_input_files(picture)
+    page.wait_for_selector("#after-list img")
+    # A blank passes the browser's own check, and not the server's.
+    form.locator("[name=note]").fill("  ")
+    form.locator("[type=submit]").click()
+    alert = form.locator("[data-said]")
+    alert.wait_for()
+    assert alert.inner_text().strip()
+    form.locator("[name=note]").fill("换了井盖")
+    page.context.set_offline(True)
+    form.locator("[type=submit]").click()
+    crew.until("document.querySelector('form[action$=\"/log\"] [data-said]').textContent.includes('网络')")
+    page.context.set_offline(False)
+    assert page.locator("#after-list img").count() == 1
+    form.locator("[type=submit]").click()
+    page.wait_for_url("**done=*")
+    assert "换了井盖" in page.inner_text(".story")
+    assert page.locator(".story .staff-photos img").count() == 1
+    # The server's refusal and the missing network are in the browser's log, as they should be.
+    assert len(crew.troubles) == 2
+    crew.troubles.clear()
