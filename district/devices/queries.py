@@ -115,6 +115,14 @@ def _whole(query: Select[Any]) -> Select[Any]:
     )  # fmt: skip
 
 
+def has_lasted() -> ColumnElement[bool]:
+    """Not an alarm of which only the end was told: see `district.devices.service`."""
+    return or_(
+        DeviceAlarm.cleared_at.is_(None), DeviceAlarm.cleared_at != DeviceAlarm.raised_at,
+        DeviceAlarm.report_id.is_not(None),
+    )  # fmt: skip
+
+
 def open_of(device_ids: Collection[int]) -> dict[int, list[DeviceAlarm]]:
     """What each of these alarms about now, by its id."""
     found: dict[int, list[DeviceAlarm]] = {}
@@ -126,7 +134,7 @@ def open_of(device_ids: Collection[int]) -> dict[int, list[DeviceAlarm]]:
 
 def alarms_of(device_ids: Collection[int], *, limit: int = 20) -> list[DeviceAlarm]:
     """What these said, newest first."""
-    query = _whole(select(DeviceAlarm)).where(DeviceAlarm.device_id.in_(device_ids))
+    query = _whole(select(DeviceAlarm)).where(DeviceAlarm.device_id.in_(device_ids), has_lasted())
     return list(db.session.scalars(query.order_by(DeviceAlarm.id.desc()).limit(limit)))
 
 

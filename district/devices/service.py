@@ -17,6 +17,7 @@ from district import clock, work
 from district.api_keys.service import Client
 from district.devices import filing
 from district.devices.models import Device, DeviceAlarm, DeviceAlarmKind
+from district.devices.queries import has_lasted
 from district.errors import BadInput, DistrictError, NotFound
 from district.extensions import db
 from district.reference import reference
@@ -142,7 +143,7 @@ def _take(message: Message, client: Client) -> Taken:
     if kind is None:
         return Taken(message)
     if message.state is State.CLEARED:
-        return _clear(message, device, kind, at)
+        return _clear(message, device, kind, at, client)
     return _raise(message, device, kind, at, client)
 
 
@@ -159,6 +160,9 @@ def _moment(at: datetime | None, now: datetime) -> datetime:
 def _raise(message: Message, device: Device, kind: DeviceAlarmKind, at: datetime, client: Client) -> Taken:
     known, latest = _known(message, device, kind), _latest(device, kind)
     if known is not None and (message.at is None or known.cleared_at is None or at <= known.cleared_at):
+        if known.cleared_at == known.raised_at and at < known.raised_at:
+            # Its clearing came first; now it is known when it began.
+            known.raised_at, known.message = at, message.words
         return Taken(message, known, is_duplicate=True)
     if latest is not None and latest.cleared_at is None and _is_left_over(latest, kind, at):
         latest.cleared_at = latest.last_at
@@ -224,8 +228,11 @@ def _back(alarm: DeviceAlarm, kind: DeviceAlarmKind, at: datetime, words: str) -
     return alarm
 
 
-def _clear(message: Message, device: Device, kind: DeviceAlarmKind, at: datetime) -> Taken:
-    alarm = _known(message, device, kind) or _latest(device, kind)
+def _clear(message: Message, device: Device, kind: DeviceAlarmKind, at: datetime, client: Client) -> Taken:
+    known = _known(message, device, kind)
+    alarm = known or _latest(device, kind)
+    if message.vendor_id and known is None and (alarm is None or alarm.cleared_at is not None):
+        return Taken(message, _cleared_first(message, device, kind, at, client))
     if alarm is None or alarm.cleared_at is not None or at < alarm.raised_at:
         return Taken(message, alarm, is_duplicate=True)
     alarm.cleared_at, alarm.due_at = at, None
@@ -234,6 +241,19 @@ def _clear(message: Message, device: Device, kind: DeviceAlarmKind, at: datetime
     if alarm.report_id is not None:
         filing.note_cleared(alarm)
     return Taken(message, alarm)
+
+
+def _cleared_first(
+    message: Message, device: Device, kind: DeviceAlarmKind, at: datetime, client: Client
+) -> DeviceAlarm:
+    """An alarm of which only the end is known yet: when its beginning comes, it is not raised."""
+    alarm = DeviceAlarm(
+        device_id=device.id, kind_id=kind.id, client_id=client.id, vendor_id=message.vendor_id, raised_at=at,
+        cleared_at=at, last_at=at, repeats=0, again=0, how="", message=message.words,
+    )  # fmt: skip
+    db.session.add(alarm)
+    db.session.flush()
+    return alarm
 
 
 def _known(message: Message, device: Device, kind: DeviceAlarmKind) -> DeviceAlarm | None:
@@ -252,7 +272,7 @@ def _known(message: Message, device: Device, kind: DeviceAlarmKind) -> DeviceAla
 def _latest(device: Device, kind: DeviceAlarmKind) -> DeviceAlarm | None:
     return db.session.scalar(
         select(DeviceAlarm)
-        .where(DeviceAlarm.device_id == device.id, DeviceAlarm.kind_id == kind.id)
+        .where(DeviceAlarm.device_id == device.id, DeviceAlarm.kind_id == kind.id, has_lasted())
         .order_by(DeviceAlarm.id.desc())
         .limit(1)
     )

@@ -419,6 +419,32 @@ def test_a_late_delivery_does_not_raise_what_is_over(field: Field, platform: Sen
     assert alarm.cleared_at is not None
 
 
+@both_databases
+def test_an_alarm_whose_clearing_came_first_is_not_raised(field: Field, platform: Sender) -> None:
+    now = clock.now()
+    first = platform.send(alarm="tilt", state="cleared", id="t1", at=iso(now - timedelta(minutes=5)))
+    assert (first.status_code, first.json["report"]) == (200, None)
+    assert platform.send(alarm="tilt", state="cleared", id="t1", at=iso(now - timedelta(minutes=5))).json["duplicate"]
+    late = platform.send(alarm="tilt", id="t1", at=iso(now - timedelta(minutes=8)))
+    assert late.json["duplicate"] is True
+    assert all_reports() == []
+    (alarm,) = alarms()
+    assert (alarm.raised_at, alarm.cleared_at) == (now - timedelta(minutes=8), now - timedelta(minutes=5))
+    # Another one is another matter, however short the time between.
+    platform.send(alarm="tilt", id="t2", at=iso(now - timedelta(minutes=4)))
+    assert len(all_reports()) == 1
+
+
+def test_an_unknown_clearing_says_nothing_of_the_next_alarm(field: Field, platform: Sender) -> None:
+    """It is no moment of peace in a stammering alarm, and no alarm that anybody should read of."""
+    platform.send(state="cleared", id="never-raised")
+    again = platform.send()
+    assert again.status_code == 202
+    assert [alarm.again for alarm in alarms()] == [0, 0]
+    platform.send(state="cleared")
+    assert [alarm.again for alarm in alarms() if alarm.vendor_id is None] == [0]
+
+
 def test_an_old_clearing_does_not_end_a_new_alarm(field: Field, platform: Sender) -> None:
     now = clock.now()
     platform.send(at=iso(now - timedelta(minutes=1)))
