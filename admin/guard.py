@@ -241,6 +241,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "settings_types": _OVERSIGHT,
     "settings_areas": _OVERSIGHT,
     "settings_tags": _OVERSIGHT,
+    "settings_alarms": _OVERSIGHT,
     "settings_changes": _OVERSIGHT,
     "area_outlines": _OVERSIGHT,
     "setting": _OVERSIGHT,

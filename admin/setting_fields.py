@@ -107,6 +107,10 @@ def _types() -> list[Group]:
     return [Group(major, rows) for major, rows in found.items()]
 
 
+def _any_type() -> list[Group]:
+    return [Group("", [("*", t("smart.kinds.any"))]), *_types()]
+
+
 def _majors() -> list[Group]:
     return _plain([(name, name) for name in sorted({row.major for row in reference().categories_by_code.values()})])
 
@@ -179,6 +183,17 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("parent", "choice", required=True, half=True, groups=_above),
         Field("geometry", "outline", required=True),
     ),
+    "device_alarm": (
+        Field("name_zh", required=True, half=True, longest=40),
+        Field("name_en", required=True, half=True, longest=60),
+        Field("alarm", required=True, half=True, longest=40),
+        Field("facility_type", "choice", required=True, half=True, groups=_any_type),
+        Field("category_code", "choice", groups=_categories),
+        Field("is_critical", "flag"),
+        Field("wait_s", "number", longest=5),
+        Field("flood_threshold", "number", half=True, longest=5),
+        Field("flood_s", "number", half=True, longest=5),
+    ),
     "tag": (
         Field("name", required=True, longest=20),
         Field("colour", "choice", required=True, groups=_said("upkeep.colour", COLOURS)),
@@ -194,6 +209,7 @@ _LISTED: dict[str, tuple[str, ...]] = {
     "facility_type": ("major_zh", "quick_problems_zh", "default_category"),
     "area": ("level", "parent"),
     "tag": ("roles",),
+    "device_alarm": ("facility_type", "category_code", "is_critical", "wait_s"),
 }
 _LIMITS = {"deadline": ("deadline_value", "deadline_unit"), "limit": ("limit_value", "limit_unit")}
 _NAMES = {"standard": "condition_zh", "area": "name", "tag": "name"}

@@ -38,6 +38,7 @@ TILES: tuple[tuple[str, str, str], ...] = (
     ("what", "settings_standards", "clipboard-list"),
     ("what", "settings_types", "bulb"),
     ("what", "settings_tags", "tags"),
+    ("what", "settings_alarms", "bell"),
     ("where", "settings_areas", "map"),
     ("course", "rules", "adjustments"),
     ("course", "calendar", "clock"),
@@ -53,11 +54,12 @@ TILES: tuple[tuple[str, str, str], ...] = (
 # How each kind is called in an address, and the page that lists it.
 _SLUGS = {
     "units": "unit", "categories": "category", "standards": "standard", "facility-types": "facility_type",
-    "areas": "area", "tags": "tag",
+    "areas": "area", "tags": "tag", "alarms": "device_alarm",
 }  # fmt: skip
 _LISTS = {
     "unit": "settings_units", "category": "settings_categories", "standard": "settings_standards",
     "facility_type": "settings_types", "area": "settings_areas", "tag": "settings_tags",
+    "device_alarm": "settings_alarms",
 }  # fmt: skip
 SLUG_OF = {kind: slug for slug, kind in _SLUGS.items()}
 # A file that somebody uploads holds one outline, or one district's.
@@ -101,6 +103,7 @@ def settings() -> ResponseReturnValue:
 @pages.get("/settings/facility-types", endpoint="settings_types")
 @pages.get("/settings/areas", endpoint="settings_areas")
 @pages.get("/settings/tags", endpoint="settings_tags")
+@pages.get("/settings/alarms", endpoint="settings_alarms")
 def setting_list() -> ResponseReturnValue:
     """Everything of one kind, by code."""
     here = (request.endpoint or "").removeprefix("admin.")
@@ -143,6 +146,8 @@ def new_setting(slug: str) -> ResponseReturnValue:
         cells[name] = request.args.get(name, "").strip()[:60]
     if kind.name == "tag":
         cells["colour"] = cells["colour"] or "blue"
+    if kind.name == "device_alarm":
+        cells["facility_type"] = cells["facility_type"] or "*"
     if kind.name == "area":
         cells["level"] = cells["level"] or LEVELS[0]
         cells["parent"] = cells["parent"] or str(reference().setting("district.code", ""))
@@ -344,7 +349,7 @@ def _form(draft: Draft) -> str:
         slug=SLUG_OF[kind.name],
         fields=[one for one in FIELDS[kind.name] if one.name != kind.code_column or kind.name != "tag"],
         name=name_of(kind.name, draft.cells),
-        list_address=url_for(f"admin.{_LISTS[kind.name]}"),
+        list_page=_LISTS[kind.name],
         may_change=can("save_setting") and draft.active,
         uses=used,
         blocked=blocked,

@@ -7,7 +7,9 @@ from typing import Any
 
 from district.loading.files import Row
 
-ALARM_COLUMNS = ("kind", "name_zh", "name_en", "facility_type", "category_code", "is_critical", "wait_s")
+ALARM_COLUMNS = ("alarm", "name_zh", "name_en", "facility_type", "category_code", "is_critical", "wait_s")
+# These may be left out.
+FLOOD_COLUMNS = ("flood_threshold", "flood_s")
 DEVICE_COLUMNS = ("device", "unit_code", "facility_code", "cabinet", "model")
 DEFAULT_FLOOD_S = 120
 _DAY_S = 86_400
@@ -20,7 +22,7 @@ def read_alarm_kind(
 
     where: what a mistake calls the lists of `types` and `categories`.
     """
-    code = row.code("kind", r"[a-z][a-z0-9_]{0,39}", "outage")
+    code = row.code("alarm", r"[a-z][a-z0-9_]{0,39}", "outage")
     kind = row.text("facility_type", longest=40) or "*"
     if kind != "*":
         row.known("facility_type", kind, types, where["types"])

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from district.categories.models import CaseStandard, Category
+from district.devices.models import DeviceAlarmKind
 from district.extensions import db
 from district.facilities.models import Facility, FacilityType
 from district.loading.category_rows import (
@@ -97,6 +98,8 @@ class Categories(Kind):
             Use("standards", count(CaseStandard, CaseStandard.category_id == row.id,
                                    CaseStandard.retired_at.is_(None)), False),
             Use("open_reports", count(Report, Report.category_id == row.id, Report.status.in_(OPEN)), False),
+            Use("alarm_kinds", count(DeviceAlarmKind, DeviceAlarmKind.category_code == row.code,
+                                     DeviceAlarmKind.retired_at.is_(None)), True),
             Use("reply_templates", rows_listing(replies, "category_codes", row.code), False),
         ]  # fmt: skip
 
@@ -195,7 +198,9 @@ class FacilityTypes(Kind):
             Use("facilities", count(Facility, Facility.type_id == row.id, Facility.retired_at.is_(None)), True),
             Use("categories", count(Category, named, Category.retired_at.is_(None)), True),
             Use("rules", len(rules_naming("facility_types", row.code)), True),
-        ]
+            Use("alarm_kinds", count(DeviceAlarmKind, DeviceAlarmKind.facility_type_code == row.code,
+                                     DeviceAlarmKind.retired_at.is_(None)), True),
+        ]  # fmt: skip
 
 
 def _known() -> KnownToCategories:

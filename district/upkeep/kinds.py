@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from district.errors import BadInput
 from district.extensions import db
@@ -45,6 +45,7 @@ class Kind(ABC):
     """One kind of thing.
 
     columns: what people write, named as in the folder's file. code_column: which of them names the thing for ever.
+    typed_in: the column that is wrong when the code is taken, where that is not code_column.
     fixed: those that stay as they were made. versions: the reference data that must be read again after a change.
     ended: the table's column that says since when it is out of use.
     """
@@ -53,9 +54,24 @@ class Kind(ABC):
     model: ClassVar[type[Any]]
     columns: ClassVar[tuple[str, ...]]
     code_column: ClassVar[str] = "code"
+    typed_in: ClassVar[str] = ""
     fixed: ClassVar[tuple[str, ...]] = ()
     versions: ClassVar[tuple[str, ...]]
     ended: ClassVar[str] = "retired_at"
+
+    def key(self) -> ColumnElement[str]:
+        """What names a row, in a query."""
+        code: ColumnElement[str] = self.model.code
+        return code
+
+    def key_of(self, row: Any) -> str:
+        """The same of a row at hand."""
+        code: str = row.code
+        return code
+
+    def new(self, code: str) -> Any:
+        """A row of this code that says nothing yet."""
+        return self.model(code=code)
 
     @abstractmethod
     def read(self, cells: Cells) -> tuple[str, Record]:

@@ -23,6 +23,7 @@ from district.extensions import db
 from district.messages import t
 from district.people.models import Staff
 from district.rules import versions as rules_versions
+from district.upkeep.alarms import DeviceAlarms
 from district.upkeep.areas import Areas
 from district.upkeep.categories import Categories, FacilityTypes, Standards
 from district.upkeep.kinds import Cells, Kind, Record, RecordRefused, Use
@@ -30,7 +31,7 @@ from district.upkeep.tags import Tags
 from district.upkeep.units import Units
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (Units(), Categories(), Standards(), FacilityTypes(), Areas(), Tags())
+    kind.name: kind for kind in (Units(), Categories(), Standards(), FacilityTypes(), Areas(), Tags(), DeviceAlarms())
 }
 PAGE = 30
 
@@ -109,14 +110,14 @@ def listed(
         query = query.where(
             or_(
                 func.lower(named).contains(words.lower(), autoescape=True),
-                func.lower(table.code).contains(words.lower(), autoescape=True),
+                func.lower(kind.key()).contains(words.lower(), autoescape=True),
             )
         )
     if after:
-        query = query.where(table.code > after)
-    rows = list(db.session.scalars(query.order_by(table.code).limit(limit + 1)))
+        query = query.where(kind.key() > after)
+    rows = list(db.session.scalars(query.order_by(kind.key()).limit(limit + 1)))
     more = len(rows) > limit
-    return Page([_thing(kind, row) for row in rows[:limit]], rows[limit - 1].code if more else "")
+    return Page([_thing(kind, row) for row in rows[:limit]], kind.key_of(rows[limit - 1]) if more else "")
 
 
 def thing(kind: Kind, code: str) -> Thing:
@@ -237,10 +238,9 @@ def act_of(change: Change) -> str:
 
 
 def _add(kind: Kind, code: str, record: Record, *, by: Staff) -> Change:
-    table = kind.model
-    if db.session.scalar(select(table.id).where(table.code == code)) is not None:
-        raise RecordRefused({kind.code_column: t("upkeep.code_taken", code=code)})
-    row = table(code=code)
+    if db.session.scalar(select(kind.model.id).where(kind.key() == code)) is not None:
+        raise RecordRefused({kind.typed_in or kind.code_column: t("upkeep.code_taken", code=code)})
+    row = kind.new(code)
     # A parent is looked up while the row is written, which must not be sent half written.
     with db.session.no_autoflush:
         kind.put(row, record)
@@ -265,7 +265,7 @@ def _write(kind: Kind, row: Any, record: Record, *, act: str, by: Staff, undoes:
     if active != before["active"]:
         setattr(row, kind.ended, None if active else clock.now())
     _follow(kind)
-    return changes.record(by, kind.name, row.code, act=act, before=before, after=kind.told(row), undoes=undoes)
+    return changes.record(by, kind.name, kind.key_of(row), act=act, before=before, after=kind.told(row), undoes=undoes)
 
 
 def _follow(kind: Kind) -> None:
@@ -285,7 +285,7 @@ def _ask(kind: Kind, code: str, record: Record, sure: str) -> None:
 def _row(kind: Kind, code: str, *, lock: bool = False) -> Any:
     """The row of this code; of two schemes with the same one, that in use."""
     ended = getattr(kind.model, kind.ended)
-    query = select(kind.model).where(kind.model.code == code).order_by(ended.is_not(None), kind.model.id).limit(1)
+    query = select(kind.model).where(kind.key() == code).order_by(ended.is_not(None), kind.model.id).limit(1)
     if lock:
         query = query.with_for_update().execution_options(populate_existing=True)
     row = db.session.scalar(query)
@@ -296,7 +296,8 @@ def _row(kind: Kind, code: str, *, lock: bool = False) -> Any:
 
 def _thing(kind: Kind, row: Any) -> Thing:
     record = kind.told(row)
-    return Thing(kind, row.code, kind.written(row.code, record), record["active"], _mark(record))
+    code = kind.key_of(row)
+    return Thing(kind, code, kind.written(code, record), record["active"], _mark(record))
 
 
 def _mark(content: Any) -> str:

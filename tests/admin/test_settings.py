@@ -13,11 +13,12 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from district import clock, settings
 from district import reference as reference_module
-from district import settings
 from district.categories.models import CaseStandard, Category
 from district.changes.models import Change
 from district.config import Config
+from district.devices.models import Device, DeviceAlarm, DeviceAlarmKind
 from district.extensions import db
 from district.facilities.models import FacilityType
 from district.geo.models import Area
@@ -33,6 +34,7 @@ from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
 from tests.conftest import both_databases
 from tests.factories import MIDDLE, SmallDistrict, forget_reference, make_area, make_facility, make_report, make_unit
+from tests.support.devices import Field
 
 UNIT = {
     "code": "SZ-PS", "name_zh": "排水班组", "unit_kind": "municipal", "role": "handler", "parent_code": "CMD",
@@ -64,12 +66,17 @@ def square(middle: tuple[float, float] = NEAR, half: float = 0.01) -> str:
 
 
 AREA = {"level": "area", "code": "990000002", "name": "东街道", "parent": "990000", "geometry": square()}
+ALARM = {
+    "alarm": "tilt", "facility_type": "*", "name_zh": "倾斜", "name_en": "leaning", "category_code": "01037",
+    "wait_s": "60", "flood_threshold": "5", "flood_s": "",
+}  # fmt: skip
 FORMS: dict[str, tuple[str, dict[str, Any], type[Any]]] = {
     "units": ("SZ-PS", UNIT, Unit),
     "categories": ("01038", CATEGORY, Category),
     "standards": ("01037-01", STANDARD, CaseStandard),
     "facility-types": ("01037", TYPE, FacilityType),
     "areas": ("990000002", AREA, Area),
+    "alarms": ("tilt.*", ALARM, DeviceAlarmKind),
 }
 
 
@@ -112,7 +119,8 @@ def undo(person: Person, change_id: int | None = None) -> TestResponse:
 
 def row(model: type[Any], code: str) -> Any:
     db.session.rollback()
-    return db.session.scalars(select(model).where(model.code == code)).one()
+    kind = next(one for one in KINDS.values() if one.model is model)
+    return db.session.scalars(select(model).where(kind.key() == code)).one()
 
 
 @pytest.fixture
@@ -193,6 +201,9 @@ class TestForms:
     @pytest.mark.parametrize(
         ("slug", "wrong", "column", "key", "params"),
         [
+            ("alarms", {"alarm": "No Light"}, "alarm", "bad_code", {"value": "No Light", "example": "outage"}),
+            ("alarms", {"is_critical": "1"}, "wait_s", "critical_waits", {"value": 60}),
+            ("alarms", {"flood_threshold": "1"}, "flood_threshold", "flood_of_one", {}),
             ("units", {"code": "a b"}, "code", "bad_code", {"value": "a b", "example": "SZ-LD"}),
             ("units", {"name_zh": ""}, "name_zh", "empty", {}),
             ("units", {"phone": "call me"}, "phone", "bad_phone", {"value": "call me"}),
@@ -324,6 +335,24 @@ class TestRetiring:
         assert [one for one in actions if one.startswith("settings.")] == [
             "settings.add", "settings.retire", "settings.restore",
         ]  # fmt: skip
+
+    def test_an_alarm_goes_on_when_its_kind_is_out_of_use(self, district: SmallDistrict, admin: Person) -> None:
+        """Nothing new of it is taken; a category or type that a kind in use names stays."""
+        field = Field(district)
+        kind = row(DeviceAlarmKind, "outage.*")
+        with unit_of_work():
+            moment = clock.now()
+            device_id = db.session.scalars(select(Device.id).where(Device.facility_id == field.facility.id)).one()
+            alarm = DeviceAlarm(device_id=device_id, kind_id=kind.id, raised_at=moment, last_at=moment, how="")
+            db.session.add(alarm)
+        assert "1 个还没恢复的报警" in words_of(page(admin, "alarms", "outage.*"))
+        answer = retire(admin, "categories", "01037")
+        assert (answer.status_code, "种设备报警" in words_of(answer)) == (409, True)
+        assert retire(admin, "alarms", "outage.*").status_code == 302
+        assert db.session.get_one(DeviceAlarm, alarm.id).cleared_at is None
+        sent = {"alarm": "outage", "state": "raised"}
+        refused = admin.client.post("/api/v1/devices/L-1/alarms", json=sent, headers=field.headers)
+        assert (refused.status_code, "alarm" in refused.get_json()["error"]["fields"]) == (422, True)
 
     def test_a_unit_with_work_people_or_rules_stays(self, district: SmallDistrict, admin: Person) -> None:
         make_report(district, Status.ASSIGNED)

@@ -108,6 +108,7 @@ STAFF = {
     "admin.settings_types": ("admin", "/admin/settings/facility-types"),
     "admin.settings_areas": ("admin", "/admin/settings/areas"),
     "admin.settings_tags": ("admin", "/admin/settings/tags"),
+    "admin.settings_alarms": ("admin", "/admin/settings/alarms"),
     "admin.settings_changes": ("admin", "/admin/settings/changes"),
     "admin.setting": ("admin", "/admin/settings/areas/one/232761001"),
     "admin.new_setting": ("admin", "/admin/settings/categories/new"),

@@ -47,7 +47,7 @@ def test_a_district_may_do_without_them(app: Flask, folder: SpoiltFolder) -> Non
 @pytest.mark.parametrize(
     ("file", "column", "value", "part"),
     [
-        ("device_alarms.csv", "kind", "No Light", "No Light"),
+        ("device_alarms.csv", "alarm", "No Light", "No Light"),
         ("device_alarms.csv", "facility_type", "99999", "facility_types.csv has no '99999'"),
         ("device_alarms.csv", "category_code", "99999", "categories.csv has no '99999'"),
         ("device_alarms.csv", "wait_s", "soon", "soon"),
