@@ -1,4 +1,4 @@
-"""What comes late: answers out of order, lists that are replaced under a hand."""
+"""What comes late: answers out of order, lists that are replaced under a hand, pictures that are still being read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import pytest
 import requests
 
 from tests.browser.conftest import Visit
-from tests.support.browser import DESKTOP
+from tests.support.browser import DESKTOP, PHONE, Watched
 from tests.support.filled import Residents
+from tests.support.pictures import jpeg
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import FilePayload, Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -27,6 +28,13 @@ def hold(page: Page, address: str) -> list[Route]:
     held: list[Route] = []
     page.route(re.compile(address), lambda route: held.append(route))
     return held
+
+
+def let_go(watched: Watched, route: Route) -> None:
+    """Let it be answered, and the page do what it does with that."""
+    with watched.page.expect_event("requestfinished", lambda request: request == route.request):
+        route.continue_()
+    watched.settled()
 
 
 def is_there(element: Any) -> bool:
@@ -161,3 +169,54 @@ def test_enter_takes_a_place_of_the_words_that_are_there_now(visit: Visit) -> No
     assert "政府" not in earlier
     watched.settled()
     assert page.locator("[data-place]").count() == 0
+
+
+def test_a_suggestion_under_a_finger_stays_and_late_ones_do_not_come(visit: Visit) -> None:
+    watched = visit(**PHONE)
+    page = watched.open("/report")
+    page.fill("#description", "楼下的路灯不亮了")
+    page.wait_for_selector("#suggestions .choice")
+    held = hold(page, r"/suggest|categories")
+    page.fill("#description", "楼下的路灯不亮了，井盖也丢了")
+    while not held:
+        page.wait_for_timeout(20)
+    choice = page.locator("#suggestions .choice").first
+    pressed = choice.element_handle()
+    choice.hover()
+    page.mouse.down()
+    let_go(watched, held[0])
+    assert is_there(pressed)
+    page.mouse.up()
+    watched.until("document.querySelector('#category').value === '01037'")
+
+
+SLOW = """() => {
+  const real = window.createImageBitmap.bind(window);
+  window.go = [];
+  window.createImageBitmap = async (...given) => {
+    await new Promise((go) => window.go.push(go));
+    return real(...given);
+  };
+}"""
+
+
+def test_pictures_of_two_choices_are_all_sent_though_the_first_are_still_being_read(visit: Visit) -> None:
+    watched = visit(**PHONE)
+    page = watched.open("/report")
+    page.evaluate(SLOW)
+    photo: FilePayload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": jpeg(size=(2000, 1500))}
+    page.fill("#description", "两次选的照片都要")
+    page.fill("#address", "鑫源小区3号楼东侧")
+    page.set_input_files("[data-photo-upload]", [photo])
+    page.set_input_files("[data-photo-upload]", [photo])
+    watched.until("window.go.length > 0")
+    page.click("button[type=submit].weui-btn_primary")
+    page.evaluate("window.go.shift()()")
+    # It is not sent with one of them.
+    watched.until("window.go.length > 0 && document.querySelectorAll('.photo-item').length === 1")
+    watched.settled()
+    assert page.url.endswith("/report")
+    page.evaluate("window.go.shift()()")
+    # And nobody need press again.
+    page.wait_for_selector(".sent")
+    assert page.locator("a[href*='/photos/'], img[src*='/photos/']").count() >= 2
