@@ -43,6 +43,23 @@
     if (old && (old.contains(pressed) || old.contains(document.activeElement))) event.detail.shouldSwap = false;
   });
 
+  // A part that asks for itself while something is under way is replaced every second, and has a button to stop it.
+  let focused = '';
+  document.addEventListener('htmx:beforeSwap', (event) => {
+    const part = event.detail.target, at = document.activeElement;
+    if (part.id === 'here' && part.contains(pressed)) event.detail.shouldSwap = false;
+    if (part !== event.detail.requestConfig.elt) return;
+    focused = part.contains(at) && at.form ? at.form.getAttribute('action') : '';
+    if (!part.contains(pressed)) return;
+    event.detail.shouldSwap = false;
+    lifted().then(() => window.htmx.ajax('GET', part.getAttribute('hx-get'), { source: part, target: part, swap: 'outerHTML' })).catch(() => {});
+  });
+  document.addEventListener('htmx:afterSettle', () => {
+    const button = focused && $(`form[action="${focused}"] button`);
+    focused = '';
+    if (button) button.focus({ preventScroll: true });
+  });
+
   // ---------------------------------------------------------------- the title says what is new
 
   const plainTitle = document.title;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +14,7 @@ from tests.browser.conftest import Visit
 from tests.support.browser import DESKTOP, PHONE, Watched
 from tests.support.filled import Residents
 from tests.support.pictures import jpeg
+from tests.support.running import Bihuan
 
 if TYPE_CHECKING:
     from playwright.sync_api import FilePayload, Page, Route
@@ -220,3 +223,28 @@ def test_pictures_of_two_choices_are_all_sent_though_the_first_are_still_being_r
     # And nobody need press again.
     page.wait_for_selector(".sent")
     assert page.locator("a[href*='/photos/'], img[src*='/photos/']").count() >= 2
+
+
+def test_the_button_that_stops_a_task_stays_under_a_finger_and_keeps_the_focus(visit: Visit, bihuan: Bihuan) -> None:
+    with closing(sqlite3.connect(bihuan.var_dir / "bihuan.db", timeout=60)) as connection, connection:
+        made = connection.execute(
+            "insert into errand (kind, staff_id, language, parameters, given, state, done, total, attempts, asked_at, "
+            "beat_at, outcome, problem, file_name, file_type, file_bytes) select 'export_reports', id, 'zh-Hans', "
+            "'{}', '', 'running', 40, 100, 1, datetime('now'), datetime('now', '+1 hour'), '{}', '{}', '', '', 0 "
+            "from staff where username = 'desk' returning id"
+        ).fetchone()
+    watched = visit("desk", **DESKTOP)
+    page = watched.open(f"/admin/tasks/{made[0]}")
+    button = page.locator("#errand form button")
+    button.focus()
+    page.evaluate("window.first = document.activeElement")
+    watched.until("!window.first.isConnected")
+    watched.until("document.activeElement.matches('#errand form button')")
+    button.hover()
+    page.mouse.down()
+    pressed = button.element_handle()
+    # It would have been replaced twice meanwhile.
+    page.wait_for_timeout(2500)
+    assert is_there(pressed)
+    watched.leads_on(page.mouse.up)
+    page.wait_for_selector(".errand-cancelled")
