@@ -94,7 +94,7 @@ class Watched:
         with self.page.expect_navigation(wait_until="load"):
             press()
 
-    def settled(self, limit_s: float = 60) -> None:
+    def settled(self, limit_s: float = 120) -> None:
         """Wait until all that the page asked for is there, and it has asked for nothing more in QUIET_S."""
         end = time.monotonic() + limit_s
         self.page.wait_for_load_state("load")
@@ -102,7 +102,7 @@ class Watched:
             assert time.monotonic() < end, f"not within {limit_s:g} s: {[one.url for one in self._under_way]}"
             self.page.wait_for_timeout(30)
 
-    def until(self, expression: str, limit_s: float = 60) -> None:
+    def until(self, expression: str, limit_s: float = 120) -> None:
         """Wait until a JavaScript expression holds. (Playwright's own waiting evaluates text inside the page, which
         the content policy forbids, and rightly so.)"""
         end = time.monotonic() + limit_s

@@ -9,7 +9,7 @@ from tests.browser.conftest import Visit
 from tests.browser.pages.addresses import ANYBODY, NO_PAGES, STAFF, WHOSE
 from tests.browser.pages.walk import wrong_with_pages
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])

@@ -9,7 +9,7 @@ from tests.browser.pages.addresses import SIZES
 from tests.browser.pages.faults import STILL, faults
 from tests.browser.pages.states import STATES
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 
 @pytest.mark.parametrize("size, language", [("phone", "zh-CN"), ("desk", "en")])
