@@ -65,6 +65,12 @@
   }
 
   function readRows() {
+    // Rows that are gone take their dots along, but for the one whose bubble is being read.
+    for (const [row, marker] of dotOf) {
+      if (row.isConnected || marker.isPopupOpen()) continue;
+      dots.removeLayer(marker);
+      dotOf.delete(row);
+    }
     for (const row of document.querySelectorAll('.work-row[data-at]')) {
       if (dotOf.has(row)) continue;
       const marker = dot(row);
@@ -85,7 +91,7 @@
     if (marker) map.panInside(marker.getLatLng(), { padding: [40, 40] });
   });
   document.addEventListener('focusout', (event) => { const row = rowOf(event); if (row) light(row, false); });
-  document.addEventListener('htmx:afterSettle', () => { readRows(); ask(); });
+  for (const kind of ['htmx:afterSettle', 'panel:rows']) document.addEventListener(kind, () => { readRows(); ask(); });
 
   // ---------------------------------------------------------------- all of the list, counted
 
@@ -133,6 +139,8 @@
       const answer = await fetch(`${box.dataset.source}${first ? '' : `&shown=${shown()}`}`, { credentials: 'same-origin', signal: mine.signal, headers: { Accept: 'application/json' } });
       if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
       const found = await answer.json();
+      if (window.PanelLive) await window.PanelLive.lifted();
+      if (running !== mine) return null;
       show(found);
       return found;
     } catch (error) {

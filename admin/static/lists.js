@@ -1,14 +1,16 @@
 /* Choosing rows of a list: all of the page, from here to there with Shift, and how many. The form works without it. */
 (function () {
   'use strict';
-  const bar = document.getElementById('bulk');
-  if (!bar) return;
+  const live = document.getElementById('rows');
+  if (!live) return;
   const rows = () => [...document.querySelectorAll('input.pick')];
-  const all = document.getElementById('pick-all');
-  const said = bar.querySelector('[data-picked]');
   let last = null;
 
+  // The list is replaced by itself when there is something new, and its bar with it: both are looked for each time.
   function count() {
+    const bar = document.getElementById('bulk'), all = document.getElementById('pick-all');
+    if (!bar) return;
+    const said = bar.querySelector('[data-picked]');
     const picked = rows().filter((row) => row.checked).length;
     bar.classList.toggle('is-on', picked > 0);
     said.textContent = said.dataset.picked.replace('{n}', picked);
@@ -26,9 +28,10 @@
     last = pick;
     count();
   });
-  if (all) all.addEventListener('change', () => { for (const row of rows()) row.checked = all.checked; count(); });
-  bar.querySelector('[data-pick-none]').addEventListener('click', () => { for (const row of rows()) row.checked = false; count(); });
-  document.addEventListener('htmx:afterSettle', count);
+  const check = (all) => { for (const row of rows()) row.checked = all; count(); };
+  document.addEventListener('change', (event) => { if (event.target.id === 'pick-all') check(event.target.checked); });
+  document.addEventListener('click', (event) => { if (event.target.closest('[data-pick-none]')) check(false); });
+  for (const kind of ['htmx:afterSettle', 'panel:rows']) document.addEventListener(kind, count);
   window.addEventListener('pageshow', count);
   count();
 })();

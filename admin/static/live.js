@@ -19,7 +19,46 @@
     box.append(line);
     setTimeout(() => line.remove(), address ? 30000 : 5000);
   }
-  window.PanelLive = { toast };
+
+  // ---------------------------------------------------------------- under somebody's hand nothing is replaced
+
+  // What a finger went down on must still be there when it goes up, or the press is lost, or goes to what came instead.
+  const AFTER_PRESS_MS = 300, HAND_MS = 1000;
+  let pressed = null, lifting = 0, overRowsAt = 0, atLift = [];
+  document.addEventListener('pointerdown', (event) => { clearTimeout(lifting); pressed = event.target; }, true);
+  const lift = () => {
+    clearTimeout(lifting);
+    // The click comes after the finger has gone up.
+    lifting = setTimeout(() => { pressed = null; for (const go of atLift.splice(0)) go(); }, AFTER_PRESS_MS);
+  };
+  for (const kind of ['pointerup', 'pointercancel']) document.addEventListener(kind, lift, true);
+  window.addEventListener('blur', lift);
+  document.addEventListener('pointermove', (event) => { if (event.target.closest && event.target.closest('#rows')) overRowsAt = Date.now(); }, { passive: true });
+  const lifted = () => (pressed ? new Promise((go) => { atLift.push(go); }) : Promise.resolve());
+  window.PanelLive = { toast, lifted };
+
+  // What comes with another answer waits for the next one: it is asked for again and again.
+  document.addEventListener('htmx:oobBeforeSwap', (event) => {
+    const old = event.detail.target;
+    if (old && (old.contains(pressed) || old.contains(document.activeElement))) event.detail.shouldSwap = false;
+  });
+
+  // A part that asks for itself while something is under way is replaced every second, and has a button to stop it.
+  let focused = '';
+  document.addEventListener('htmx:beforeSwap', (event) => {
+    const part = event.detail.target, at = document.activeElement;
+    if (part.id === 'here' && part.contains(pressed)) event.detail.shouldSwap = false;
+    if (part !== event.detail.requestConfig.elt) return;
+    focused = part.contains(at) && at.form ? at.form.getAttribute('action') : '';
+    if (!part.contains(pressed)) return;
+    event.detail.shouldSwap = false;
+    lifted().then(() => window.htmx.ajax('GET', part.getAttribute('hx-get'), { source: part, target: part, swap: 'outerHTML' })).catch(() => {});
+  });
+  document.addEventListener('htmx:afterSettle', () => {
+    const button = focused && $(`form[action="${focused}"] button`);
+    focused = '';
+    if (button) button.focus({ preventScroll: true });
+  });
 
   // ---------------------------------------------------------------- the title says what is new
 
@@ -42,7 +81,8 @@
       || $('#rows input:checked')
       || window.scrollY > 400
       || $$('#rows table.work > tbody:not(.more)').length > 1
-      || String(window.getSelection() || ''),
+      || String(window.getSelection() || '')
+      || pressed || Date.now() - overRowsAt < HAND_MS,
     );
   }
 
@@ -63,6 +103,7 @@
     }
     window.htmx.process(live);
     window.htmx.process(rows);
+    document.dispatchEvent(new CustomEvent('panel:rows'));
     moved = 0;
     entitle();
   }

@@ -149,6 +149,7 @@
       ended = answer.type === 'opaqueredirect' || answer.status === 401 || answer.status === 403 || answer.status === 404;
       if (answer.ok) {
         const { parts, cells } = await answer.json();
+        if (window.PanelLive) await window.PanelLive.lifted();
         const told = Date.parse(answer.headers.get('Date') || '');
         if (Number.isFinite(told)) ahead = Math.abs(Date.now() - told) > 3000 ? Date.now() - told : 0;
         for (const [name, html] of Object.entries(parts)) if (shown[name] !== html) put(name, html);

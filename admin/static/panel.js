@@ -103,10 +103,18 @@
   }
 
   if (sheet && sheet.showModal) {
+    let asking = null;
     document.addEventListener('htmx:beforeRequest', (event) => {
-      const wanted = event.detail.elt.dataset && event.detail.elt.dataset.sheet;
+      const button = event.detail.elt, wanted = button.dataset && button.dataset.sheet;
+      if (!wanted) return;
+      asking = button;
       // What was typed is still there: show it again instead of an empty form.
-      if (wanted && wanted === loaded()) { event.preventDefault(); openSheet(); }
+      if (wanted === loaded()) { event.preventDefault(); openSheet(); }
+    });
+    // Whoever has pressed another button meanwhile means that one, whichever is answered first.
+    document.addEventListener('htmx:beforeSwap', (event) => {
+      const button = event.detail.requestConfig.elt;
+      if (event.detail.target === sheetBody && button.dataset.sheet && button !== asking) event.detail.shouldSwap = false;
     });
     // After settling, because htmx itself moves the focus until then.
     document.addEventListener('htmx:afterSettle', (event) => { if (event.detail.target === sheetBody) openSheet(); });
@@ -133,7 +141,14 @@
     if (form.dataset.photosBusy) {
       // Pictures are still being made smaller: send as soon as they are.
       event.preventDefault();
-      const wait = setInterval(() => { if (!form.dataset.photosBusy) { clearInterval(wait); form.requestSubmit(); } }, 150);
+      if (form.dataset.waits) return;
+      form.dataset.waits = '1';
+      const wait = setInterval(() => {
+        if (form.dataset.photosBusy) return;
+        clearInterval(wait);
+        delete form.dataset.waits;
+        form.requestSubmit(event.submitter);
+      }, 150);
       return;
     }
     if (form.method === 'get') {
@@ -297,13 +312,29 @@
     const field = (name) => call.elements.namedItem(name);
     const told = () => { clearTimeout(told.wait); told.wait = setTimeout(() => document.body.dispatchEvent(new CustomEvent('panel:place')), 250); };
     const mapBox = $('[data-district-map]', call);
+    // Enter means the words that are there now: it waits for their answer, and never takes one to earlier words.
+    const find = field('place');
+    let askedFor = '', shownFor = '', isWanted = false;
+    const first = () => { isWanted = false; const found = $('[data-place]'); if (found) found.click(); };
+    find.addEventListener('htmx:beforeRequest', () => { askedFor = find.value.trim(); });
+    find.addEventListener('input', () => { isWanted = false; });
+    document.addEventListener('htmx:beforeSwap', (event) => {
+      // A place has been taken meanwhile: nobody looks for one any more.
+      if (event.detail.target === $('#places') && !find.value.trim()) event.detail.shouldSwap = false;
+    });
+    document.addEventListener('htmx:afterSettle', (event) => {
+      if (event.detail.target !== $('#places')) return;
+      shownFor = askedFor;
+      if (isWanted) first();
+    });
     document.addEventListener('click', (event) => {
       const button = event.target.closest('[data-place]');
       if (!button) return;
       const place = JSON.parse(button.dataset.place);
       field('address').value = place.address;
       field('facility').value = place.facility;
-      field('place').value = '';
+      find.value = '';
+      shownFor = '';
       $('#places').replaceChildren();
       const view = window.DistrictMap && window.DistrictMap.of(mapBox);
       if (view) view.ready.then(() => {
@@ -323,11 +354,10 @@
       told();
     });
     call.addEventListener('change', (event) => { if (event.target.name === 'category') told(); });
-    field('place').addEventListener('keydown', (event) => {
+    find.addEventListener('keydown', (event) => {
       if (event.key !== 'Enter') return;
       event.preventDefault();
-      const first = $('[data-place]');
-      if (first) first.click();
+      if (find.value.trim() === shownFor) first(); else isWanted = true;
     });
   }
 

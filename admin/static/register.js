@@ -56,12 +56,16 @@
         found = await answer.json();
       } catch { return; }
       // A later question was answered sooner.
+      if (mine !== asked) return;
+      if (window.PanelLive) await window.PanelLive.lifted();
       if (mine === asked) draw(found);
     }
 
     function draw({ facilities, heaps }) {
-      layer.clearLayers();
-      for (const one of facilities) layer.addLayer(dot(one));
+      // A bubble that has just opened moves the map into its place, and the map asks anew: what is read stays.
+      const open = layer.getLayers().find((mark) => mark.isPopupOpen());
+      for (const mark of layer.getLayers()) if (mark !== open) layer.removeLayer(mark);
+      for (const one of facilities) if (!open || open.at !== one.url) layer.addLayer(dot(one));
       for (const one of heaps) layer.addLayer(heap(one));
       const all = facilities.length + heaps.reduce((sum, one) => sum + one.count, 0);
       if (count) count.textContent = (heaps.length ? count.dataset.many : count.dataset.some).replace('{n}', all.toLocaleString());
@@ -72,6 +76,7 @@
       const mark = window.L.circleMarker([one.latitude, one.longitude], {
         renderer, radius: 7, weight: 2, color: '#ffffff', fillColor: one.is_intact ? '#2a6fb0' : '#b93c0a', fillOpacity: 1,
       });
+      mark.at = one.url;
       return mark.bindPopup(() => {
         const box = document.createElement('div');
         box.className = 'dm-popup';

@@ -281,6 +281,8 @@
     view.map.invalidateSize();
   });
   $('place-send').addEventListener('click', async () => {
+    // A map that is still coming has no middle.
+    await view.ready.catch(() => {});
     const centre = place || (() => { const c = view.map.getCenter(); return { latitude: c.lat, longitude: c.lng, description: view.describe(c.lat, c.lng) || '' }; })();
     $('place-sheet').close();
     await send({ kind: 'location', latitude: centre.latitude, longitude: centre.longitude, label: centre.description || '' });
@@ -288,11 +290,23 @@
 
   let waiting = 0;
   let asked = 0;
+  let held = null;
+  // What a finger is on is not replaced before it has gone up and the tap has been counted.
+  $('found').addEventListener('pointerdown', () => {
+    held = new Promise((go) => {
+      for (const kind of ['pointerup', 'pointercancel']) document.addEventListener(kind, () => setTimeout(go, 300), { once: true });
+    });
+  });
   async function search() {
     asked += 1;
     const mine = asked;
-    const answer = await fetch(`/chat/facilities?q=${encodeURIComponent($('scan-search').value)}`, { credentials: 'same-origin' });
-    const { facilities } = await answer.json();
+    let facilities;
+    try {
+      const answer = await fetch(`/chat/facilities?q=${encodeURIComponent($('scan-search').value)}`, { credentials: 'same-origin' });
+      if (!answer.ok) return;
+      ({ facilities } = await answer.json());
+    } catch (error) { return; /* the server is away: what was found stays, and the next letter asks again */ }
+    await held;
     // An earlier question may be answered later; its list must not take the place of what is about to be tapped.
     if (mine !== asked) return;
     $('found').replaceChildren();

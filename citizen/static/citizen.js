@@ -34,7 +34,20 @@
   /** A second tap while the first is on its way must not file a second report. */
   function sendOnce(form) {
     form.addEventListener('submit', (event) => {
-      if (form.dataset.sent || form.dataset.photosBusy) { event.preventDefault(); return; }
+      if (form.dataset.sent) { event.preventDefault(); return; }
+      if (form.dataset.photosBusy) {
+        // Pictures are still being made smaller: it is sent as soon as they are.
+        event.preventDefault();
+        if (form.dataset.waits) return;
+        form.dataset.waits = '1';
+        const wait = setInterval(() => {
+          if (form.dataset.photosBusy) return;
+          clearInterval(wait);
+          delete form.dataset.waits;
+          form.requestSubmit(event.submitter);
+        }, 150);
+        return;
+      }
       form.dataset.sent = '1';
       const button = event.submitter || form.querySelector('[type=submit]');
       if (!button) return;
@@ -62,7 +75,9 @@
     const list = box && box.querySelector('.choices');
     const select = document.getElementById('category');
     if (!list || !select) return;
-    let timer = 0, asked = '';
+    let timer = 0, asked = '', held = null;
+    // What a finger is on is not replaced before it has gone up and the press has been counted.
+    list.addEventListener('pointerdown', () => { held = new Promise((go) => { for (const kind of ['pointerup', 'pointercancel']) document.addEventListener(kind, () => setTimeout(go, 300), { once: true }); }); });
     words.addEventListener('input', () => {
       clearTimeout(timer);
       timer = setTimeout(ask, 500);
@@ -74,8 +89,11 @@
       if (text.length < 2) { box.hidden = true; return; }
       try {
         const answer = await fetch(`${words.dataset.suggest}?q=${encodeURIComponent(text)}`, { headers: { Accept: 'application/json' } });
-        if (!answer.ok || asked !== text) return;
-        show((await answer.json()).categories.slice(0, 4));
+        if (!answer.ok) return;
+        const { categories } = await answer.json();
+        await held;
+        // Later words were asked about meanwhile.
+        if (asked === text) show(categories.slice(0, 4));
       } catch { /* without a network the select is still there */ }
     }
     function show(categories) {

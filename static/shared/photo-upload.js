@@ -97,13 +97,23 @@
       list.append(item);
     }
 
-    input.addEventListener('change', async () => {
+    // Whoever chooses again while pictures are still being read gets all of them, one choice after the other.
+    let waiting = 0, turn = Promise.resolve();
+    input.addEventListener('change', () => {
       const files = [...input.files];
-      const room = most - chosen.length - kept();
       const form = input.form;
+      waiting += 1;
+      if (form) form.dataset.photosBusy = '1';
+      turn = turn.then(() => take(files)).finally(() => {
+        waiting -= 1;
+        if (form && !waiting) delete form.dataset.photosBusy;
+      });
+    });
+
+    async function take(files) {
+      const room = most - chosen.length - kept();
       let trouble = files.length > room ? (texts.too_many || '').replace('{max}', most) : '';
       status.textContent = texts.reading || '';
-      if (form) form.dataset.photosBusy = '1';
       for (const file of files.slice(0, room)) {
         try {
           const small = await smaller(file);
@@ -115,9 +125,8 @@
         }
       }
       write();
-      if (form) delete form.dataset.photosBusy;
       status.textContent = trouble;
-    });
+    }
 
     list.addEventListener('click', (event) => {
       const button = event.target.closest('[data-remove-kept]');

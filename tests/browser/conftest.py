@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 Visit = Callable[..., Watched]
+OPENED = pytest.StashKey[list[Watched]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Whoever reads that something was waited for in vain reads what was there instead."""
+    report = yield
+    if report.failed and call.when == "call":
+        report.sections += [("page", watched.shows()) for watched in item.stash.get(OPENED, [])]
+    return report
 
 
 @pytest.fixture(scope="package")
@@ -36,15 +46,15 @@ def address(bihuan: Bihuan) -> str:
 
 
 @pytest.fixture
-def visit(browser: Browser, address: str) -> Iterator[Visit]:
+def visit(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """Open a browser of its own; at the end there must have been no trouble in it."""
-    opened: list[tuple[Any, Watched]] = []
+    opened = request.node.stash[OPENED] = list[Watched]()
 
     def start(username: str = "", **options: Any) -> Watched:
         context = browser.new_context(**({"locale": "zh-CN"} | options))
         context.set_default_timeout(120_000)
         watched = Watched(context, address)
-        opened.append((context, watched))
+        opened.append(watched)
         if username:
             page = watched.open("/admin/login")
             page.fill("[name=username]", username)
@@ -54,6 +64,6 @@ def visit(browser: Browser, address: str) -> Iterator[Visit]:
         return watched
 
     yield start
-    for context, watched in opened:
-        context.close()
-        assert watched.troubles == []
+    for watched in opened:
+        watched.page.context.close()
+    assert [watched.troubles for watched in opened if watched.troubles] == []

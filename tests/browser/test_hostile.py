@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -13,9 +12,6 @@ from tests.browser.conftest import Visit
 from tests.support.browser import DESKTOP, PHONE, Watched
 from tests.support.filled import Residents
 from tests.support.running import Bihuan, eventually
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
@@ -28,31 +24,41 @@ PLACE = (50.4128, 124.1262)
 def calm(watched: Watched, *, shown: bool = True) -> None:
     """Nothing of the words ran or became a part of the page, and they are really there."""
     page = watched.page
-    page.wait_for_load_state("networkidle")
+    watched.settled()
     assert page.evaluate("window.bhxed") == 0
     assert page.locator("img[src='x'], svg[onload], a[href^='javascript:']").count() == 0
     if shown:
         assert "onerror=bhx()" in page.inner_text("body")
 
 
-def press_all(page: Page, selector: str, most: int = 6) -> None:
+# A mark that is pressed may draw all of them anew: found and pressed in one go, and drawn before the next one.
+PRESS = """async ([selector, index]) => {
+  const mark = document.querySelectorAll(selector)[index];
+  if (mark) mark.dispatchEvent(new MouseEvent('click', { bubbles: true, cancelable: true }));
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+  return Boolean(mark);
+}"""
+
+
+def press_all(watched: Watched, selector: str, most: int = 6) -> None:
     """Open the bubbles of the map's marks, one after the other; what stands for many comes apart first."""
-    many = page.locator(".dm-cluster")
+    page, single = watched.page, f"{selector}:not(.dm-cluster)"
     page.wait_for_selector(selector, state="attached")
+    watched.settled()
     for _ in range(3):
-        if page.locator(f"{selector}:not(.dm-cluster)").count() or not many.count():
-            break
-        many.first.click()
         # The map draws nearer, and its marks are new ones.
-        page.wait_for_timeout(1000)
-    for mark in page.locator(f"{selector}:not(.dm-cluster)").all()[:most]:
-        if mark.count():
-            mark.dispatch_event("click")
-            page.wait_for_timeout(500)
+        if page.locator(single).count() or not page.evaluate(PRESS, [".dm-cluster", 0]):
+            break
+        watched.settled()
+    for index in range(most):
+        if not page.evaluate(PRESS, [single, index]):
+            break
+        watched.settled()
 
 
 def visiting(visit: Visit, username: str, size: dict[str, object]) -> Watched:
-    watched = visit(username, **size)
+    # Maps jump instead of gliding: what has been pressed is where it will be.
+    watched = visit(username, **size, reduced_motion="reduce")
     watched.page.add_init_script(COUNTS)
     return watched
 
@@ -79,7 +85,7 @@ def test_words_stay_words_where_scripts_show_them(visit: Visit, bihuan: Bihuan, 
         _wall_shows(visiting(visit, "leader", DESKTOP))
         resident = visiting(visit, "", PHONE)
         resident.open("/nearby")
-        press_all(resident.page, ".leaflet-marker-icon")
+        press_all(resident, ".leaflet-marker-icon")
         calm(resident, shown=False)
         resident.open(f"/f/{token[0]}")
         calm(resident)
@@ -100,8 +106,7 @@ def _staff_sees(lead: Watched, number: str, facility: str) -> None:
     for fold in page.locator("#main details:not([open]) > summary").all():
         if fold.is_visible():
             fold.press("Enter")
-    page.wait_for_load_state("networkidle")
-    press_all(page, ".map-box .leaflet-interactive", 10)
+    press_all(lead, ".map-box .leaflet-interactive", 10)
     calm(lead)
     for path in (
         f"/admin/reports/{number}/print",
@@ -114,7 +119,7 @@ def _staff_sees(lead: Watched, number: str, facility: str) -> None:
     page.fill("[name=place], .places input[type=search], #place", "人民路")
     calm(lead, shown=False)
     lead.open("/admin/district")
-    press_all(page, ".ov-dot")
+    press_all(lead, ".ov-dot")
     calm(lead, shown=False)
 
 

@@ -62,10 +62,16 @@ def open_sheet(page: Page, action: str) -> None:
     page.wait_for_selector(f"#sheet[open] form[data-action={action}]")
 
 
+def enter(page: Page) -> None:
+    """Press Enter on what leads on; told that it was done, and not by the toast of what was done before."""
+    with page.expect_navigation(wait_until="load"):
+        page.keyboard.press("Enter")
+    page.wait_for_selector("[data-toast]")
+
+
 def send(page: Page) -> None:
     reach(page, "#sheet button[type=submit]")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("[data-toast]")
+    enter(page)
 
 
 def choose(page: Page, selector: str, words: str) -> None:
@@ -112,8 +118,7 @@ def test_a_report_goes_its_way_without_a_mouse(visit: Visit, address: str) -> No
     page = log_in(visit(**DESKTOP), "sz-ld")
     look_up(page, number)
     reach(page, "form[action$='/do/accept'] button")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("[data-toast]")
+    enter(page)
     open_sheet(page, "resolve")
     # The window for choosing a file is the system's; the way to it is ours.
     reach(page, "#sheet input[type=file]", back=True)

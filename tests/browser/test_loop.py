@@ -33,11 +33,7 @@ class Chat:
 
     def hears(self, words: str, *, after: int = 0) -> str:
         """Wait until the window shows these words, past the first `after` characters; what is new then."""
-        try:
-            self.watched.until(f"document.getElementById('log').innerText.slice({after}).includes({words!r})", 120)
-        except AssertionError as error:
-            error.add_note(f"the window shows: {self.words()}")
-            raise
+        self.watched.until(f"document.getElementById('log').innerText.slice({after}).includes({words!r})", 120)
         return self.words()[after:]
 
     def says(self, words: str) -> int:
@@ -73,14 +69,15 @@ def test_from_the_first_word_to_five_stars(visit: Visit, tmp_path: Path) -> None
 
     # The unit, at the panel.
     unit = requests.get(f"{chat.watched.address}/api/v1/reports/{number[0]}", timeout=60).json()["unit"]
-    page = visit(handler_of(unit["code"]), **PHONE).open(f"/admin/reports/{number[0]}")
+    handler = visit(handler_of(unit["code"]), **PHONE)
+    page = handler.open(f"/admin/reports/{number[0]}")
     _press(page, "accept")
     _press(page, "resolve")
     page.fill("[name=note]", "换了灯泡，已经亮了")
     after = tmp_path / "after.jpg"
     after.write_bytes(jpeg(size=(800, 600), colour=(20, 180, 20)))
     page.set_input_files("input[type=file]", after)
-    page.wait_for_load_state("networkidle")
+    handler.until("document.querySelectorAll('.photo-item').length === 1")
     _send(page)
     chat.hears("换了灯泡")
 
@@ -124,7 +121,7 @@ def test_a_late_answer_does_not_take_the_place_of_what_was_looked_for(visit: Vis
     with chat.page.expect_response(re.compile(r"/chat/facilities\?q=$")) as late:
         held[0].continue_()
     late.value.finished()
-    chat.page.evaluate("new Promise(requestAnimationFrame)")
+    chat.watched.settled()
     assert all("路灯" in one for one in found.all_inner_texts())
 
 
@@ -139,5 +136,6 @@ def _press(page: Page, action: str) -> None:
 
 
 def _send(page: Page) -> None:
-    page.locator("form.sheet-form button[type=submit]").click()
+    with page.expect_navigation(wait_until="load"):
+        page.locator("form.sheet-form button[type=submit]").click()
     page.wait_for_selector(".toast-line", state="attached")

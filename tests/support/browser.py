@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,14 @@ from tests.support import services
 from tests.support.serving import serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "is_mobile": True, "has_touch": True,
 }  # fmt: skip
+# The words of the page, or of what lies over it, without empty lines.
+VISIBLE = """() => ([...document.querySelectorAll('dialog[open], main')].pop() || document.body).innerText
+  .split('\\n').map((line) => line.trim()).filter(Boolean).join('\\n').slice(0, 4000)"""
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 
 
@@ -50,13 +53,34 @@ def chromium() -> Iterator[Browser]:
 class Watched:
     """A page whose troubles are noted: script errors, refusals by the content policy, requests to other hosts."""
 
+    # Longer than any script of ours waits before it asks for what a page shows.
+    QUIET_S = 0.3
+
     def __init__(self, context: BrowserContext, address: str) -> None:
         self.page: Page = context.new_page()
         self.address = address
         self.troubles: list[str] = []
         self.page.on("console", lambda m: self.troubles.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda r: None if self._ours(r.url) else self.troubles.append(r.url))
+        self.page.on("request", self._asked)
+        # An answer whose body nobody reads never finishes.
+        self.page.on("response", lambda response: self._answered(response.request))
+        for end in ("requestfinished", "requestfailed"):
+            self.page.on(end, self._answered)
+        self._under_way: dict[Request, None] = {}
+        self._last_heard_at = time.monotonic()
+
+    def _asked(self, request: Request) -> None:
+        if not self._ours(request.url):
+            self.troubles.append(request.url)
+        # Nobody waits for the answer to what a page says as it goes.
+        if request.resource_type != "ping":
+            self._under_way[request] = None
+            self._last_heard_at = time.monotonic()
+
+    def _answered(self, request: Request) -> None:
+        self._under_way.pop(request, None)
+        self._last_heard_at = time.monotonic()
 
     def _ours(self, url: str) -> bool:
         return url.startswith((self.address, "data:", "blob:"))
@@ -65,13 +89,36 @@ class Watched:
         self.page.goto(self.address + path, wait_until="load")
         return self.page
 
-    def until(self, expression: str, limit_s: float = 60) -> None:
+    def leads_on(self, press: Callable[[], object]) -> None:
+        """Press what sends a form or leads to another page, and be on that page, also where its address is the same."""
+        with self.page.expect_navigation(wait_until="load"):
+            press()
+
+    def settled(self, limit_s: float = 120) -> None:
+        """Wait until all that the page asked for is there, and it has asked for nothing more in QUIET_S."""
+        end = time.monotonic() + limit_s
+        self.page.wait_for_load_state("load")
+        while self._under_way or time.monotonic() - self._last_heard_at < self.QUIET_S:
+            assert time.monotonic() < end, f"not within {limit_s:g} s: {[one.url for one in self._under_way]}"
+            self.page.wait_for_timeout(30)
+
+    def until(self, expression: str, limit_s: float = 120) -> None:
         """Wait until a JavaScript expression holds. (Playwright's own waiting evaluates text inside the page, which
         the content policy forbids, and rightly so.)"""
         end = time.monotonic() + limit_s
         while not self._holds(expression):
-            assert time.monotonic() < end, f"not within {limit_s:g} s: {expression}"
-            time.sleep(0.1)
+            assert time.monotonic() < end, f"not within {limit_s:g} s: {expression}; {self.shows()}"
+            # Not `time.sleep`: what happens in the browser meanwhile is heard of, too.
+            self.page.wait_for_timeout(50)
+
+    def shows(self) -> str:
+        """What is to be seen, for whoever reads that a test failed."""
+        from playwright.sync_api import Error
+
+        try:
+            return f"{self.page.url} shows:\n{self.page.evaluate(VISIBLE)}"
+        except Error as error:
+            return f"{self.page.url} cannot be asked: {error}"
 
     def _holds(self, expression: str) -> bool:
         from playwright.sync_api import Error

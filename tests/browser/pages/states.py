@@ -168,6 +168,8 @@ def _chat(press: str, wait_for: str) -> Act:
 
     def act(watched: Watched, made: dict[str, str], size: str) -> None:
         page: Page = watched.open("/chat")
+        # The button to follow is there until the window knows what was said before.
+        watched.settled()
         if page.locator("#follow").is_visible():
             page.click("#follow")
             page.wait_for_selector("#log .row")

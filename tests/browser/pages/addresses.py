@@ -1,0 +1,133 @@
+"""Every page there is: an example of each address, and whose page it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.browser import DESKTOP, PHONE
+
+# Every GET that answers with a page, with an example of each; `{...}` is filled from what `conftest.example` made.
+ANYBODY = {
+    "citizen.home": "/", "citizen.report_form": "/report", "citizen.mine": "/mine", "citizen.nearby": "/nearby",
+    "citizen.privacy": "/privacy", "citizen.look_up": "/r?number={number}", "report_page.show": "/r/{number}?key={key}",
+    "notices_page.show": "/notices",
+    "facility_page.show": "/F/{token}", "chat.show": "/chat", "admin.log_in": "/admin/login",
+    "admin.offline": "/admin/offline",
+}  # fmt: skip
+# Who may open it, and where.
+STAFF = {
+    "admin.inbox": ("desk", "/admin/?tab=all"),
+    "admin.errands": ("desk", "/admin/tasks"),
+    "admin.errand": ("desk", "/admin/tasks/{errand}"),
+    "admin.export_list": ("desk", "/admin/export?tab=open"),
+    "admin.bulk": ("desk", "/admin/bulk?do=comment&row={number}"),
+    "admin.report": ("desk", "/admin/reports/{number}"),
+    "admin.form": ("desk", "/admin/reports/{number}/do/comment"),
+    "admin.print_report": ("desk", "/admin/reports/{number}/print"),
+    "admin.chat": ("desk", "/admin/reports/{number}/chat"),
+    "admin.blocks": ("admin", "/admin/blocks"),
+    "admin.incidents": ("desk", "/admin/incidents"),
+    "admin.incident": ("desk", "/admin/incidents/{incident}"),
+    "admin.take_call": ("desk", "/admin/reports/new"),
+    "admin.facilities": ("admin", "/admin/facilities"),
+    "admin.facility": ("admin", "/admin/facilities/{facility}"),
+    "admin.care_due": ("sz-ld", "/admin/care/due"),
+    "admin.print_due": ("sz-ld", "/admin/care/due/print?area=232761001"),
+    "admin.inspection_plans": ("admin", "/admin/care/plans"),
+    "admin.inspection_plan": ("admin", "/admin/care/plans/1"),
+    "admin.new_plan": ("admin", "/admin/care/plans/new"),
+    "admin.care_rates": ("admin", "/admin/care/rates"),
+    "admin.care_faults": ("admin", "/admin/care/rates/behind"),
+    "admin.often_repaired": ("admin", "/admin/care/repeated"),
+    "admin.labels": ("admin", "/admin/labels"),
+    "admin.code_scans": ("admin", "/admin/facilities/scans"),
+    "admin.label_run": ("admin", "/admin/labels/{label_run}"),
+    "admin.add_facility": ("admin", "/admin/facilities/new"),
+    "admin.edit_facility": ("admin", "/admin/facilities/{facility}/edit"),
+    "admin.import_facilities": ("admin", "/admin/facilities/import"),
+    "admin.import_plan": ("admin", "/admin/facilities/import/{import}"),
+    "admin.devices": ("admin", "/admin/devices"),
+    "admin.device": ("admin", "/admin/devices/1"),
+    "admin.add_device": ("admin", "/admin/devices/new"),
+    "admin.import_devices": ("admin", "/admin/devices/import"),
+    "admin.hand_backs": ("desk", "/admin/hand-backs"),
+    "admin.unseen": ("desk", "/admin/unseen"),
+    "admin.notices": ("desk", "/admin/notices"),
+    "admin.my_wechat": ("desk", "/admin/wechat"),
+    "admin.roster": ("admin", "/admin/roster"),
+    "admin.messages": ("admin", "/admin/messages"),
+    "admin.staff": ("admin", "/admin/staff"),
+    "admin.add_staff": ("admin", "/admin/staff/new"),
+    "admin.calendar": ("admin", "/admin/calendar"),
+    "admin.reply_templates": ("admin", "/admin/reply-templates"),
+    "admin.add_reply_template": ("admin", "/admin/reply-templates/new"),
+    "admin.reply_template": ("admin", "/admin/reply-templates/1"),
+    "admin.units": ("admin", "/admin/units"),
+    "admin.audit": ("admin", "/admin/audit"),
+    "admin.account": ("admin", "/admin/account"),
+    "admin.edit_staff": ("admin", "/admin/staff/2"),
+    "admin.rights": ("admin", "/admin/rights"),
+    "admin.rules": ("admin", "/admin/rules"),
+    "admin.add_rule": ("admin", "/admin/rules/new"),
+    "admin.rule": ("admin", "/admin/rules/one/R069"),
+    "admin.rules_versions": ("admin", "/admin/rules/versions"),
+    "admin.rules_version": ("admin", "/admin/rules/versions/1"),
+    "admin.try_route": ("desk", "/admin/where"),
+    "admin.accuracy": ("admin", "/admin/accuracy"),
+    "admin.overview": ("desk", "/admin/district"),
+    "admin.wall": ("admin", "/admin/wall"),
+    "admin.wall_links": ("admin", "/admin/wall-links"),
+    "admin.field": ("verifier1", "/admin/field"),
+    "admin.wechat_settings": ("admin", "/admin/settings/wechat"),
+    "admin.wording": ("admin", "/admin/settings/wording"),
+    "admin.sentence": ("admin", "/admin/settings/wording/bot.filed.done"),
+    "admin.retention": ("admin", "/admin/settings/retention"),
+    "admin.api_keys_page": ("admin", "/admin/settings/api-keys"),
+    "admin.add_api_key": ("admin", "/admin/settings/api-keys/new"),
+    "admin.numbers": ("admin", "/admin/numbers"),
+    "admin.numbers_behind": ("admin", "/admin/numbers/behind/received"),
+    "admin.settings": ("admin", "/admin/settings"),
+    "admin.settings_units": ("admin", "/admin/settings/units"),
+    "admin.settings_categories": ("admin", "/admin/settings/categories"),
+    "admin.settings_standards": ("admin", "/admin/settings/standards"),
+    "admin.settings_types": ("admin", "/admin/settings/facility-types"),
+    "admin.settings_areas": ("admin", "/admin/settings/areas"),
+    "admin.settings_tags": ("admin", "/admin/settings/tags"),
+    "admin.settings_alarms": ("admin", "/admin/settings/alarms"),
+    "admin.settings_changes": ("admin", "/admin/settings/changes"),
+    "admin.setting": ("admin", "/admin/settings/areas/one/232761001"),
+    "admin.new_setting": ("admin", "/admin/settings/categories/new"),
+}
+# Addresses that answer with data, a file, a part of a page or another address.
+NO_PAGES = {
+    "static", "admin.static", "citizen.static", "chat.static", "files.photo", "files.base_map", "health.alive",
+    "health.ready", "health.metrics", "citizen.nearby_reports", "admin.anything_else", "admin.live", "admin.nearby",
+    "admin.places", "admin.set_password", "chat.log", "chat.facility_code", "chat.find_facilities", "chat.picture",
+    "wechat_login.done", "wechat_login.start", "admin.wechat_start", "admin.wechat_done", "admin.incident_places",
+    "admin.facility_map", "admin.import_state", "facility_page.look_up",
+    "admin.alarm", "admin.next_report", "admin.around_reports", "admin.around_facilities",
+    "admin.log_in_code", "admin.codes_page",
+    # The form of a new one with what is known filled in.
+    "admin.api_key", "admin.preview_retention",
+    # What came of a form that was sent.
+    "admin.bulk_result",
+    "admin.errand_state",
+    "admin.errand_file",
+    "admin.overview_data",
+    "admin.field_ready",
+    "admin.list_map",
+    "admin.manifest", "admin.worker",
+    # By a token of their own: tests/admin/test_wall_links.py opens them.
+    "admin.wall_by_link", "admin.wall_by_link_data",
+    "admin.numbers_workbook", "admin.care_workbook", "admin.often_workbook",
+    "admin.area_outlines",
+}  # fmt: skip
+LOST = {"lost-report": "/r/BH20260101-0001A", "lost-page": "/no/such/page", "lost-facility": "/f/NEVERMADE2"}
+
+SIZES: dict[str, dict[str, Any]] = {"phone": PHONE, "desk": DESKTOP}
+WHOSE = {
+    "anybody": ("", ANYBODY),
+    "desk": ("desk", {name: path for name, (who, path) in STAFF.items() if who == "desk"}),
+    "verifier": ("verifier1", {name: path for name, (who, path) in STAFF.items() if who == "verifier1"}),
+    "admin": ("admin", {name: path for name, (who, path) in STAFF.items() if who == "admin"}),
+}
