@@ -109,13 +109,6 @@ def _answered(message: Inbound, now: datetime) -> Answered:
 def _handle(session: Session, message: Inbound, now: datetime, *, instead: list[Say] | None = None) -> str:
     """instead: what to say in place of doing anything; the report being made is dropped."""
     ledger = Ledger(connection())
-    try:
-        return _answer(session, ledger, message, now, instead)
-    finally:
-        ledger.close()
-
-
-def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, instead: list[Say] | None) -> str:
     is_tap = message.kind == "event"
     if message.event == "subscribe":
         leaving.come_back(message.openid)
