@@ -41,6 +41,7 @@ from district.reports.models import Photo, PlaceSource, Source
 from district.reports.service import LONGEST_NOTE
 from district.reports.states import BY_ACTION, Status
 from district.reports.states import Action as Deed
+from district.rows import batch
 from district.staff_wechat import service as staff_wechat
 from district.work import connection, hurry, unit_of_work
 
@@ -109,13 +110,6 @@ def _answered(message: Inbound, now: datetime) -> Answered:
 def _handle(session: Session, message: Inbound, now: datetime, *, instead: list[Say] | None = None) -> str:
     """instead: what to say in place of doing anything; the report being made is dropped."""
     ledger = Ledger(connection())
-    try:
-        return _answer(session, ledger, message, now, instead)
-    finally:
-        ledger.close()
-
-
-def _answer(session: Session, ledger: Ledger, message: Inbound, now: datetime, instead: list[Say] | None) -> str:
     is_tap = message.kind == "event"
     if message.event == "subscribe":
         leaving.come_back(message.openid)
@@ -375,17 +369,19 @@ class _Doing:
         if Status(report.status) not in BY_ACTION[Deed.CORRECT].sources:
             reports.comment(report, by=self._resident(), text=action.said[:LONGEST_NOTE])
             return
-        reports.correct(
-            report,
-            by=self._resident(),
-            category_code=action.category,
-            latitude=place.latitude if place else None,
-            longitude=place.longitude if place else None,
-            address=place.address if place else None,
-            place_source=PlaceSource(place.source) if place else PlaceSource.PICKED,
-            description=mend(report.description, correction, action.said) if correction else None,
-            said=action.said,
-        )
+        # A flush would go through everything that a report is related to, for the few columns that have changed.
+        with batch():
+            reports.correct(
+                report,
+                by=self._resident(),
+                category_code=action.category,
+                latitude=place.latitude if place else None,
+                longitude=place.longitude if place else None,
+                address=place.address if place else None,
+                place_source=PlaceSource(place.source) if place else PlaceSource.PICKED,
+                description=mend(report.description, correction, action.said) if correction else None,
+                said=action.said,
+            )
 
     def _still_loose(self, action: wishes.FileReport) -> Sequence[int]:
         """Photos that no report has yet: those of a draft of yesterday may have been tidied away."""

@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from district.quick import Quick
+from district.columns import naive_text
+from district.quick import quick_on
 
 # A message and a tap each renew a grant of their own. One handled late never shortens what a newer one gave.
 _MEET = """
@@ -57,6 +58,9 @@ _NOTE = "update resident set language = ?, notice_version = ? where id = ?"
 # PostgreSQL does all of it in one round trip.
 _KEEP_AND_MOVE = f"with kept as ({_KEEP}) {_MOVE}"
 _NOTE_KEEP_AND_MOVE = f"with noted as ({_NOTE}), kept as ({_KEEP}) {_MOVE}"
+
+# Made once: `json.dumps` makes an encoder anew for every call that is not its plainest.
+_JSON = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +108,8 @@ class Ledger:
     """The statements of one message, on the connection of its unit of work."""
 
     def __init__(self, connection: Connection) -> None:
-        self._quick = Quick(connection)
+        self._quick = quick_on(connection)
         self._is_postgres = connection.dialect.name == "postgresql"
-
-    def close(self) -> None:
-        self._quick.close()
 
     def meet(
         self, openid: str, now: datetime, *, follows: bool, is_tap: bool, until: datetime, messages: int
@@ -151,8 +152,7 @@ class Ledger:
         moment = self._moment(now)
         kept = (said.key, resident_id, said.kind, moment, said.reply, said.text, said.media_id, said.report_id)
         moved = (
-            resident_id, step, json.dumps(draft, ensure_ascii=False), moment,
-            json.dumps(pace, ensure_ascii=False) if pace else None,
+            resident_id, step, _JSON.encode(draft), moment, _JSON.encode(pace) if pace else None,
         )  # fmt: skip
         note = (*noted, resident_id) if noted is not None else ()
         if self._is_postgres:
@@ -164,10 +164,8 @@ class Ledger:
             self._quick.ask(_MOVE, moved)
 
     def _moment(self, moment: datetime) -> Any:
-        """As `district.columns.UtcDateTime` keeps it: SQLite holds naive text in UTC, always with microseconds."""
-        if self._is_postgres:
-            return moment
-        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        """As `district.columns.UtcDateTime` keeps it."""
+        return moment if self._is_postgres else naive_text(moment)
 
 
 def _aware(moment: Any) -> datetime | None:

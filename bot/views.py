@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Request
 
 from bot import again, conversation
 from bot.protocol.crypto import MAX_BODY_BYTES, BadCallback, Seal
@@ -38,6 +39,29 @@ class CallbackRequest(Request):
     max_content_length = MAX_BODY_BYTES
 
 
+@dataclass(frozen=True, slots=True)
+class CallbackAnswer:
+    """What WeChat's server reads of an answer: no cookies, no caching, nothing that a `Response` has room for."""
+
+    body: str = ""
+    status: str = "200 OK"
+    kind: str = "text/plain"
+    more_headers: tuple[tuple[str, str], ...] = ()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body = self.body.encode()
+        start_response(
+            self.status,
+            [
+                ("Content-Type", f"{self.kind}; charset=utf-8"),
+                ("Content-Length", str(len(body))),
+                ("X-Content-Type-Options", "nosniff"),
+                *self.more_headers,
+            ],
+        )
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
 class Callback:
     """Answers `/wechat` within an application context; everything else goes on to the pages."""
 
@@ -52,25 +76,24 @@ class Callback:
         request = CallbackRequest(environ)
         with self._app.app_context():
             if request.method == "POST":
-                response = receive(request, self._seal)
+                answered = receive(request, self._seal)
             elif request.method in ("GET", "HEAD"):
-                response = verify(request, self._seal)
+                answered = verify(request, self._seal)
             else:
-                response = Response(status=405, headers={"Allow": "GET, HEAD, POST"})
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response(environ, start_response)
+                answered = CallbackAnswer(status="405 METHOD NOT ALLOWED", more_headers=(("Allow", "GET, HEAD, POST"),))
+        return answered(environ, start_response)
 
 
-def verify(request: Request, seal: Seal) -> Response:
+def verify(request: Request, seal: Seal) -> CallbackAnswer:
     """WeChat asks whether this address is ours: the echo goes back as it came."""
     try:
         seal.check_query(request.args, now=clock.now())
     except BadCallback as error:
         return _refused(error)
-    return Response(request.args.get("echostr", ""), mimetype="text/plain")
+    return CallbackAnswer(request.args.get("echostr", ""))
 
 
-def receive(request: Request, seal: Seal) -> Response:
+def receive(request: Request, seal: Seal) -> CallbackAnswer:
     """A resident's message or event."""
     try:
         xml = seal.open(request.get_data(cache=False), request.args, now=clock.now())
@@ -81,14 +104,14 @@ def receive(request: Request, seal: Seal) -> Response:
     try:
         reply = answer(xml)
         if reply:
-            return Response(seal.close(reply, now=clock.now()), mimetype="text/xml")
+            return CallbackAnswer(seal.close(reply, now=clock.now()), kind="text/xml")
     except Exception as error:
         # A database's error may hold what a resident wrote, and needs no stack trace: it is locked or away.
         outside = isinstance(error, SQLAlchemyError | db.engine.dialect.loaded_dbapi.Error)
         log.error("a message was not handled", extra={"reason": type(error).__name__}, exc_info=not outside)
         _roll_back()
         again.keep(current_app, xml)
-    return Response(ACKNOWLEDGED, mimetype="text/plain")
+    return CallbackAnswer(ACKNOWLEDGED)
 
 
 def answer(xml: str) -> str:
@@ -103,9 +126,9 @@ def answer(xml: str) -> str:
     return answered.reply
 
 
-def _refused(error: BadCallback) -> Response:
+def _refused(error: BadCallback) -> CallbackAnswer:
     log.warning("callback refused", extra={"reason": str(error)})
-    return Response("", status=403, mimetype="text/plain")
+    return CallbackAnswer(status="403 FORBIDDEN")
 
 
 def _roll_back() -> None:

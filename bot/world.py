@@ -5,20 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import current_app
-from sqlalchemy import select
 
-from bot import parts
+from bot import cards, parts
 from bot.talk import Danger, FacilityCard, Place, PlaceFrom, Reading, ReportCard, SimilarCard, Talk
 from bot.words import Words, words
 from district import links
 from district.categories.models import Urgency
 from district.errors import NotFound
-from district.extensions import db
 from district.facilities import codes
 from district.facilities import service as facilities
 from district.facilities.models import Facility
@@ -27,7 +25,6 @@ from district.geo.datum import gcj02_to_wgs84
 from district.messages import ENGLISH, language, t
 from district.reference import Reference, reference
 from district.reports import glimpses, numbers, queries, similar
-from district.reports.models import Report
 from district.reports.states import BY_ACTION, ENDED, PLAIN, WITH_UNIT, Action, Status
 from district.staff_wechat import service as staff_wechat
 from district.understanding import Understanding, things_in, understand
@@ -260,57 +257,43 @@ class DistrictWorld:
         return t(f"status.plain.{PLAIN[status]}", unit=unit.name if unit else "")
 
     def report(self, number: str) -> ReportCard | None:
-        row = db.session.scalar(select(Report).where(Report.number == number))
+        row = cards.by_number(number)
         return self._report_card(row) if row is not None else None
 
     def my_reports(self) -> Sequence[ReportCard]:
-        rows = queries.of_resident(self._resident_id, limit=MY_REPORTS, with_parts=False)
-        return [self._report_card(row) for row in rows]
+        return [self._report_card(row) for row in cards.of_resident(self._resident_id, limit=MY_REPORTS)]
 
     def to_rate(self) -> ReportCard | None:
         """The report closed last, within the days for answering: unrated ones first."""
         days = int(self.ref.setting("limits.rating_days", DEFAULT_RATING_DAYS))
-        rows = db.session.scalars(
-            select(Report)
-            .where(
-                Report.resident_id == self._resident_id,
-                Report.status == Status.CLOSED,
-                Report.closed_at > self._now - timedelta(days=days),
-            )
-            .order_by(Report.closed_at.desc())
-            .limit(5)
-        ).all()
-        unrated = [row for row in rows if row.rated_at is None]
+        rows = cards.closed_lately(self._resident_id, now=self._now, days=days)
+        unrated = [row for row in rows if not row.is_rated]
         chosen = next(iter(unrated or rows), None)
         return self._report_card(chosen) if chosen is not None else None
 
-    def _report_card(self, report: Report) -> ReportCard:
+    def _report_card(self, row: cards.Row) -> ReportCard:
         """`merged` shows the status of the report it joined."""
-        shown = report.parent if report.parent is not None else report
-        status = Status(shown.status)
-        unit = self.ref.units_by_id.get(shown.unit_id) if shown.unit_id else None
-        mine = report.resident_id == self._resident_id
-        is_running = status in WITH_UNIT and not shown.hand_back_pending
+        own, status = Status(row.status), Status(row.shown_status)
+        unit = self.ref.units_by_id.get(row.shown_unit_id) if row.shown_unit_id else None
+        mine = row.resident_id == self._resident_id
+        due_at = row.due_at if status in WITH_UNIT and not row.is_handed_back else None
         return ReportCard(
-            id=report.id,
-            number=report.number,
-            status=self._plain_status(status, shown.unit_id),
-            words=shorten(report.description, EXCERPT).replace("<", "＜") if mine else "",
-            link=links.report_page(report.number, report.access_key if mine else None),
+            id=row.id,
+            number=row.number,
+            status=self._plain_status(status, row.shown_unit_id),
+            words=shorten(row.description, EXCERPT).replace("<", "＜") if mine else "",
+            link=links.report_page(row.number, row.access_key if mine else None),
             is_mine=mine,
-            is_closed=report.status == Status.CLOSED,
-            is_ended=status in ENDED - {Status.CLOSED} or (shown is not report and status is Status.CLOSED),
-            is_rated=report.rated_at is not None,
-            can_withdraw=mine and Status(report.status) in BY_ACTION[Action.WITHDRAW].sources,
-            can_correct=mine and Status(report.status) in BY_ACTION[Action.CORRECT].sources,
-            note=shorten(shown.resolution, 60) if mine and shown.resolution else "",
+            is_closed=own is Status.CLOSED,
+            is_ended=status in ENDED - {Status.CLOSED} or (row.parent_id is not None and status is Status.CLOSED),
+            is_rated=bool(row.is_rated),
+            can_withdraw=mine and own in BY_ACTION[Action.WITHDRAW].sources,
+            can_correct=mine and own in BY_ACTION[Action.CORRECT].sources,
+            note=shorten(row.shown_resolution, 60) if mine and row.shown_resolution else "",
             unit=unit.name if unit else "",
-            due=day_and_hour(shown.handling_due_at) if is_running else "",
-            is_overdue=is_running
-            and shown.handling_due_at is not None
-            and shown.handling_due_at < self._now
-            and shown.clock_paused_at is None,
-            reopened=report.reopen_count if mine else 0,
+            due=day_and_hour(due_at),
+            is_overdue=due_at is not None and due_at < self._now and not row.is_paused,
+            reopened=row.reopen_count if mine else 0,
         )
 
 

@@ -87,7 +87,8 @@ def _engine_options(config: Config) -> dict[str, object]:
             Path(database).parent.mkdir(parents=True, exist_ok=True)
         # As many connections as threads: one that is opened anew each time costs more than a message.
         return {"pool_size": 16, "pool_use_lifo": True, "connect_args": {"timeout": 15, "check_same_thread": False}}
-    return {"pool_size": 10, "max_overflow": 10, "pool_use_lifo": True}
+    # `prepare_server` resets them.
+    return {"pool_size": 10, "max_overflow": 10, "pool_use_lifo": True, "pool_reset_on_return": None}
 
 
 def _limits_address(config: Config) -> str:

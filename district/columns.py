@@ -10,6 +10,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import mapped_column
 
 
+def naive_text(moment: datetime) -> str:
+    """An aware moment as SQLite keeps it: in UTC, without saying so, always with microseconds."""
+    if moment.tzinfo is None:
+        raise ValueError("a naive datetime cannot be stored")
+    # All but the six characters of the offset.
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:-6]
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware moment, stored in UTC. SQLite keeps it naive; it comes back aware on both databases."""
 

@@ -7,6 +7,7 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import redis
 from flask import Flask, current_app
 from flask_limiter import Limiter
@@ -15,6 +16,7 @@ from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
+from psycopg.pq import TransactionStatus
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy import Connection, Engine, MetaData, event
@@ -106,10 +108,16 @@ def prepare_server(engine: Engine) -> None:
     """Notice connections that the database server has closed, without a round trip before each busy use.
 
     A connection used a moment ago nearly surely works; if it does not, its error makes the pool begin anew, and
-    whoever met it tries again. SQLAlchemy's own `pool_pre_ping` asks every time.
+    whoever met it tries again. SQLAlchemy's own `pool_pre_ping` asks every time, and its own reset rolls back every
+    time, also what has just been committed.
     """
 
     quick.watch(engine)
+
+    @event.listens_for(engine, "reset")
+    def on_reset(connection: psycopg.Connection[Any], _record: Any, _state: Any) -> None:
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            connection.rollback()
 
     @event.listens_for(engine, "checkin")
     def on_checkin(_connection: Any, record: ConnectionPoolEntry) -> None:

@@ -22,12 +22,23 @@ from sqlalchemy import Connection, Engine, event
 
 Row = tuple[Any, ...]
 _INFO = "quick statements"
+_READY = "quick statements' door"
 _UNSURE = "quick statements may be gone"
 _FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 
+def quick_on(connection: Connection) -> Quick:
+    """Asks on this connection. Made once for each of the driver's connections, and gone with it."""
+    info = connection.connection.info
+    ready: Quick | None = info.get(_READY)
+    if ready is None:
+        ready = info[_READY] = Quick(connection)
+    return ready
+
+
 class Quick:
-    """Asks on the connection of a unit of work. close it when the message is done."""
+    """Asks on the connection of a unit of work. `quick_on` gives the one that is there already; who makes another
+    closes it."""
 
     __slots__ = ("_cursor", "_info", "_prepared", "_server")
 

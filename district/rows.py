@@ -24,8 +24,9 @@ from sqlalchemy.sql.compiler import Compiled, SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from district import work
+from district.columns import UtcDateTime, naive_text
 from district.extensions import Base, db
-from district.quick import Quick
+from district.quick import quick_on
 
 Process = Callable[[Any], Any] | None
 
@@ -40,7 +41,7 @@ def insert_values(model: type[Base], **values: Any) -> Any:
     """
     connection = work.connection()
     plan = _plan(model, connection.dialect)
-    return _send(connection, plan, plan.defaults | values)
+    return _send(connection, plan, values)
 
 
 def send(statement: str, values: Sequence[Any]) -> list[Any]:
@@ -48,18 +49,12 @@ def send(statement: str, values: Sequence[Any]) -> list[Any]:
 
     Moments, JSON and the like are not converted: use it where numbers and words are all there is.
     """
-    quick = Quick(work.connection())
-    try:
-        return quick.ask(statement, values)
-    finally:
-        quick.close()
+    return quick_on(work.connection()).ask(statement, values)
 
 
 def moment_for(connection: Connection, moment: datetime) -> Any:
-    """An aware moment as `district.columns.UtcDateTime` keeps it: SQLite holds naive text in UTC."""
-    if connection.dialect.name == "postgresql":
-        return moment
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    """An aware moment as `district.columns.UtcDateTime` keeps it."""
+    return moment if connection.dialect.name == "postgresql" else naive_text(moment)
 
 
 def moment_from(kept: Any) -> datetime:
@@ -162,7 +157,7 @@ def _ready(statement: Insert | Update, types: Mapping[str, TypeEngine[Any]], dia
     order = list(types) if by_name else list(compiled.positiontup or ())
     return _Many(
         str(compiled),
-        tuple((name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in order),
+        tuple((name, _process(types[name], dialect)) for name in order),
         by_name,
     )
 
@@ -188,18 +183,18 @@ def _update(table: Table, names: frozenset[str], dialect: Dialect) -> _Many:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a table's rows are inserted. columns: (name, plain default, how the driver wants the value).
+    """How a table's rows are inserted. defaults: what a column holds that is not given, by its name.
 
-    sql: with its parameters written `?`. order: their names. counted: the id the database gives.
+    sql: with its parameters written `?`. places: of each column, its parameter and how the driver wants its value.
+    ready: all parameters, made of the defaults. is_counted: the database gives an id.
     many: the same for many rows, of which it gives no ids.
     """
 
-    table: Table
     sql: str
-    columns: tuple[tuple[str, Any, Process], ...]
     defaults: dict[str, Any]
-    order: tuple[str, ...]
-    counted: str | None
+    places: dict[str, tuple[int, Process]]
+    ready: tuple[Any, ...]
+    is_counted: bool
     many: _Many
 
 
@@ -219,7 +214,8 @@ def _make(model: type[Any], dialect: Dialect) -> _Plan:
     table = mapper.local_table
     assert isinstance(table, Table)
     counted = table.autoincrement_column
-    columns: list[tuple[str, Any, Process]] = []
+    defaults: dict[str, Any] = {}
+    processes: dict[str, Process] = {}
     for attribute in mapper.column_attrs:
         column = attribute.columns[0]
         if column is counted:
@@ -231,23 +227,33 @@ def _make(model: type[Any], dialect: Dialect) -> _Plan:
             raise TypeError(f"{column} has a default that is no plain value")
         if column.nullable and isinstance(column.type, JSON):
             raise TypeError(f"{column} would hold the word null instead of nothing")
-        process = column.type.dialect_impl(dialect).bind_processor(dialect)
-        columns.append((column.key, default.arg if default is not None else None, process))
+        defaults[column.key] = default.arg if default is not None else None
+        processes[column.key] = _process(column.type, dialect)
     insert = table.insert()
-    many = _ready(insert, {name: table.c[name].type for name, _, _ in columns}, dialect)
+    many = _ready(insert, {name: table.c[name].type for name in defaults}, dialect)
     if counted is not None:
         insert = insert.returning(counted)
-    compiled = insert.compile(dialect=dialect, column_keys=[name for name, _, _ in columns])
-    sql, order = _marked(compiled)
+    sql, order = _marked(insert.compile(dialect=dialect, column_keys=list(defaults)))
     return _Plan(
-        table,
         sql,
-        tuple(columns),
-        {name: default for name, default, _ in columns},
-        order,
-        counted.key if counted is not None else None,
+        defaults,
+        {name: (place, processes[name]) for place, name in enumerate(order)},
+        tuple(_processed(defaults[name], processes[name]) for name in order),
+        counted is not None,
         many,
     )
+
+
+def _process(kind: TypeEngine[Any], dialect: Dialect) -> Process:
+    """How the driver wants a value of this type; None: as it is."""
+    if isinstance(kind, UtcDateTime) and dialect.name == "sqlite":
+        # The same text as SQLAlchemy's, which it makes in three steps: every row holds several moments.
+        return lambda moment: None if moment is None else naive_text(moment)
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _processed(value: Any, process: Process) -> Any:
+    return value if process is None else process(value)
 
 
 def _marked(compiled: Compiled) -> tuple[str, tuple[str, ...]]:
@@ -260,10 +266,9 @@ def _marked(compiled: Compiled) -> tuple[str, tuple[str, ...]]:
 
 def _send(connection: Connection, plan: _Plan, given: dict[str, Any]) -> Any:
     """The INSERT itself; the id the database gave, if it gives one."""
-    values = {name: process(given[name]) if process is not None else given[name] for name, _, process in plan.columns}
-    quick = Quick(connection)
-    try:
-        rows = quick.ask(plan.sql, [values[name] for name in plan.order])
-    finally:
-        quick.close()
-    return rows[0][0] if plan.counted is not None else None
+    values = list(plan.ready)
+    for name, value in given.items():
+        place, process = plan.places[name]
+        values[place] = _processed(value, process)
+    rows = quick_on(connection).ask(plan.sql, values)
+    return rows[0][0] if plan.is_counted else None

@@ -66,7 +66,8 @@ def attach(report: Subject, photo_ids: Sequence[int], by: Actor | None, *, purpo
     statement = _ATTACH.format(ids=",".join("?" * len(wanted)), owned=_OWNED[owner])
     if len(send(statement, [report.id, purpose, *wanted, *whose])) != len(wanted):
         raise BadInput(fields={"photos": "errors.photo_unknown"})
-    for photo_id in photo_ids:
+    # A session that nobody has used yet holds none of them, and would be made only to be asked.
+    for photo_id in photo_ids if db.session.registry.has() else ():
         loaded = db.session.identity_map.get(identity_key(Photo, photo_id))
         if loaded is not None:
             db.session.expire(loaded)

@@ -326,12 +326,11 @@ def events_since(report_id: int, event_id: int) -> list[ReportEvent]:
     return list(db.session.scalars(query.order_by(ReportEvent.id)))
 
 
-def of_resident(resident_id: int, *, limit: int = 50, with_parts: bool = True) -> list[Report]:
-    """A resident's own reports and those they follow, newest first. with_parts: with what a page shows of them."""
+def of_resident(resident_id: int, *, limit: int = 50) -> list[Report]:
+    """A resident's own reports and those they follow, newest first."""
     followed = select(ReportFollower.report_id).where(ReportFollower.resident_id == resident_id)
     query = select(Report).where(or_(Report.resident_id == resident_id, Report.id.in_(followed)))
-    query = _with_parts(query) if with_parts else query
-    return list(db.session.scalars(query.order_by(Report.id.desc()).limit(limit)))
+    return list(db.session.scalars(_with_parts(query).order_by(Report.id.desc()).limit(limit)))
 
 
 @dataclass(frozen=True)

@@ -79,14 +79,17 @@ class Signs:
         self._keywords: dict[str, list[str]] = {}
         for keyword in sorted({plain(word) for word in keywords} - {""}):
             self._keywords.setdefault(keyword[:2], []).append(keyword)
+        dangers = list(dangers)
         self._dangers = [(one.code, any_of(one.words), any_of((*one.words, *one.signs))) for one in dangers]
+        self._any_danger = any_of(word for one in dangers for word in (*one.words, *one.signs))
 
     def of(self, words: str) -> list[str]:
         """The names of the signs in a text (as `plain` makes it), always in the same order."""
         found = [f"{_MARK}{keyword}" for keyword in self.keywords(words)]
         found += [f"{_MARK}i:{name}" for name in intents_in(words)]
         found += [f"{_MARK}h:{name}" for name, hints in _hints() if hints.search(words)]
-        for code, said, meant in self._dangers:
+        # Most texts have a sign of none, and are not searched twice for each.
+        for code, said, meant in self._dangers if self._any_danger.search(words) else ():
             if surely(said, words):
                 found.append(f"{_MARK}d:{code}")
             if surely(meant, words):

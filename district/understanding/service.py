@@ -194,10 +194,12 @@ class _Knowledge:
 
     def _candidates(self, classes: Sequence[str], odds: Sequence[float], text: str) -> tuple[tuple[str, float], ...]:
         """The likeliest categories in use. Those the weights have never heard of are judged by their words."""
+        # Hardly any of the hundreds is worth telling, so these are sorted out before they are put in order.
+        likely = [(sure, code) for sure, code in zip(odds, classes, strict=True) if sure >= _WORTH_TELLING]
         found = [
             (code, round(sure, 3))
-            for sure, code in nlargest(_CANDIDATES + 2, zip(odds, classes, strict=True))
-            if code != NO_CATEGORY and code in self.categories and sure >= _WORTH_TELLING
+            for sure, code in nlargest(_CANDIDATES + 2, likely)
+            if code != NO_CATEGORY and code in self.categories
         ]
         if self.lexicon:
             new = [(code, sure) for code, sure in self.lexicon.rank(text, _CANDIDATES) if sure >= LIKELY]

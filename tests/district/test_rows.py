@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -71,6 +72,15 @@ def test_a_row_goes_with_its_transaction(district: SmallDistrict) -> None:
         put(ReportEvent, **line(report, "一句"))
         insert_values(ReportEvent, **line(report, "两句"))
         raise RuntimeError
+    assert notes(report) == []
+
+
+def test_what_cannot_be_kept_is_refused(district: SmallDistrict) -> None:
+    report = make_report(district)
+    with pytest.raises(KeyError, match="words"), unit_of_work():
+        insert_values(ReportEvent, **line(report, "一句"), words="no such column")
+    with pytest.raises(ValueError, match="naive"), unit_of_work():
+        insert_values(ReportEvent, **line(report, "一句") | {"at": datetime(2026, 11, 27)})  # noqa: DTZ001
     assert notes(report) == []
 
 
