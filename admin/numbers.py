@@ -214,7 +214,7 @@ def _table(asked: _Asked) -> tuple[_Line, list[_Line], _Line]:
 
 
 def _line(name: str, now: Row, before: Row) -> _Line:
-    return _Line(now.key, name, tuple((now.value(figure), before.value(figure)) for figure in FIGURES))
+    return _Line(now.key, name, tuple(zip(now.values(), before.values(), strict=True)))
 
 
 class _Cells:
