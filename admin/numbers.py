@@ -24,7 +24,7 @@ from district.numbers.periods import Kind, Period
 from district.people.models import Staff
 from district.people.roles import Role
 from district.people.service import unit_and_below
-from district.reference import reference
+from district.reference import held_reference, reference
 from district.reports import sight
 from district.reports.sight import Sight
 from district.work import unit_of_work
@@ -72,7 +72,8 @@ class _Line:
 def numbers() -> ResponseReturnValue:
     """One period, one way to divide it, every figure beside the period before."""
     asked = _asked()
-    whole, lines, of_district = _table(asked)
+    with held_reference():
+        whole, lines, of_district = _table(asked)
     headline = {now.figure.code: (now, before) for now, before in whole.values}
     row = periods.row_of(asked.period, _COURSE[asked.period.kind])
     course = list(zip(row, figures.course(row, asked.seen, [BY_CODE[code] for code in _DRAWN]), strict=True))
@@ -202,9 +203,10 @@ def _table(asked: _Asked) -> tuple[_Line, list[_Line], _Line]:
     lines = [
         _line(_name(asked.dimension, key), row, found.before.get(key, Row(key))) for key, row in found.rows.items()
     ]
+    place = FIGURES.index(BY_CODE[asked.sort])
 
     def order(line: _Line) -> tuple[bool, float, str]:
-        value = next(value.value for value, _ in line.values if value.figure.code == asked.sort)
+        value = line.values[place][0].value
         return value is None, (value or 0) * (1 if asked.is_upwards else -1), line.name
 
     whole = _line(t("numbers.page.whole"), *found.whole)
@@ -212,47 +214,79 @@ def _table(asked: _Asked) -> tuple[_Line, list[_Line], _Line]:
 
 
 def _line(name: str, now: Row, before: Row) -> _Line:
-    return _Line(now.key, name, tuple((now.value(figure), before.value(figure)) for figure in FIGURES))
+    return _Line(now.key, name, tuple(zip(now.values(), before.values(), strict=True)))
 
 
 class _Cells:
     """Writes a figure as it stands in the table, with what has changed since the period before.
 
-    Not a template's: a table by category has two thousand of them. What is put into the text is escaped here: words
+    Not a template's: a table by category has three thousand of them. What is put into the text is escaped here: words
     of the catalogue, addresses, and numbers as this file writes them.
     """
 
     def __init__(self, asked: _Asked) -> None:
-        self._rest = str(escape(urlencode(asked.address(sort=None, up=None))))
+        rest = escape(urlencode(asked.address(sort=None, up=None)))
         addresses = {one.code: escape(url_for("admin.numbers_behind", figure=one.code)) for one in FIGURES}
         self._links = {code: f'<a class="number" href="{address}?' for code, address in addresses.items()}
+        self._rest = f'{rest}">'
         self._too_few = f'<span class="faint too-few">{escape(t("numbers.page.too_few"))}</span>'
+        self._of = f'<small class="of number">{escape(t("numbers.page.from_of", top="{top}", of="{of}"))}</small>'
+        self._points = str(escape(t("numbers.page.points", n="{n}")))
         self._moved = {(up, better): _moved(up, better) for up in (True, False) for better in (None, True, False)}
+        self._spans: dict[float, str] = {}
 
     def __call__(self, now: Value, before: Value) -> Markup:
         """A figure of the whole, where it stands alone."""
-        return Markup(self._cell(now, before, None, True))  # noqa: S704 - each part is escaped
+        return Markup(self._cell(now, before, "", True))  # noqa: S704 - each part is escaped
 
     def line(self, values: Iterable[tuple[Value, Value]], key: str | None = None, *, link: bool = True) -> Markup:
         """A line's cells. key: of the line, None for the whole. link: whether its numbers lead to their reports."""
-        cells = (f'<td class="right">{self._cell(now, before, key, link)}</td>' for now, before in values)
-        return Markup("".join(cells))  # noqa: S704 - each part is escaped
+        own = "" if key is None else f"key={quote(key)}&amp;"
+        cells = [self._cell(now, before, own, link) for now, before in values]
+        inner = '</td><td class="right">'.join(cells)
+        return Markup(f'<td class="right">{inner}</td>')  # noqa: S704 - each part is escaped
 
-    def _cell(self, now: Value, before: Value, key: str | None, link: bool) -> str:
-        said = words(now)
-        if not said:
+    def _cell(self, now: Value, before: Value, own: str, link: bool) -> str:
+        figure, value, top, of = now
+        if value is None:
             shown = self._too_few
-        elif link and now.top:
-            own = "" if key is None else f"key={quote(key)}&amp;"
-            shown = f'{self._links[now.figure.code]}{own}{self._rest}">{escape(said)}</a>'
         else:
-            shown = f'<span class="number{"" if now.top else " faint"}">{escape(said)}</span>'
-        if now.figure.shape is Shape.SHARE and said:
-            shown += f'<small class="of number">{escape(t("numbers.page.from_of", top=now.top, of=now.of))}</small>'
-        moved = change(now, before)
-        if moved is not None:
-            shown += f"{self._moved[moved['up'], moved['better']]}{escape(moved['text'])}</small>"
-        return shown
+            said = self._words(figure.shape, value)
+            if link and top:
+                shown = f"{self._links[figure.code]}{own}{self._rest}{said}</a>"
+            else:
+                shown = f'<span class="number{"" if top else " faint"}">{said}</span>'
+            if figure.shape is Shape.SHARE:
+                shown += self._of.format(top=top, of=of)
+        if value is None or before.value is None or value == before.value:
+            return shown
+        more = value - before.value
+        moved = self._difference(figure.shape, abs(more))
+        if not moved:
+            return shown
+        better = None if figure.good is None else (more > 0) == figure.good
+        return f"{shown}{self._moved[more > 0, better]}{moved}</small>"
+
+    def _words(self, shape: Shape, value: float) -> str:
+        """A value as people read it."""
+        if shape is Shape.COUNT:
+            return f"{int(value):,}"
+        return f"{value:.1%}" if shape is Shape.SHARE else self._span(value)
+
+    def _difference(self, shape: Shape, by: float) -> str:
+        """By how much a value has changed; "" where that is nothing to speak of."""
+        if shape is Shape.COUNT:
+            return f"{int(by):,}"
+        if shape is Shape.SHARE:
+            return self._points.format(n=f"{by * 100:.1f}") if round(by, 3) else ""
+        return self._span(by) if by >= scale.FIRST_S else ""
+
+    def _span(self, seconds: float) -> str:
+        # Times are steps of a scale: the same ones come again and again.
+        known = self._spans.get(seconds)
+        if known is None:
+            known = self._spans[seconds] = str(escape(span_words(seconds)))
+        return known
 
 
 def _moved(up: bool, better: bool | None) -> str:
@@ -293,26 +327,6 @@ def words(value: Value) -> str:
     if value.figure.shape is Shape.COUNT:
         return f"{int(value.value):,}"
     return f"{value.value:.1%}" if value.figure.shape is Shape.SHARE else span_words(value.value)
-
-
-def change(now: Value, before: Value) -> dict[str, Any] | None:
-    """What has changed since the period before: words, and whether it is better (None: neither). None: the same."""
-    if now.value is None or before.value is None:
-        return None
-    figure, more = now.figure, now.value - before.value
-    if figure.shape is Shape.SHARE:
-        text = t("numbers.page.points", n=f"{abs(more) * 100:.1f}")
-        if round(abs(more), 3) == 0:
-            return None
-    elif figure.shape is Shape.SPAN:
-        text = span_words(abs(more))
-        if abs(more) < scale.FIRST_S:
-            return None
-    else:
-        text = f"{abs(int(more)):,}"
-    if more == 0:
-        return None
-    return {"text": text, "up": more > 0, "better": None if figure.good is None else (more > 0) == figure.good}
 
 
 def span_words(seconds: float) -> str:

@@ -30,7 +30,9 @@ from district.work import unit_of_work
 district = AppGroup("district", help="Run and care for a district: data, staff, queues, health.")
 staff_group = AppGroup("staff", help="Accounts of staff: add, list, reset a password by a one-time link.")
 rules_group = AppGroup("rules", help="The routing rules: what is wrong or worth knowing about them.")
-facilities_group = AppGroup("facilities", help="The register of facilities: import and export files.")
+facilities_group = AppGroup(
+    "facilities", help="The register of facilities: import and export files, check what its map adds up."
+)
 numbers_group = AppGroup("numbers", help="The figures: prove that they are right, or make them anew.")
 district.add_command(staff_group)
 district.add_command(rules_group)
@@ -526,6 +528,27 @@ def export_facilities(file: Path, type_code: str, area_code: str, as_json: bool)
     steps = _or_stop(lambda: list(export(file, wanted)))
     count = steps[-1] if steps else 0
     click.echo(json.dumps({"written": count}) if as_json else t("register.cli.exported", n=count, file=str(file)))
+
+
+@facilities_group.command("check")
+@click.option("--mend", is_flag=True, help="Count them anew where something differs.")
+@as_json
+def check_facilities(mend: bool, as_json: bool) -> None:
+    """Count anew where facilities stand and compare it with what the map adds up. Ends with 1 when it differs."""
+    from district.facilities import heaps
+
+    _speak()
+    found = heaps.differences()
+    if found and mend:
+        with unit_of_work():
+            heaps.rebuild()
+    if as_json:
+        click.echo(json.dumps({"differences": len(found), "is_mended": bool(found and mend)}))
+    else:
+        key = "equal" if not found else "mended" if mend else "differs"
+        click.echo(t(f"register.cli.{key}", n=len(found)))
+    if found and not mend:
+        raise SystemExit(1)
 
 
 def _pairs(given: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -32,6 +32,7 @@ from district.errands import running as errand_process
 from district.errands import service as errands
 from district.errors import BadInput, DistrictError
 from district.extensions import db, redis_door
+from district.facilities import heaps as facility_heaps
 from district.learning import habits, study, versions
 from district.learning import runs as learning_runs
 from district.learning.lessons import gather as gather_lessons
@@ -411,10 +412,18 @@ def _take_out(part: Part, moment: datetime) -> int:
 
 
 def read_facilities() -> None:
-    """Let facilities be found that were written without their words, by an older version or past the objects."""
+    """Let facilities be found that were written without their words, by an older version or past the objects.
+
+    What was counted of them for the map, one by one, is added up as well.
+    """
     while facility_words.is_behind():
         with unit_of_work():
             facility_words.fill()
+        db.session.remove()
+    more = True
+    while more:
+        with unit_of_work():
+            more = facility_heaps.settle()
         db.session.remove()
 
 

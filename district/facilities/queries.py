@@ -26,6 +26,8 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import joinedload
 
 from district.extensions import db
+from district.facilities import heaps
+from district.facilities.heaps import Heap
 from district.facilities.models import Facility, FacilityToken, FacilityType
 from district.geo.measure import METRES_A_DEGREE, metres_between
 from district.search.tokens import read_query
@@ -205,15 +207,6 @@ class Box:
     east: float
 
 
-@dataclass(frozen=True)
-class Heap:
-    """Many facilities close together: their middle and how many they are."""
-
-    latitude: float
-    longitude: float
-    count: int
-
-
 # So many are drawn one by one; more of them as heaps, each of a square piece of ground.
 MOST_DOTS = 400
 
@@ -229,11 +222,15 @@ def on_map(wanted: Wanted, box: Box, most_heaps: int = 100) -> tuple[list[Facili
         return list(db.session.scalars(select(Facility).where(Facility.id.in_(ids)).order_by(Facility.id))), []
     narrower = max(0.01, cos(radians((box.south + box.north) / 2)))
     side = sqrt((box.north - box.south) * (box.east - box.west) * narrower / most_heaps)
+    if wanted.is_all:
+        found = heaps.among(box.south, box.west, box.north, box.east, side, side / narrower)
+        if found is not None:
+            return [], found
     row, col = _cell(Facility.latitude, box.south, side), _cell(Facility.longitude, box.west, side / narrower)
     query = _narrowed(select(func.avg(Facility.latitude), func.avg(Facility.longitude), func.count()), wanted)
     # One number for both: the databases sort by it much faster than by two.
-    heaps = db.session.execute(query.where(*inside).group_by(row * 4096 + col))
-    return [], [Heap(latitude, longitude, count) for latitude, longitude, count in heaps]
+    rows = db.session.execute(query.where(*inside).group_by(row * 4096 + col))
+    return [], [Heap(latitude, longitude, count) for latitude, longitude, count in rows]
 
 
 def _cell(place: Any, start: float, step: float) -> ColumnElement[int]:

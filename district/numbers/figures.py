@@ -5,21 +5,40 @@ A figure's name, formula and exclusions in words are in the catalogue under `num
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import JSON, ColumnElement, Select, and_, func, or_, select, tuple_, type_coerce
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    CompoundSelect,
+    Date,
+    Float,
+    Integer,
+    Select,
+    Subquery,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from district.extensions import db
 from district.numbers.counting import Measure
 from district.numbers.models import NumberCell, NumberFact
-from district.numbers.periods import Period
-from district.numbers.scale import bucket_of, percentile
+from district.numbers.periods import Kind, Period
+from district.numbers.scale import bucket_of, seconds_of, step_within
 from district.reports.hand_backs import least_dispatches
 from district.reports.models import Report
 from district.reports.sight import Sight
@@ -80,6 +99,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure("p90", Shape.SPAN, (_M.HANDLING,), at=0.9, good=False),
 )
 BY_CODE = {figure.code: figure for figure in FIGURES}
+SHARES = tuple(figure.at for figure in FIGURES if figure.shape is Shape.SPAN)
 
 
 class Dimension(StrEnum):
@@ -88,8 +108,7 @@ class Dimension(StrEnum):
     CATEGORY = "category"
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A figure's value. value: None when there is too little (of < least). of: how many it was worked out from."""
 
     figure: Figure
@@ -100,25 +119,38 @@ class Value:
 
 @dataclass(slots=True)
 class Row:
-    """The sums of one unit, street or category (or the district, key "") in a period."""
+    """The sums of one unit, street or category (or the district, key "") in a period.
+
+    spans: within which steps of the scale as much of HANDLING lies as SHARES say; empty where there is none.
+    """
 
     key: str
-    amounts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    times: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    amounts: dict[str, int] = field(default_factory=dict)
+    spans: Sequence[int] = ()
+
+    def values(self) -> list[Value]:
+        """Every figure, in the order of FIGURES."""
+        # Four hundred rows are read so for a table by category: one loop, and no call for each.
+        found, amount, span = [], self.amounts.get, 0
+        for figure in FIGURES:
+            top = of = 0
+            for measure in figure.top:
+                top += amount(measure, 0)
+            if figure.shape is Shape.COUNT:
+                found.append(Value(figure, top, top, top))
+                continue
+            if figure.shape is Shape.SPAN:
+                enough = top >= max(1, figure.least)
+                found.append(Value(figure, seconds_of(self.spans[span]) if enough else None, top, top))
+                span += 1
+                continue
+            for measure in figure.of:
+                of += amount(measure, 0)
+            found.append(Value(figure, top / of if of >= max(1, figure.least) else None, top, of))
+        return found
 
     def value(self, figure: Figure) -> Value:
-        top = sum(self.amounts.get(measure, 0) for measure in figure.top)
-        if figure.shape is Shape.COUNT:
-            return Value(figure, top, top, top)
-        if figure.shape is Shape.SPAN:
-            return Value(figure, percentile(self.times, figure.at) if top >= figure.least else None, top, top)
-        of = sum(self.amounts.get(measure, 0) for measure in figure.of)
-        return Value(figure, top / of if of >= max(1, figure.least) else None, top, of)
-
-    def add(self, measure: str, bucket: int, amount: int) -> None:
-        self.amounts[measure] += amount
-        if measure == Measure.HANDLING:
-            self.times[bucket] += amount
+        return self.values()[FIGURES.index(figure)]
 
 
 @dataclass(slots=True)
@@ -139,27 +171,106 @@ def table(period: Period, dimension: Dimension, sight: Sight) -> Table:
 
     Somebody of some units only sees them divided by unit: the sums know no more of a unit.
     """
-    parts: tuple[dict[str, Row], dict[str, Row]] = ({}, {})
-    district = (Row(""), Row(""))
-    from_facts = sight.areas is not None and (dimension is not Dimension.STREET or sight.units is not None)
-    for kind, key, is_before, amounts, times in db.session.execute(
-        _cells(period, "district" if from_facts else str(dimension), _keys(dimension, sight))
-    ):
-        row = Row(key)
-        row.amounts.update(amounts or {})
-        row.times.update((int(bucket), amount) for bucket, amount in (times or {}).items())
-        row.amounts[Measure.HANDLING] = sum(row.times.values())
-        if kind == "district":
-            district = (district[0], row) if is_before else (row, district[1])
-        else:
-            parts[bool(is_before)][key] = row
-    if from_facts:
-        _add_facts(parts, period, dimension, sight)
-    whole = district if sight.is_whole else (together(parts[0].values()), together(parts[1].values()))
-    return Table(*parts, whole, district)
+    is_of_facts = sight.areas is not None and (dimension is not Dimension.STREET or sight.units is not None)
+    kept = _kept(period, None if is_of_facts else dimension, sight)
+    if is_of_facts:
+        _add_facts(kept, period, dimension, sight)
+
+    def one(group: str) -> tuple[Row, Row]:
+        return kept[group, False].get("", Row("")), kept[group, True].get("", Row(""))
+
+    whole = one("district" if sight.is_whole else "whole")
+    return Table(kept["part", False], kept["part", True], whole, one("district"))
 
 
-def _keys(dimension: str, sight: Sight) -> list[str] | None:
+# Rows by their keys, of the parts, of all of them as one ("whole") and of the district, now and in the period before.
+_Kept = dict[tuple[str, bool], dict[str, Row]]
+
+
+def _kept(period: Period, dimension: Dimension | None, sight: Sight) -> _Kept:
+    """What the sums say: of counts how many, of times the steps that SHARES ask for. dimension None: of the district.
+
+    Both are put together by the database, in a query each: a part has some dozens of steps of times.
+    """
+    keys = _keys(dimension, sight) if dimension is not None else None
+    groups = ("district",) if dimension is None else ("district", "part") if sight.is_whole else _GROUPS
+    is_one_row = period.grain != "d" or period.kind is Kind.DAY
+    shape = (db.engine.dialect.name, is_one_row, groups, keys is not None)
+    given = {
+        "grain": period.grain, "before": period.before.first, "first": period.first, "last": period.last,
+        "dimension": str(dimension), "keys": keys,
+    }  # fmt: skip
+    kept: _Kept = defaultdict(dict)
+    for group, key, start, amounts in db.session.execute(_together(_counts, *shape), given):
+        kept[group, start < period.first][key] = Row(key, amounts)
+    for group, key, start, total, *spans in db.session.execute(_together(_spans, *shape), given):
+        row = kept[group, start < period.first].setdefault(key, Row(key))
+        row.amounts[Measure.HANDLING], row.spans = int(total), spans
+    return kept
+
+
+_GROUPS = ("district", "part", "whole")
+_IS_TIME = NumberCell.measure == str(Measure.HANDLING)
+
+
+@cache
+def _together(
+    made: Callable[[str, str, Subquery], Select[Any]],
+    dialect: str,
+    is_one_row: bool,
+    groups: tuple[str, ...],
+    narrowed: bool,
+) -> CompoundSelect[Any]:
+    """The statement for these groups, made once: to put it together takes longer than to ask it."""
+    only = _IS_TIME if made is _spans else ~_IS_TIME
+    return union_all(*(made(dialect, group, _sums(group, is_one_row, narrowed, only)) for group in groups))
+
+
+def _sums(group: str, is_one_row: bool, narrowed: bool, *only: ColumnElement[bool]) -> Subquery:
+    """(key, start, measure, bucket, amount) of a period and the one before. start: the first day of the two."""
+    cell = NumberCell
+    before, first, last = (bindparam(name, type_=Date()) for name in ("before", "first", "last"))
+    where = [cell.grain == bindparam("grain"), cell.day.between(before, last), cell.amount > 0, *only]
+    where.append(cell.dimension == ("district" if group == "district" else bindparam("dimension")))
+    if narrowed and group != "district":
+        where.append(cell.key.in_(bindparam("keys", expanding=True)))
+    sums = (
+        select(
+            (literal("") if group == "whole" else cell.key).label("key"),
+            (cell.day if is_one_row else case((cell.day < first, before), else_=first)).label("start"),
+            cell.measure, cell.bucket, cell.amount,
+        )
+        .where(*where)
+        .subquery()
+    )  # fmt: skip
+    if group != "whole" and is_one_row:
+        # In the order of their key, which is that in which they are added up.
+        return sums
+    place = (sums.c.key, sums.c.start, sums.c.measure, sums.c.bucket)
+    return select(*place, cast(func.sum(sums.c.amount), Integer).label("amount")).group_by(*place).subquery()
+
+
+def _counts(dialect: str, group: str, sums: Subquery) -> Select[Any]:
+    """(group, key, start, {measure: how many})."""
+    one = sums.c
+    make = func.json_group_object if dialect == "sqlite" else func.json_object_agg
+    amounts = type_coerce(make(one.measure, one.amount), JSON)
+    return select(literal(group), one.key, one.start, amounts).group_by(one.start, one.key)
+
+
+def _spans(_dialect: str, group: str, sums: Subquery) -> Select[Any]:
+    """(group, key, start, how many in all, then for each of SHARES the first step within which so many lie)."""
+    one = sums.c
+    part = (one.start, one.key)
+    seen = func.sum(one.amount).over(partition_by=part, order_by=one.bucket, rows=(None, 0))
+    total = func.sum(one.amount).over(partition_by=part)
+    one = select(*part, one.bucket, seen.label("seen"), total.label("total")).subquery().c
+    # With fractions, as `scale.step_within` compares them.
+    firsts = (func.min(one.bucket).filter(one.seen >= cast(one.total, Float) * share) for share in SHARES)
+    return select(literal(group), one.key, one.start, func.max(one.total), *firsts).group_by(one.start, one.key)
+
+
+def _keys(dimension: str | None, sight: Sight) -> list[str] | None:
     if dimension == "unit" and sight.units is not None:
         return sorted(map(str, sight.units))
     if dimension == "street" and sight.areas is not None:
@@ -167,46 +278,8 @@ def _keys(dimension: str, sight: Sight) -> list[str] | None:
     return None
 
 
-def _cells(period: Period, dimension: str, keys: list[str] | None) -> Select[Any]:
-    """A line for each part, and one for the district: its sums and its times as objects, now and before.
-
-    In one query, and put together by the database: a part has some dozens of steps of times.
-    """
-    cell = NumberCell
-    is_before = cell.day < period.first
-    mine = cell.dimension == dimension
-    if keys is not None:
-        mine = and_(mine, cell.key.in_(keys))
-    sums = (
-        select(
-            cell.dimension, cell.key, is_before.label("is_before"), cell.measure, cell.bucket,
-            func.sum(cell.amount).label("amount"),
-        )
-        .where(
-            cell.grain == period.grain,
-            or_(cell.dimension == "district", mine),
-            cell.day.between(period.before.first, period.last),
-            cell.amount > 0,
-        )
-        .group_by(cell.dimension, cell.key, is_before, cell.measure, cell.bucket)
-        .subquery()
-    )  # fmt: skip
-    is_time = sums.c.measure == str(Measure.HANDLING)
-    return select(
-        sums.c.dimension, sums.c.key, sums.c.is_before,
-        _object(sums.c.measure, sums.c.amount, ~is_time), _object(sums.c.bucket, sums.c.amount, is_time),
-    ).group_by(sums.c.dimension, sums.c.key, sums.c.is_before)  # fmt: skip
-
-
-def _object(name: Any, value: Any, where: ColumnElement[bool]) -> ColumnElement[Any]:
-    make = func.json_group_object if db.engine.dialect.name == "sqlite" else func.json_object_agg
-    return type_coerce(make(name, value).filter(where), JSON)
-
-
-def _add_facts(
-    parts: tuple[dict[str, Row], dict[str, Row]], period: Period, dimension: Dimension, sight: Sight
-) -> None:
-    """The sums of what happened in some streets only, from the facts: there are no sums of a street's units."""
+def _add_facts(kept: _Kept, period: Period, dimension: Dimension, sight: Sight) -> None:
+    """What happened in some streets only, from the facts: there are no sums of a street's units."""
     fact = NumberFact
     columns: dict[Dimension, InstrumentedAttribute[Any]] = {
         Dimension.UNIT: fact.unit_id, Dimension.STREET: fact.area_code, Dimension.CATEGORY: fact.category_id,
@@ -218,10 +291,18 @@ def _add_facts(
         .where(fact.day.between(period.before.first, period.last), *_within(sight))
         .group_by(key, is_before, fact.measure, fact.seconds)
     )
+    counts: dict[tuple[str, bool, str], Counter[str]] = defaultdict(Counter)
+    times: dict[tuple[str, bool, str], Counter[int]] = defaultdict(Counter)
     for value, before, measure, seconds, amount in db.session.execute(query):
         name = "" if value is None else str(value)
-        row = parts[bool(before)].setdefault(name, Row(name))
-        row.add(measure, 0 if seconds is None else bucket_of(seconds), amount)
+        for place in (("part", bool(before), name), ("whole", bool(before), "")):
+            counts[place][measure] += amount
+            if measure == Measure.HANDLING:
+                times[place][bucket_of(seconds or 0)] += amount
+    for (group, before, name), amounts in counts.items():
+        steps = times[group, before, name]
+        spans = [step for step in (step_within(steps, share) for share in SHARES) if step is not None]
+        kept[group, before][name] = Row(name, dict(amounts), spans)
 
 
 def _within(sight: Sight) -> Iterator[ColumnElement[bool]]:
@@ -229,17 +310,6 @@ def _within(sight: Sight) -> Iterator[ColumnElement[bool]]:
         yield NumberFact.unit_id.in_(sorted(sight.units))
     if sight.areas is not None:
         yield NumberFact.area_code.in_(sorted(sight.areas))
-
-
-def together(found: Iterable[Row]) -> Row:
-    """Several rows as one: a unit with those below it."""
-    whole = Row("")
-    for row in found:
-        for measure, amount in row.amounts.items():
-            whole.amounts[measure] += amount
-        for bucket, amount in row.times.items():
-            whole.times[bucket] += amount
-    return whole
 
 
 def course(periods: Sequence[Period], sight: Sight, drawn: Collection[Figure]) -> list[Row]:
@@ -272,7 +342,7 @@ def course(periods: Sequence[Period], sight: Sight, drawn: Collection[Figure]) -
     for day, measure, amount in db.session.execute(query):
         for row, one in zip(found, periods, strict=True):
             if one.first <= day <= one.last:
-                row.add(measure, 0, int(amount))
+                row.amounts[measure] = row.amounts.get(measure, 0) + int(amount)
     return found
 
 

@@ -26,14 +26,14 @@ def seconds_of(bucket: int) -> float:
     return float(FIRST_S) if bucket <= 0 else float(FIRST_S * GROWTH ** (bucket - 0.5))
 
 
-def percentile(amounts: Mapping[int, int], share: float) -> float | None:
-    """The shortest time, in seconds, within which at least `share` (0..1) of all lie; None of nothing."""
+def step_within(amounts: Mapping[int, int], share: float) -> int | None:
+    """The first step within which at least `share` (0..1) of all lie; None of nothing."""
     total = sum(amounts.values())
     if total <= 0:
         return None
-    wanted, seen = math.ceil(share * total), 0
+    seen = 0
     for bucket in sorted(amounts):
         seen += amounts[bucket]
-        if seen >= wanted:
-            return seconds_of(bucket)
+        if seen >= share * total:
+            return bucket
     raise AssertionError("unreachable: every amount was looked at")

@@ -8,11 +8,25 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, TextClause, and_, case, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    SQLColumnExpression,
+    TextClause,
+    and_,
+    any_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased, joinedload, selectinload
 
 from district import clock
 from district.categories.models import Urgency
+from district.columns import BigId
 from district.extensions import db
 from district.facilities.models import Facility
 from district.geo.measure import metres_between
@@ -153,27 +167,42 @@ def _found_near(filters: Filters, before: int | None, limit: int) -> list[Report
     """What words find without asking their index, which for common ones would read all that was ever written.
 
     Among the newest first. What many of these have may still be rare under the other filters: then those come first,
-    and the words are looked for in what they leave, of a larger part and at last of everything. None where the index
-    is to be asked: it finds rare words at once.
+    and the words are looked for in what they leave, of a larger part and at last of everything. A rare word comes
+    before the other filters. None where all in one question is best, as on SQLite.
     """
+    if replace(filters, verifier_unit_id=None) == Filters(words=filters.words) and not numbers.read(filters.words):
+        ids = search.newest_found(filters.words, before=before, limit=limit)
+        return None if ids is None else _newest_of(select(Report).where(Report.id.in_(ids)), None, limit)
     near = search.matching_newest(filters.words, before=before)
     if near is None:
         return None
     others = _narrowed(select(Report), replace(filters, words=""))
-    rows = _newest_of(others.where(near), before, limit)
-    if len(rows) == limit:
-        return rows
-    if filters == Filters(words=filters.words):
-        return None
+    if filters.units is None and filters.unit_id is None:
+        # Of one unit's the newest hardly ever fill a page.
+        rows = _newest_of(others.where(near), before, limit)
+        if len(rows) == limit:
+            return rows
     of_newest = search.count_newest(filters.words, before=before)
     if of_newest < search.COMMON:
-        return None
+        return _of_rare(others, filters.words, before, limit)
     others = others.where(search.matching(filters.words, among_few=True))
     since = (before or 1 + (db.session.scalar(select(func.max(Report.id))) or 0)) - search.NEWER
     rows = _newest_of(others.where(Report.id >= since), before, limit)
     if len(rows) == limit:
         return rows
     return _newest_of(others, before, limit) if of_newest >= search.VERY_COMMON else None
+
+
+def _of_rare(others: Any, words: str, before: int | None, limit: int) -> list[Report] | None:
+    """Of the reports that a rare word finds those that meet the other conditions; None where they are too many."""
+    ids = search.by_index(words, before=before, limit=search.MOST_RARE)
+    rows: list[Report] = []
+    for start in range(0, len(ids), search.RARE_AT_ONCE):
+        some = bindparam("some", ids[start : start + search.RARE_AT_ONCE], ARRAY(BigId), unique=True)
+        rows += _newest_of(others.where(Report.id == any_(some)), None, limit - len(rows))
+        if len(rows) == limit:
+            return rows
+    return None if len(ids) == search.MOST_RARE else rows
 
 
 def _newest_of(query: Any, before: int | None, limit: int) -> list[Report]:

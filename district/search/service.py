@@ -34,6 +34,8 @@ NEWEST = 4000
 # Words that so many of these have are common, or so common that their index is never asked under other conditions:
 # what passes those, and has no page full of such words, is little.
 COMMON, VERY_COMMON = 8, 80
+# So many reports that have a rare word are looked through by other conditions, some at a time.
+MOST_RARE, RARE_AT_ONCE = 5000, 500
 # How far back what other conditions leave is looked through for common words, as a number of reports.
 NEWER = 50_000
 
@@ -84,28 +86,60 @@ def matching(query: str, *, among_few: bool = False) -> ColumnElement[bool]:
     return Report.id.in_(select(all_of_it.cte("found").prefix_with("MATERIALIZED", dialect="postgresql").c.report_id))
 
 
-def matching_newest(query: str, *, before: int | None) -> ColumnElement[bool] | None:
-    """The same, among the newest NEWEST reports only, those with ids under `before`; None where it gains nothing.
+def newest_found(query: str, *, before: int | None, limit: int) -> list[int] | None:
+    """The ids of the newest reports that all words of `query` find, newest first; None on SQLite, which needs no help.
 
-    A page of a common word is full by these. Where it is not, the word is rare, and the index finds it at once. To
-    guess which of the two it is from its figures, as PostgreSQL would, goes wrong for rows and beginnings of words.
+    before: only ids under it. The newest reports are looked through one by one, more of them where the word turned
+    out to be common: a page is full by these. What is rare the index finds at once. To guess which of the two a word
+    is from its figures, as PostgreSQL would, goes wrong for rows and beginnings of words.
     """
     wanted = read_query(query)
     if not wanted or _is_sqlite():
         return None
-    few = _newest(before).subquery("few")
+    for most, least in ((NEWEST, COMMON), (NEWER, limit)):
+        few = _newest(before, most).subquery("few")
+        having = select(few.c.report_id).where(few.c.words.op("@@")(_asked(wanted)))
+        found = list(db.session.scalars(having.order_by(few.c.report_id.desc()).limit(limit)))
+        if len(found) == limit or len(found) < least:
+            break
+    if len(found) == limit:
+        return found
+    return by_index(query, before=before, limit=limit)
+
+
+def by_index(query: str, *, before: int | None, limit: int) -> list[int]:
+    """The same by the index, for words that are rare. PostgreSQL only.
+
+    Their ids alone are found and sorted: joined to other conditions PostgreSQL would rather look through all reports.
+    """
+    all_of_it = select(ReportSearch.report_id).where(_has(read_query(query)))
+    if before is not None:
+        all_of_it = all_of_it.where(ReportSearch.report_id < before)
+    ids = all_of_it.cte("found").prefix_with("MATERIALIZED", dialect="postgresql").c.report_id
+    return list(db.session.scalars(select(ids).order_by(ids.desc()).limit(limit)))
+
+
+def matching_newest(query: str, *, before: int | None) -> ColumnElement[bool] | None:
+    """The condition that a report is found and among the newest NEWEST, those with ids under `before`.
+
+    None on SQLite, where it gains nothing.
+    """
+    wanted = read_query(query)
+    if not wanted or _is_sqlite():
+        return None
+    few = _newest(before, NEWEST).subquery("few")
     return Report.id.in_(select(few.c.report_id).where(few.c.words.op("@@")(_asked(wanted))))
 
 
 def count_newest(query: str, *, before: int | None) -> int:
     """How many of the newest NEWEST reports, of those with ids under `before`, have all words; at most VERY_COMMON."""
-    few = _newest(before).subquery("few")
+    few = _newest(before, NEWEST).subquery("few")
     having = select(few.c.report_id).where(few.c.words.op("@@")(_asked(read_query(query))))
     return db.session.scalar(select(func.count()).select_from(having.limit(VERY_COMMON).subquery())) or 0
 
 
-def _newest(before: int | None) -> Select[int, str]:
-    newest = select(ReportSearch.report_id, ReportSearch.words).order_by(ReportSearch.report_id.desc()).limit(NEWEST)
+def _newest(before: int | None, most: int) -> Select[int, str]:
+    newest = select(ReportSearch.report_id, ReportSearch.words).order_by(ReportSearch.report_id.desc()).limit(most)
     return newest if before is None else newest.where(ReportSearch.report_id < before)
 
 

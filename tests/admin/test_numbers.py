@@ -123,7 +123,7 @@ def test_the_table_takes_few_statements_however_much_there_is(busy: SmallDistric
             statements.clear()
             assert person.get(f"/admin/numbers?{address}").status_code == 200
             asked = [one for one in statements if "number_" in one]
-            assert len(asked) == 3, asked
+            assert len(asked) == 4, asked
 
 
 def test_people_of_a_unit_see_their_own_and_those_below(busy: SmallDistrict, log_in: LogIn) -> None:

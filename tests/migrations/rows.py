@@ -735,3 +735,36 @@ class Migration0027(Rows):
     def downgraded(self, connection: Connection) -> None:
         assert count(connection, "maintenance_entry", "note = '看过'") == 1
         assert count(connection, "photo") == 1
+
+
+class Migration0028(Rows):
+    """Facilities in the register are counted by squares, those taken out are not; then the database counts itself."""
+
+    def load(self, connection: Connection) -> None:
+        insert(connection, "facility_type", id=1, code="01037", major="", name="路灯", name_en="lamp",
+               geometry="point", default_unit_kind="municipal", is_smart=False, problems="[]",
+               default_category_code="")  # fmt: skip
+        for number, latitude, retired_at in ((1, 50.4, None), (2, 50.4, None), (3, 50.41, None), (4, 50.4, NOW)):
+            insert(connection, "facility", id=number, code=str(number), code17=str(number), type_id=1, name="路灯",
+                   address="", latitude=latitude, longitude=124.1, grid_code="", area_code="", state="intact",
+                   is_smart=False, source="", retired_at=retired_at)  # fmt: skip
+
+    def upgraded(self, connection: Connection) -> None:
+        rows = "select north, east, amount, latitude_sum, longitude_sum from facility_heap order by id"
+        first, second = sorted(map(tuple, connection.execute(text(rows))))
+        assert first == (287539, 622796, 2, 2 * 1404000000, 2 * 3041000000)
+        assert second == (287559, 622796, 1, 1404100000, 3041000000)
+        insert(connection, "facility", id=5, code="5", code17="5", type_id=1, name="路灯", address="", latitude=50.4,
+               longitude=124.1, grid_code="", area_code="", state="intact", is_smart=False, source="")  # fmt: skip
+        connection.execute(text("update facility set latitude = 50.41, name = 'x' where id = 1"))
+        connection.execute(text("update facility set retired_at = null where id = 4"))
+        connection.execute(text("delete from facility where id = 3"))
+        connection.execute(text("update facility set name = 'y', latitude = latitude"))
+        added = connection.execute(text("select north, sum(amount) from facility_heap group by north order by north"))
+        assert [tuple(map(int, row)) for row in added] == [(287539, 3), (287559, 1)]
+        assert count(connection, "facility_heap") == 7
+
+    def downgraded(self, connection: Connection) -> None:
+        # Nobody is called any more where nobody is.
+        connection.execute(text("update facility set latitude = 50.42 where id = 1"))
+        assert count(connection, "facility") == 4

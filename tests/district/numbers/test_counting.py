@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 
 from district.numbers.counting import Case, Line, Returned, Terms, count
 from district.numbers.periods import Kind, period, row_of
-from district.numbers.scale import ERROR, bucket_of, percentile, seconds_of
+from district.numbers.scale import ERROR, bucket_of, seconds_of, step_within
 
 TERMS = Terms(ZoneInfo("Asia/Shanghai"))
 # 11:00 on Monday, 2 November, in the district.
@@ -143,9 +143,9 @@ def test_it_says_when_it_will_count_otherwise() -> None:
 @given(some.lists(some.integers(0, 400 * 86400), min_size=1, max_size=60), some.sampled_from((0.5, 0.9)))
 def test_a_percentile_is_off_by_less_than_it_says(times: list[int], share: float) -> None:
     exact = sorted(times)[-(-int(share * 100) * len(times) // 100) - 1]
-    read = percentile(Counter(bucket_of(seconds) for seconds in times), share)
-    assert read is not None
-    assert abs(read - exact) <= max(60, exact * (ERROR + 1e-6))
+    step = step_within(Counter(bucket_of(seconds) for seconds in times), share)
+    assert step is not None
+    assert abs(seconds_of(step) - exact) <= max(60, exact * (ERROR + 1e-6))
 
 
 def test_the_scale_rises_without_gaps() -> None:
@@ -154,7 +154,7 @@ def test_the_scale_rises_without_gaps() -> None:
         bucket = bucket_of(seconds)
         assert bucket_of(seconds + 1) >= bucket
         assert abs(seconds_of(bucket) - seconds) <= max(60, seconds * (ERROR + 1e-6))
-    assert percentile({}, 0.5) is None
+    assert step_within({}, 0.5) is None
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,51 @@ def test_common_words_under_another_filter_are_found_without_reading_all_that_ha
     assert reads_the_index() == is_postgresql
 
 
+@both_databases
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {},
+        {"NEWEST": 3, "NEWER": 5, "COMMON": 1},
+        {"NEWEST": 3, "NEWER": 4, "COMMON": 3, "RARE_AT_ONCE": 1},
+        {"NEWEST": 1, "COMMON": 2, "RARE_AT_ONCE": 2, "MOST_RARE": 2},
+    ],
+    ids=["as they are", "looked through", "by the index", "too many for it"],
+)
+def test_every_way_to_look_finds_the_same(
+    district: SmallDistrict, monkeypatch: pytest.MonkeyPatch, sizes: dict[str, int]
+) -> None:
+    """Page by page, newest first: for all, for a unit, and under another filter."""
+    for name, size in sizes.items():
+        monkeypatch.setattr(search, name, size)
+    made = []
+    for turn in range(9):
+        unit = district.lamps if turn % 3 else district.street
+        words = "桥下有老鼠" if turn == 2 else "路灯不亮" if turn % 4 else "路面有坑"
+        report, of_unit = make_report(district, description=words), unit.id
+        made.append((report.number, words, of_unit))
+        with unit_of_work():
+            reports.assign(reports.lock(report.id), of_unit, by=reports.SYSTEM)
+    units = district.lamps.id, district.street.id
+    jobs.index_reports()
+    for words in ("路灯", "路", "老鼠", "坑", "没有的"):
+        for unit_id in [None, *units]:
+            filters = [Filters(words=words, unit_id=unit_id)]
+            if unit_id is not None:
+                filters.append(Filters(words=words, units=[unit_id], verifier_unit_id=unit_id))
+            wanted = [number for number, said, of in reversed(made) if words in said and unit_id in (None, of)]
+            for one in filters:
+                seen: list[str] = []
+                before: int | None = None
+                while True:
+                    page = queries.newest(one, before=before, limit=2)
+                    seen += [report.number for report in page.reports]
+                    db.session.rollback()
+                    if (before := page.next_before) is None:
+                        break
+                assert seen == wanted
+
+
 def test_filing_writes_nothing_for_the_search(district: SmallDistrict) -> None:
     make_report(district, Status.SUBMITTED)
     assert search.count() == 0
