@@ -202,6 +202,23 @@ def test_one_or_two_letters_are_asked_about(phone: TestPhone, district: SmallDis
     assert not all_reports()
 
 
+@pytest.mark.parametrize(
+    "words", ["怎么反映问题？", "如何上报", "怎么发照片呀", "你能干什么", "how do I report a problem?"]
+)  # fmt: skip
+def test_who_asks_how_it_works_is_told_and_reports_nothing(
+    phone: TestPhone, district: SmallDistrict, words: str
+) -> None:
+    answer = phone.says(words)
+    assert "照片" in answer.text or "photo" in answer.text
+    assert not all_reports()
+
+
+@pytest.mark.parametrize("words", ["楼上漏水怎么办，没人管", "垃圾怎么没人清"])
+def test_a_how_within_a_complaint_is_a_complaint(phone: TestPhone, district: SmallDistrict, words: str) -> None:
+    phone.says(words)
+    assert step_of(phone) == "need_place"
+
+
 def test_a_greeting_and_thanks_start_nothing(phone: TestPhone, district: SmallDistrict) -> None:
     for words in ("你好", "在吗？", "谢谢啦", "😀", "[微笑]", "好的，谢谢"):
         assert phone.says(words).text
