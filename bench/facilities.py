@@ -20,7 +20,7 @@ from flask import Flask
 from sqlalchemy import select, text
 
 from bench.system import ROOT, database
-from district import clock
+from district import clock, jobs
 from district.extensions import db
 from district.people import logins
 from district.people.models import Staff
@@ -64,6 +64,8 @@ def measure(folder: Path, kind: str, count: int) -> dict[str, Any]:
         small, large = _import(tenth, url, own), _import(whole, url, own)
         again = _import(whole, url, own)
         with services.application(url, own) as app:
+            # As the scheduler does within a minute.
+            jobs.read_facilities()
             if kind == "postgresql":
                 db.session.execute(text("analyze"))
                 db.session.commit()
