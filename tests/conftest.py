@@ -86,6 +86,20 @@ def demo_sqlite(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
+def district_sqlite(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the small district in it; tests copy it, and their `SmallDistrict()` takes it over."""
+    from tests.factories import SmallDistrict
+
+    folder = tmp_path_factory.mktemp("district")
+    path = folder / "bihuan.db"
+    shutil.copy(migrated_sqlite, path)
+    with services.application(f"sqlite:///{path}", folder):
+        SmallDistrict().keep()
+    services.settle_sqlite(path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def migrated_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     services.migrate(postgres_url, tmp_path_factory.mktemp("migrated_pg"))
     return postgres_url
@@ -100,7 +114,11 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if database_kind == "sqlite":
-        name = "demo_sqlite" if request.node.get_closest_marker("demo") else "migrated_sqlite"
+        name = "migrated_sqlite"
+        if request.node.get_closest_marker("demo"):
+            name = "demo_sqlite"
+        elif "district" in request.fixturenames:
+            name = "district_sqlite"
         path = tmp_path / "bihuan.db"
         shutil.copy(request.getfixturevalue(name), path)
         return f"sqlite:///{path}"

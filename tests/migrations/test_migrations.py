@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import util
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
@@ -96,6 +97,25 @@ class Walked:
 def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
     with ExitStack() as stack:
         yield Walked(tmp_path_factory, stack)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _files_read_once() -> Iterator[None]:
+    """Alembic reads every migration anew at each step, six thousand files in all; env.py alone does something then."""
+    load = util.load_python_file
+    kept: dict[tuple[str, str], Any] = {}
+
+    def loaded(folder: Any, name: str) -> Any:
+        if name == "env.py":
+            return load(folder, name)
+        known = (str(folder), name)
+        if known not in kept:
+            kept[known] = load(folder, name)
+        return kept[known]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(util, "load_python_file", loaded)
+        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from district import clock
@@ -240,10 +240,10 @@ def undone() -> Iterator[Session]:
 
 
 def history_of(report: Report) -> int:
-    """How many lines its history has."""
-    count = select(func.count()).select_from(ReportEvent).where(ReportEvent.report_id == report.id)
-    with db.session.no_autoflush:
-        return db.session.scalar(count) or 0
+    """How many lines its history has. Asked of the driver: it is asked ten thousand times."""
+    driver: Any = db.session.connection().connection.driver_connection
+    found: int = driver.execute("select count(*) from report_event where report_id = ?", (report.id,)).fetchone()[0]
+    return found
 
 
 @pytest.mark.parametrize("stand", STANDS)
@@ -253,6 +253,9 @@ def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Stands
     wrong: list[str] = []
     act = call(machine, action)
     with undone() as session:
+        # Everybody in one go, not each when first asked about.
+        session.scalars(select(Staff).execution_options(populate_existing=True)).all()
+        lines = history_of(reports.lock(machine.reports[stand]))
         for name in EVERYBODY:
             if action == "send_to_triage" and name != "system":
                 continue
@@ -264,7 +267,8 @@ def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Stands
                 expected = None
             offered = Action(action) in guards.possible(by, report)
             savepoint = session.begin_nested()
-            lines = history_of(report)
+            # The session sets its savepoint when it is first used, and verbs also write past it.
+            session.connection()
             try:
                 act(report, by)
                 session.flush()
@@ -274,7 +278,8 @@ def test_the_action_goes_where_the_table_says_for_those_it_names(machine: Stands
                 if session.dirty or session.new or history_of(report) != lines:
                     wrong.append(f"{name}: refused, but something was changed first")
             savepoint.rollback()
-            session.refresh(report)
+            if got is not None:
+                session.refresh(report)
             if got != expected:
                 wrong.append(f"{name}: leads to {got}, the table says {expected}")
             if offered != (expected is not None):
