@@ -288,8 +288,12 @@ LONGEST_FIRST = (
     "tests/journeys/",
     "tests/browser/",
     "tests/district/test_run.py",
+    "tests/admin/test_sight.py",
     "tests/admin/test_actions.py",
     "tests/migrations/",
+    "tests/admin/test_guard.py",
+    "tests/district/reports/test_state_machine.py",
+    "tests/admin/test_inbox.py",
 )
 
 
