@@ -4,6 +4,8 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Compiled code is kept, whatever the shell says: without it each process that is started compiles everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 python := .venv/bin/python
 # Finds a Python, then makes .venv for a purpose (run, test or check); instant when it is there.
