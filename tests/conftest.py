@@ -288,6 +288,7 @@ LONGEST_FIRST = (
     "tests/journeys/",
     "tests/browser/",
     "tests/district/test_run.py",
+    "tests/district/test_worker.py",
     "tests/admin/test_sight.py",
     "tests/admin/test_actions.py",
     "tests/migrations/",
@@ -297,9 +298,15 @@ LONGEST_FIRST = (
 )
 
 
+# What mostly waits for other processes to start, to notice and to end.
+WAITING = ("tests/journeys/", "tests/district/test_run.py", "tests/district/test_worker.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def rank(item: pytest.Item) -> int:
-        return next((n for n, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path)), len(LONGEST_FIRST))
+    def rank(item: pytest.Item) -> tuple[int, str]:
+        found = (n for n, path in enumerate(LONGEST_FIRST) if item.nodeid.startswith(path))
+        # One whole system after the other: going back and forth would start each many times.
+        return next(found, len(LONGEST_FIRST)), _system_of(item.nodeid)
 
     items.sort(key=rank)
 
@@ -311,13 +318,22 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def _in_one_process(nodeid: str) -> str:
-    """Tests that share what is dear to set up: a module's, and each whole system's journeys."""
-    module = nodeid.partition("::")[0]
-    for kind in ("embedded", "servers"):
-        if module.startswith("tests/journeys/") and kind in nodeid.partition("[")[2]:
-            return f"journeys on {kind}"
-    return module
+def _system_of(nodeid: str) -> str:
+    """The whole system that a journey goes through; empty for all other tests."""
+    if not nodeid.startswith("tests/journeys/"):
+        return ""
+    return next((kind for kind in ("embedded", "servers") if kind in nodeid.partition("[")[2]), "")
+
+
+def _in_one_process(nodeid: str, processes: int) -> str:
+    """Tests that share what is dear to set up: a module's, and each whole system's journeys.
+
+    A few processes must not all wait at the same time: there one of them does all that waits.
+    """
+    if processes <= 3 and nodeid.startswith(WAITING):
+        return "what waits"
+    system = _system_of(nodeid)
+    return f"journeys on {system}" if system else nodeid.partition("::")[0]
 
 
 class _SchedulerPlugin:
@@ -329,7 +345,7 @@ class _SchedulerPlugin:
 
         class ByWhatTheyShare(LoadScopeScheduling):
             def _split_scope(self, nodeid: str) -> str:
-                return _in_one_process(nodeid)
+                return _in_one_process(nodeid, self.numnodes)
 
         config.option.loadscopereorder = False
         return ByWhatTheyShare(config, log)
