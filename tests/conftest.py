@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 from sqlalchemy.util import LRUCache
 
 from district.config import Config
@@ -266,9 +266,6 @@ def app(config: Config) -> Iterator[Flask]:
     # Each test has its own application, and none needs to compile the same templates again.
     app.jinja_env.bytecode_cache = _compiled
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            # What a power cut would lose need not be written to the disk here.
-            event.listen(db.engine, "connect", lambda connection, _: connection.execute("pragma synchronous = off"))
         share_statements(db.engine)
         yield app
         db.session.remove()
