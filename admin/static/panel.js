@@ -138,19 +138,6 @@
   document.addEventListener('submit', (event) => {
     const form = event.target;
     if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) { event.preventDefault(); return; }
-    if (form.dataset.photosBusy) {
-      // Pictures are still being made smaller: send as soon as they are.
-      event.preventDefault();
-      if (form.dataset.waits) return;
-      form.dataset.waits = '1';
-      const wait = setInterval(() => {
-        if (form.dataset.photosBusy) return;
-        clearInterval(wait);
-        delete form.dataset.waits;
-        form.requestSubmit(event.submitter);
-      }, 150);
-      return;
-    }
     if (form.method === 'get') {
       for (const field of form.elements) if (field.name && !field.value && field.type !== 'checkbox') { field.disabled = true; setTimeout(() => { field.disabled = false; }); }
       return;

@@ -35,19 +35,6 @@
   function sendOnce(form) {
     form.addEventListener('submit', (event) => {
       if (form.dataset.sent) { event.preventDefault(); return; }
-      if (form.dataset.photosBusy) {
-        // Pictures are still being made smaller: it is sent as soon as they are.
-        event.preventDefault();
-        if (form.dataset.waits) return;
-        form.dataset.waits = '1';
-        const wait = setInterval(() => {
-          if (form.dataset.photosBusy) return;
-          clearInterval(wait);
-          delete form.dataset.waits;
-          form.requestSubmit(event.submitter);
-        }, 150);
-        return;
-      }
       form.dataset.sent = '1';
       const button = event.submitter || form.querySelector('[type=submit]');
       if (!button) return;

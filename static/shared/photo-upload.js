@@ -18,6 +18,22 @@
     try { return Boolean(new DataTransfer().items.add); } catch { return false; }
   })();
 
+  // Sent while pictures are still being made smaller: it goes as soon as they are, and nobody else hears of the first try.
+  document.addEventListener('submit', (event) => {
+    const form = event.target;
+    if (!form.dataset.photosBusy) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (form.dataset.waits) return;
+    form.dataset.waits = '1';
+    const wait = setInterval(() => {
+      if (form.dataset.photosBusy) return;
+      clearInterval(wait);
+      delete form.dataset.waits;
+      form.requestSubmit(event.submitter);
+    }, 150);
+  }, true);
+
   async function decode(file) {
     if ('createImageBitmap' in window) {
       try { return await createImageBitmap(file, { imageOrientation: 'from-image' }); } catch { /* older browsers: below */ }
