@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from district import logs, storage
@@ -19,53 +20,10 @@ def create_core(config: Config) -> Flask:
     """An application that jobs and commands can use; `wsgi.create_app` adds the doors."""
     app = Flask("bihuan", root_path=str(ROOT), static_folder="static", template_folder="district/frame/templates")
     logs.set_up_logging()
-    templates, subscriptions = dict(config.wechat_templates), dict(config.wechat_subscriptions)
-    if config.uses_stand_in:
-        # The stand-in knows these templates, so that later steps arrive in the chat window too.
-        templates.setdefault("progress", "STAND_IN_PROGRESS")
-        subscriptions.setdefault("progress", "STAND_IN_NOTICE")
-    app.config.update(
-        BIHUAN=config,
-        SECRET_KEY=config.secret_key,
-        PUBLIC_BASE_URL=config.public_base_url,
-        VAR_DIR=str(config.var_dir),
-        ERRAND_STORE=config.errand_store,
-        DISTRICT_TIMEZONE=config.timezone,
-        TILE_URL=config.tile_url,
-        WECHAT_TEMPLATES=templates,
-        WECHAT_SUBSCRIPTIONS=subscriptions,
-        SQLALCHEMY_DATABASE_URI=config.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(config),
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=config.public_base_url.startswith("https://"),
-        PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
-        # A page asks for news all the time: an answer that changes nothing must not put an older session back over
-        # the one that a form has just written (its "done" would be lost).
-        SESSION_REFRESH_EACH_REQUEST=False,
-        REMEMBER_COOKIE_DURATION=timedelta(days=0),
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=False,
-        MAX_CONTENT_LENGTH=48 * 1024 * 1024,
-        MAX_FORM_MEMORY_SIZE=2 * 1024 * 1024,
-        RATELIMIT_STORAGE_URI=_limits_address(config),
-        RATELIMIT_STORAGE_OPTIONS={"socket_connect_timeout": 0.5, "socket_timeout": 1.0}
-        if not config.redis_url.startswith("memory")
-        else {},
-        RATELIMIT_SWALLOW_ERRORS=True,
-        COMPRESS_MIMETYPES=[
-            "text/html", "text/css", "application/json", "application/javascript", "text/javascript",
-            "image/svg+xml", "application/geo+json",
-        ],
-        COMPRESS_ALGORITHM=["br", "gzip"],
-        COMPRESS_BR_LEVEL=4,
-    )  # fmt: skip
+    app.config.update(settings_of(config))
     db.init_app(app)
     with app.app_context():
-        if config.uses_sqlite:
-            prepare_sqlite(db.engine)
-        else:
-            prepare_server(db.engine)
+        prepare_engine(db.engine, config)
     migrate.init_app(app, db, directory=str(ROOT / "migrations"), compare_type=True, render_as_batch=True)
     login_manager.init_app(app)
     limiter.init_app(app)
@@ -78,6 +36,59 @@ def create_core(config: Config) -> Flask:
     frame.register(app)
     cli.register(app)
     return app
+
+
+def settings_of(config: Config) -> dict[str, object]:
+    """What Flask and its extensions read in `app.config`."""
+    templates, subscriptions = dict(config.wechat_templates), dict(config.wechat_subscriptions)
+    if config.uses_stand_in:
+        # The stand-in knows these templates, so that later steps arrive in the chat window too.
+        templates.setdefault("progress", "STAND_IN_PROGRESS")
+        subscriptions.setdefault("progress", "STAND_IN_NOTICE")
+    return {
+        "BIHUAN": config,
+        "SECRET_KEY": config.secret_key,
+        "PUBLIC_BASE_URL": config.public_base_url,
+        "VAR_DIR": str(config.var_dir),
+        "ERRAND_STORE": config.errand_store,
+        "DISTRICT_TIMEZONE": config.timezone,
+        "TILE_URL": config.tile_url,
+        "WECHAT_TEMPLATES": templates,
+        "WECHAT_SUBSCRIPTIONS": subscriptions,
+        "SQLALCHEMY_DATABASE_URI": config.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": config.public_base_url.startswith("https://"),
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=12),
+        # A page asks for news all the time: an answer that changes nothing must not put an older session back over
+        # the one that a form has just written (its "done" would be lost).
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "REMEMBER_COOKIE_DURATION": timedelta(days=0),
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": False,
+        "MAX_CONTENT_LENGTH": 48 * 1024 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 2 * 1024 * 1024,
+        "RATELIMIT_STORAGE_URI": _limits_address(config),
+        "RATELIMIT_STORAGE_OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 1.0}
+        if not config.redis_url.startswith("memory")
+        else {},
+        "RATELIMIT_SWALLOW_ERRORS": True,
+        "COMPRESS_MIMETYPES": [
+            "text/html", "text/css", "application/json", "application/javascript", "text/javascript",
+            "image/svg+xml", "application/geo+json",
+        ],
+        "COMPRESS_ALGORITHM": ["br", "gzip"],
+        "COMPRESS_BR_LEVEL": 4,
+    }  # fmt: skip
+
+
+def prepare_engine(engine: Engine, config: Config) -> None:
+    """What this database needs of every connection."""
+    if config.uses_sqlite:
+        prepare_sqlite(engine)
+    else:
+        prepare_server(engine)
 
 
 def _engine_options(config: Config) -> dict[str, object]:

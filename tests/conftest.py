@@ -5,10 +5,11 @@ Each test gets its own database: a copy of a migrated SQLite file, or an emptied
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,9 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
-from sqlalchemy import Engine
-from sqlalchemy.util import LRUCache
 
 from district.config import Config
-from tests.support import services
+from tests.support import applications, services
 from tests.support.wechat_platform import Remote, running_platform
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +45,7 @@ def postgres_url(worker_name: str) -> Iterator[str]:
         if url is None:
             pytest.skip("PostgreSQL is not reachable (TEST_DATABASE_URL)")
         yield url
+        applications.forget()
 
 
 @pytest.fixture(scope="session")
@@ -64,25 +64,39 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+def _made_once(name: str, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Path], None]) -> Path:
+    """The database file of this name that whichever process needs it first makes; tests copy it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Beside the folders of all processes.
+        folder = folder.parent
+    path = folder / name / "bihuan.db"
+    with open(folder / f".{name}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            path.parent.mkdir()
+            unfinished = path.with_name("unfinished.db")
+            make(unfinished)
+            services.settle_sqlite(unfinished)
+            unfinished.rename(path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty, migrated database file; tests copy it."""
-    folder = tmp_path_factory.mktemp("migrated")
-    path = folder / "bihuan.db"
-    services.migrate(f"sqlite:///{path}", folder)
-    services.settle_sqlite(path)
-    return path
+    return _made_once("migrated", tmp_path_factory, lambda path: services.migrate(f"sqlite:///{path}", path.parent))
 
 
 @pytest.fixture(scope="session")
 def demo_sqlite(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with the demo district loaded; tests copy it."""
-    folder = tmp_path_factory.mktemp("demo")
-    path = folder / "bihuan.db"
-    shutil.copy(migrated_sqlite, path)
-    services.load_demo(f"sqlite:///{path}", folder)
-    services.settle_sqlite(path)
-    return path
+
+    def make(path: Path) -> None:
+        shutil.copy(migrated_sqlite, path)
+        services.load_demo(f"sqlite:///{path}", path.parent)
+
+    return _made_once("demo", tmp_path_factory, make)
 
 
 @pytest.fixture(scope="session")
@@ -90,12 +104,13 @@ def district_sqlite(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFact
     """A database file with the small district in it; tests copy it, and their `SmallDistrict()` takes it over."""
     from tests.factories import SmallDistrict
 
-    folder = tmp_path_factory.mktemp("district")
-    path = folder / "bihuan.db"
-    shutil.copy(migrated_sqlite, path)
-    with services.application(f"sqlite:///{path}", folder):
-        SmallDistrict().keep()
-    services.settle_sqlite(path)
+    def make(path: Path) -> None:
+        shutil.copy(migrated_sqlite, path)
+        with services.application(f"sqlite:///{path}", path.parent):
+            SmallDistrict().keep(path.with_name("kept.json"))
+
+    path = _made_once("district", tmp_path_factory, make)
+    SmallDistrict.remember(path.with_name("kept.json"))
     return path
 
 
@@ -127,11 +142,20 @@ def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: P
     return url
 
 
+@pytest.fixture(scope="session")
+def made_up_secrets(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of made-up secrets that every application of this process has, so that one can follow another."""
+    folder = tmp_path_factory.mktemp("secrets")
+    Config.from_env({"VAR_DIR": str(folder)})
+    return (folder / "secrets.json").read_text(encoding="utf-8")
+
+
 @pytest.fixture
-def env(database_url: str, tmp_path: Path) -> dict[str, str]:
+def env(database_url: str, tmp_path: Path, made_up_secrets: str) -> dict[str, str]:
     """The environment of the application under test; a test may add to it before asking for `app`."""
     demo_map = tmp_path / "map"
     demo_map.mkdir(exist_ok=True)
+    (tmp_path / "secrets.json").write_text(made_up_secrets, encoding="utf-8")
     return {
         "VAR_DIR": str(tmp_path),
         "DATABASE_URL": database_url,
@@ -230,34 +254,14 @@ def addresses_compiled_once() -> Iterator[None]:
         yield
 
 
-# For each kind of database, the dialect of the first engine and the statements compiled for it.
-_spoken: dict[str, tuple[Any, Any]] = {}
-
-
-def share_statements(engine: Engine) -> None:
-    """Let each test's engine use the statements that earlier ones of this process compiled.
-
-    SQLAlchemy keeps compiled statements by engine and dialect; neither the words nor the dialect know which database
-    they go to.
-    """
-    name = engine.dialect.name
-    if name not in _spoken:
-        # A dialect learns at its first connection what server it speaks to.
-        engine.connect().close()
-        _spoken[name] = (engine.dialect, LRUCache(5000))
-    dialect, statements = _spoken[name]
-    engine.dialect = engine.pool._dialect = dialect
-    engine._compiled_cache = statements
-
-
 @pytest.fixture
-def app(config: Config) -> Iterator[Flask]:
+def app(config: Config, request: pytest.FixtureRequest) -> Iterator[Flask]:
     """The whole application with its three doors, inside an application context."""
-    from district.extensions import db
     from district.messages import set_language
-    from wsgi import create_app
 
-    app = create_app(config)
+    if request.node.get_closest_marker("own_application"):
+        applications.forget()
+    app = applications.application_for(config)
     app.config["WTF_CSRF_ENABLED"] = False
     app.config["RATELIMIT_ENABLED"] = False
     app.testing = True
@@ -266,10 +270,10 @@ def app(config: Config) -> Iterator[Flask]:
     # Each test has its own application, and none needs to compile the same templates again.
     app.jinja_env.bytecode_cache = _compiled
     with app.app_context():
-        share_statements(db.engine)
         yield app
-        db.session.remove()
-        db.engine.dispose()
+        applications.end()
+    if request.node.get_closest_marker("own_application"):
+        applications.forget()
 
 
 @pytest.fixture
@@ -355,6 +359,7 @@ class _SchedulerPlugin:
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_SchedulerPlugin(), "bihuan-scheduler")
     config.addinivalue_line("markers", "demo: runs on a database with the demo district loaded")
+    config.addinivalue_line("markers", "own_application: does to its application what cannot be taken back")
     config.addinivalue_line("markers", "with_env(NAME=value): settings of the application under test")
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
+import sqlite3
+from contextlib import closing
 from functools import cache
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, cast
 
-from sqlalchemy import select, update
+import psycopg
+from sqlalchemy import PoolProxiedConnection, select
 from sqlalchemy.orm import make_transient_to_detached
 
 from district import clock, settings
@@ -23,7 +28,7 @@ from district.reports.models import Report, Source
 from district.reports.states import Status
 from district.routing.models import RoutingRule
 from district.units.models import Unit
-from district.work import connection, unit_of_work
+from district.work import unit_of_work
 
 _count = itertools.count(1)
 PASSWORD = "correct-horse-9"
@@ -223,38 +228,88 @@ def _as_committed(row: Any) -> Any:
     return row
 
 
+def _driver(opened: PoolProxiedConnection) -> psycopg.Connection[Any]:
+    return cast("psycopg.Connection[Any]", opened.driver_connection)
+
+
 class SmallDistrict:
     """A district with one area, a command centre, two units, staff of every role, a category and rules."""
 
-    PLACES = ("command", "lamps", "street", "category", "resident")
-    # What the making of a database that tests copy left behind: each row's kind and id, by its name in the district.
-    kept: ClassVar[dict[str, tuple[Any, int]]] = {}
+    PLACES: ClassVar[dict[str, Any]] = {
+        "command": Unit, "lamps": Unit, "street": Unit, "category": Category, "resident": Resident,
+    }  # fmt: skip
+    # What the making of a database that tests copy left behind: each row's id, by its name in the district.
+    kept: ClassVar[dict[str, int]] = {}
     kept_staff: ClassVar[dict[str, int]] = {}
+    # The same for each database on a server, with the lines of each table.
+    laid_aside: ClassVar[dict[str, tuple[dict[str, bytes], dict[str, int], dict[str, int]]]] = {}
 
     def __init__(self) -> None:
-        if not self._take_over():
+        is_server = db.engine.dialect.name == "postgresql"
+        if not (self._put_back() if is_server else self._take_over()):
             self._make()
+            if is_server:
+                self._lay_aside()
         forget_reference()
 
-    def keep(self) -> None:
-        """Remember what copies of the present database hold, so that this district need not be made there again."""
-        rows = {name: getattr(self, name) for name in self.PLACES}
-        SmallDistrict.kept = {name: (type(row), row.id) for name, row in rows.items()}
-        SmallDistrict.kept_staff = {name: person.id for name, person in self.staff.items()}
+    def keep(self, path: Path) -> None:
+        """Write down what copies of the present database hold, so that this district need not be made there again."""
+        rows = {name: getattr(self, name).id for name in self.PLACES}
+        staff = {name: person.id for name, person in self.staff.items()}
+        path.write_text(json.dumps([rows, staff]), encoding="utf-8")
+
+    @classmethod
+    def remember(cls, path: Path) -> None:
+        """Read what `keep` wrote, in this process or in another."""
+        cls.kept, cls.kept_staff = json.loads(path.read_text(encoding="utf-8"))
 
     def _take_over(self) -> bool:
-        """Take the rows that are in the database already, as if they had been made just now; False where none are."""
-        with db.engine.connect() as looking:
-            if looking.scalar(select(Unit.id).where(Unit.code == "CMD")) is None:
+        """Take the rows that are in the file already, as if they had been made just now; False where none are."""
+        # As SQLite keeps it, and past the session: hundreds of tests begin here.
+        now = clock.now().strftime("%Y-%m-%d %H:%M:%S.%f")
+        with closing(db.engine.raw_connection()) as opened:
+            driver = cast(sqlite3.Connection, opened.driver_connection)
+            if driver.execute("select 1 from unit where code = 'CMD'").fetchone() is None:
                 return False
-        now = clock.now()
-        with unit_of_work():
-            connection().execute(update(Resident).values(first_seen_at=now, last_seen_at=now))
-            connection().execute(update(Staff).values(created_at=now))
-        for name, (model, row_id) in self.kept.items():
-            setattr(self, name, _as_committed(model(id=row_id)))
-        self.staff = {name: _as_committed(Staff(id=row_id)) for name, row_id in self.kept_staff.items()}
+            driver.execute("begin immediate")
+            driver.execute("update resident set first_seen_at = ?, last_seen_at = ?", (now, now))
+            driver.execute("update staff set created_at = ?", (now,))
+            driver.execute("commit")
+        self._attach(self.kept, self.kept_staff)
+        return True
+
+    def _attach(self, kept: dict[str, int], staff: dict[str, int]) -> None:
+        for name, row_id in kept.items():
+            setattr(self, name, _as_committed(self.PLACES[name](id=row_id)))
+        self.staff = {name: _as_committed(Staff(id=row_id)) for name, row_id in staff.items()}
         db.session.commit()
+
+    def _lay_aside(self) -> None:
+        """Keep what is in each table, so that the next test on this server's database gets it back at once."""
+        rows: dict[str, bytes] = {}
+        with closing(db.engine.raw_connection()) as opened, _driver(opened).cursor() as cursor:
+            for table in db.metadata.sorted_tables:
+                with cursor.copy(f'copy "{table.name}" to stdout') as copy:
+                    if lines := b"".join(copy):
+                        rows[table.name] = lines
+        kept = {name: getattr(self, name).id for name in self.PLACES}
+        staff = {name: person.id for name, person in self.staff.items()}
+        SmallDistrict.laid_aside[str(db.engine.url)] = (rows, kept, staff)
+
+    def _put_back(self) -> bool:
+        """What `_lay_aside` kept, as if it had been made just now; False where nothing was kept."""
+        rows, kept, staff = self.laid_aside.get(str(db.engine.url), ({}, {}, {}))
+        if not rows:
+            return False
+        now = clock.now()
+        with closing(db.engine.raw_connection()) as opened, _driver(opened).cursor() as cursor:
+            for name, lines in rows.items():
+                with cursor.copy(f'copy "{name}" from stdin') as copy:
+                    copy.write(lines)
+            cursor.execute("update resident set first_seen_at = %s, last_seen_at = %s", (now, now))
+            cursor.execute("update staff set created_at = %s", (now,))
+            opened.commit()
+        self._attach(kept, staff)
         return True
 
     def _make(self) -> None:

@@ -116,6 +116,7 @@ def test_it_goes_on_after_a_savepoint_is_undone(table: str) -> None:
         assert ask("select id, words from kept order by id") == [(1, "丙1"), (2, "丙2")]
 
 
+@pytest.mark.own_application
 @pytest.mark.postgres
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("by_psycopg", [False, True])

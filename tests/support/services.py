@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import redis
@@ -20,6 +21,9 @@ from district.config import Config
 DEFAULT_POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/15"
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+# For each database that is emptied again and again a connection that stays: a new one first looks up every table.
+_sweepers: dict[str, psycopg.Connection[Any]] = {}
 
 
 def _plain(url: str) -> str:
@@ -44,9 +48,12 @@ def own_postgres_database(name: str, *, template: str | None = None) -> Iterator
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template or "template1")))
         # What a crash of the server would lose need not be written to the disk here.
         connection.execute(sql.SQL("alter database {} set synchronous_commit = off").format(sql.Identifier(name)))
+        url = make_url(server).set(database=name).render_as_string(hide_password=False)
         try:
-            yield make_url(server).set(database=name).render_as_string(hide_password=False)
+            yield url
         finally:
+            if url in _sweepers:
+                _sweepers.pop(url).close()
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
@@ -156,5 +163,10 @@ def empty_postgres(url: str) -> None:
     from district.extensions import db
 
     statements = [sql.SQL("delete from {}").format(sql.Identifier(table.name)) for table in db.metadata.sorted_tables]
-    with psycopg.connect(_plain(url)) as connection:
-        connection.execute(sql.SQL("; ").join(reversed(statements)))
+    everything = sql.SQL("; ").join(reversed(statements))
+    try:
+        _sweepers[url].execute(everything)
+    except (KeyError, psycopg.OperationalError):
+        # The first time, or a test made the server close all connections.
+        _sweepers[url] = psycopg.connect(_plain(url), autocommit=True)
+        _sweepers[url].execute(everything)

@@ -68,6 +68,7 @@ def test_a_tile_server_that_is_set_may_be_asked_for_pictures_only(client: FlaskC
     assert policy["default-src"] == policy["connect-src"] == ["'self'"]
 
 
+@pytest.mark.own_application
 def test_an_accident_has_the_headers_and_a_number_but_no_traceback(app: Flask, client: FlaskClient) -> None:
     def accident() -> str:
         raise ZeroDivisionError("secret inside")
