@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from jinja2.bccache import Bucket, BytecodeCache
 
 from district.config import Config
-from tests.support import applications, services
+from tests.support import services
 from tests.support.wechat_platform import Remote, running_platform
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +45,8 @@ def postgres_url(worker_name: str) -> Iterator[str]:
         if url is None:
             pytest.skip("PostgreSQL is not reachable (TEST_DATABASE_URL)")
         yield url
+        from tests.support import applications
+
         applications.forget()
 
 
@@ -258,6 +260,7 @@ def addresses_compiled_once() -> Iterator[None]:
 def app(config: Config, request: pytest.FixtureRequest) -> Iterator[Flask]:
     """The whole application with its three doors, inside an application context."""
     from district.messages import set_language
+    from tests.support import applications
 
     if request.node.get_closest_marker("own_application"):
         applications.forget()
