@@ -102,7 +102,7 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(DEMO, path)
     small = SpoiltFolder(path)
     (path / "understanding.weights").unlink()
-    for file in ("facilities.csv", "gazetteer.csv", "utterances.csv"):
+    for file in ("facilities.csv", "gazetteer.csv", "utterances.csv", "case_standards.csv"):
         small.write(file, small.rows(file)[:31])
     known = {row[0] for row in small.rows("facilities.csv")}
     devices = small.rows("devices.csv")
@@ -111,7 +111,17 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grids = {row[small.rows("facilities.csv")[0].index("grid_code")] for row in small.rows("facilities.csv")}
     small.keep_features("grids.geojson", lambda n, feature: feature["level"] != "grid" or feature["code"] in grids)
     small.keep_features("basemap.geojson", lambda n, feature: n < 12)
+    small.write_features("grids.geojson", [_box(feature) for feature in small.features("grids.geojson")])
     return path
+
+
+def _box(feature: dict[str, Any]) -> dict[str, Any]:
+    """The feature with no more of its outline than how far it reaches."""
+    outline = [point for ring in feature["geometry"]["coordinates"] for point in ring]
+    west, south = (min(point[axis] for point in outline) for axis in (0, 1))
+    east, north = (max(point[axis] for point in outline) for axis in (0, 1))
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return feature | {"geometry": {"type": "Polygon", "coordinates": [ring]}}
 
 
 @pytest.fixture

@@ -33,29 +33,7 @@ def _count(model: type) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-@both_databases
-def test_loading_fills_every_table_and_loading_again_changes_nothing(app: Flask, whole_folder: SpoiltFolder) -> None:
-    first = whole_folder.load()
-    assert {kind: first.counts[kind]["created"] for kind in COUNTS} == COUNTS
-    assert first.tokens_issued == COUNTS["facilities"]
-    assert _count(Facility) == _count(FacilityToken) == COUNTS["facilities"]
-    assert _count(CaseStandard) == COUNTS["standards"]
-    versions = settings.versions()
-    hashes = db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all()
-    tokens = set(db.session.scalars(select(FacilityToken.token)))
-
-    again = whole_folder.load()
-
-    assert not again.changed
-    assert {kind: again.counts[kind]["unchanged"] for kind in COUNTS} == COUNTS
-    assert settings.versions() == versions
-    assert db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all() == hashes
-    assert set(db.session.scalars(select(FacilityToken.token))) == tokens
-
-
-@both_databases
-def test_what_was_loaded_is_what_the_files_say(app: Flask, whole_folder: SpoiltFolder) -> None:
-    whole_folder.load()
+def is_what_the_files_say() -> None:
     crew = db.session.scalars(select(Unit).where(Unit.code == "SZ-LD")).one()
     assert crew.parent is not None
     assert crew.parent.code == "SZ"
@@ -76,6 +54,29 @@ def test_what_was_loaded_is_what_the_files_say(app: Flask, whole_folder: SpoiltF
     token = db.session.scalars(select(FacilityToken.token).limit(1)).one()
     assert len(token) >= 8
     assert set(token) <= set(TOKEN_LETTERS)
+
+
+@both_databases
+def test_loading_fills_every_table_as_the_files_say_and_loading_again_changes_nothing(
+    app: Flask, whole_folder: SpoiltFolder
+) -> None:
+    first = whole_folder.load()
+    assert {kind: first.counts[kind]["created"] for kind in COUNTS} == COUNTS
+    assert first.tokens_issued == COUNTS["facilities"]
+    assert _count(Facility) == _count(FacilityToken) == COUNTS["facilities"]
+    assert _count(CaseStandard) == COUNTS["standards"]
+    is_what_the_files_say()
+    versions = settings.versions()
+    hashes = db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all()
+    tokens = set(db.session.scalars(select(FacilityToken.token)))
+
+    again = whole_folder.load()
+
+    assert not again.changed
+    assert {kind: again.counts[kind]["unchanged"] for kind in COUNTS} == COUNTS
+    assert settings.versions() == versions
+    assert db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all() == hashes
+    assert set(db.session.scalars(select(FacilityToken.token))) == tokens
 
 
 @both_databases
