@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from district import loading, messages
 from district.loading import LoadResult, Problem
 from district.work import unit_of_work
+from tests.support import services
 
 DEMO = Path(__file__).resolve().parents[3] / "demo"
 
@@ -129,6 +131,34 @@ def folder(trimmed: Path, tmp_path: Path) -> SpoiltFolder:
     path = tmp_path / "district"
     shutil.copytree(trimmed, path)
     return SpoiltFolder(path)
+
+
+@pytest.fixture(scope="session")
+def trimmed_sqlite(trimmed: Path, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the trimmed folder loaded; tests copy it."""
+    place = tmp_path_factory.mktemp("loaded")
+    path = place / "bihuan.db"
+    shutil.copy(migrated_sqlite, path)
+    with services.application(f"sqlite:///{path}", place), unit_of_work():
+        loading.load_folder(trimmed)
+    services.settle_sqlite(path)
+    return path
+
+
+@pytest.fixture
+def database_url(database_url: str, database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """As everywhere; what `loaded` asks for is in it already where that is a matter of copying a file."""
+    if database_kind == "sqlite" and "loaded" in request.fixturenames:
+        shutil.copy(request.getfixturevalue("trimmed_sqlite"), tmp_path / "bihuan.db")
+    return database_url
+
+
+@pytest.fixture
+def loaded(app: Flask, folder: SpoiltFolder, database_kind: str) -> SpoiltFolder:
+    """The folder, and the application has loaded it once."""
+    if database_kind != "sqlite":
+        folder.load()
+    return folder
 
 
 @pytest.fixture
