@@ -68,6 +68,30 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of a file's tree, walked once for every rule."""
+    return tuple(ast.walk(tree_of(path)))
+
+
+@cache
+def calls(path: Path) -> tuple[tuple[ast.Call, str], ...]:
+    """Every call with what is called, as it is written."""
+    return tuple((node, written(node.func)) for node in nodes(path) if isinstance(node, ast.Call))
+
+
+def written(node: ast.expr) -> str:
+    """An expression as it stands in the file, but for what calls inside of it are given."""
+    # The printer is slow, and nearly all that is asked for are names and their parts.
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{written(node.value)}.{node.attr}"
+    if isinstance(node, ast.Call):
+        return f"{written(node.func)}(...)"
+    return ast.unparse(node)
+
+
 def line(path: Path, node: ast.AST | int) -> str:
     return f"{path.relative_to(ROOT)}:{node if isinstance(node, int) else getattr(node, 'lineno', 1)}"
 
@@ -81,12 +105,14 @@ def imports(path: Path) -> tuple[Import, ...]:
     """Every import, also inside functions, but those for the reader of types alone."""
     for_types = {
         id(inner)
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for node in nodes(path)
+        if isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name | ast.Attribute)
+        and written(node.test).endswith("TYPE_CHECKING")
         for inner in ast.walk(node)
     }
     found = []
-    for node in ast.walk(tree_of(path)):
+    for node in nodes(path):
         if id(node) in for_types:
             continue
         if isinstance(node, ast.Import):
@@ -203,7 +229,7 @@ def test_only_the_verbs_write_a_reports_status() -> None:
     for path in sources(*PRODUCT):
         if path in (ROOT / "district/reports/service.py", ROOT / "district/reports/merging.py"):
             continue
-        for node in ast.walk(tree_of(path)):
+        for node in nodes(path):
             targets: list[ast.expr] = []
             if isinstance(node, ast.Assign):
                 targets = node.targets
@@ -212,11 +238,11 @@ def test_only_the_verbs_write_a_reports_status() -> None:
             for target in targets:
                 for inner in ast.walk(target):
                     if isinstance(inner, ast.Attribute) and inner.attr == "status":
-                        owner = ast.unparse(inner.value)
+                        owner = written(inner.value)
                         if owner not in ("response", "answer", "self"):
                             wrong.append(f"{line(path, node)} sets {owner}.status")
             if isinstance(node, ast.Call):
-                called = ast.unparse(node.func)
+                called = written(node.func)
                 sets_status = any(keyword.arg == "status" for keyword in node.keywords)
                 if sets_status and (called.endswith(".values") or called == "Report"):
                     wrong.append(f"{line(path, node)} writes a status with {called.split('(')[0]}")
@@ -225,11 +251,11 @@ def test_only_the_verbs_write_a_reports_status() -> None:
 
 def test_nobody_commits_but_the_unit_of_work() -> None:
     wrong = [
-        f"{line(path, node)} calls {ast.unparse(node.func)}"
+        f"{line(path, node)} calls {called}"
         for path in sources(*PRODUCT)
         if path != ROOT / "district/work.py"
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
+        for node, called in calls(path)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
     ]
     assert not wrong, "open a unit_of_work() in the door, job or command; verbs flush:\n" + "\n".join(wrong)
 
@@ -245,8 +271,8 @@ def test_verbs_do_not_open_units_of_work() -> None:
         f"{line(path, node)} opens a unit of work"
         for path in sources("district")
         if str(path.relative_to(ROOT)) not in allowed
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("unit_of_work")
+        for node, called in calls(path)
+        if called.endswith("unit_of_work")
     ]
     assert not wrong, "leave that to the caller:\n" + "\n".join(wrong)
 
@@ -303,9 +329,9 @@ KEY = re.compile(r"^(?:{})\.[a-z0-9_]+(?:\.[a-z0-9_]+)*\.?$".format("|".join(
 )))  # fmt: skip
 
 
-def docstrings(tree: ast.Module) -> set[int]:
+def docstrings(path: Path) -> set[int]:
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
@@ -315,8 +341,8 @@ def docstrings(tree: ast.Module) -> set[int]:
 
 def strings(path: Path) -> Iterator[tuple[ast.Constant, str]]:
     """Every text in a program but its docstrings."""
-    skipped = docstrings(tree_of(path))
-    for node in ast.walk(tree_of(path)):
+    skipped = docstrings(path)
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             yield node, node.value
 
@@ -466,8 +492,8 @@ def test_a_sentence_is_given_every_word_it_needs() -> None:
     """`t("bot.filed", number=...)` names whatever either language has between braces."""
     wrong = []
     for path in sources(*PRODUCT):
-        for node in ast.walk(tree_of(path)):
-            if not isinstance(node, ast.Call) or _called(node) != "t" or not node.args:
+        for node, called in calls(path):
+            if called.rpartition(".")[2] != "t" or not node.args:
                 continue
             key = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
             given = {keyword.arg for keyword in node.keywords}
@@ -476,11 +502,6 @@ def test_a_sentence_is_given_every_word_it_needs() -> None:
                     missing = placeholders(messages.catalogue(tag).get(key, "")) - given
                     wrong += [f"{line(path, node)}: {key} needs {name} ({tag})" for name in sorted(missing)]
     assert not wrong, "give them:\n" + "\n".join(wrong)
-
-
-def _called(node: ast.AST) -> str:
-    """The last name of what is called: `t` of `messages.t(...)`."""
-    return ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
 
 
 def test_english_is_english() -> None:
@@ -510,16 +531,18 @@ def mentioned() -> tuple[dict[str, str], frozenset[str]]:
     whole: dict[str, str] = {}
     beginnings: set[str] = set()
     for path in (*sources(*PRODUCT, "tools"), ROOT / "wsgi.py"):
-        tree = tree_of(path)
-        skipped = set()
-        for node in ast.walk(tree):
+        skipped = {
+            id(argument)
+            for node, called in calls(path)
+            if called.rpartition(".")[2] in OTHER_NAMES
+            for argument in node.args
+        }
+        for node in nodes(path):
             if isinstance(node, ast.JoinedStr):
                 skipped |= {id(part) for part in node.values}
                 first = node.values[0] if node.values else None
                 if isinstance(first, ast.Constant) and KEY.match(str(first.value) + "x"):
                     beginnings.add(str(first.value))
-            elif isinstance(node, ast.Call) and _called(node) in OTHER_NAMES:
-                skipped |= {id(argument) for argument in node.args}
             elif isinstance(node, ast.Dict):
                 skipped |= {id(name) for name in node.keys}
             elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
@@ -553,7 +576,7 @@ def views() -> frozenset[str]:
     return frozenset(
         f"{module_of(path)}.{node.name}"
         for path in sources(*DOORS)
-        for node in ast.walk(tree_of(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef)
     )
 
@@ -604,12 +627,8 @@ def test_every_act_of_the_audit_log_has_its_words() -> None:
     """What is recorded with a plain name is read in the panel under `admin.did`, and narrowed to by its kind."""
     acts: dict[str, str] = {}
     for path in sources(*PRODUCT):
-        for node in ast.walk(tree_of(path)):
-            if (
-                isinstance(node, ast.Call)
-                and ast.unparse(node.func) in ("audit.record", "audit_log.record")
-                and isinstance(node.args[1], ast.Constant)
-            ):
+        for node, called in calls(path):
+            if called in ("audit.record", "audit_log.record") and isinstance(node.args[1], ast.Constant):
                 acts[str(node.args[1].value)] = line(path, node)
     assert len(acts) > 40
     wrong = [f"{where} writes {act}" for act, where in acts.items() if not messages.has(f"admin.did.{act}")]
@@ -624,10 +643,7 @@ def test_every_act_of_the_audit_log_has_its_words() -> None:
 def test_no_time_is_naive() -> None:
     wrong = []
     for path in sources(*PRODUCT):
-        for node in ast.walk(tree_of(path)):
-            if not isinstance(node, ast.Call):
-                continue
-            called = ast.unparse(node.func)
+        for node, called in calls(path):
             empty = not node.args and not node.keywords
             one_argument = len(node.args) + len(node.keywords) == 1
             if (
@@ -643,11 +659,11 @@ def test_only_the_clock_asks_what_time_it_is() -> None:
     """A test that holds the clock must hold it for everybody."""
     allowed = {"district/clock.py"}
     wrong = [
-        f"{line(path, node)} calls {ast.unparse(node.func)}"
+        f"{line(path, node)} calls {called}"
         for path in sources(*PRODUCT)
         if str(path.relative_to(ROOT)) not in allowed
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("datetime.now", "datetime.datetime.now")
+        for node, called in calls(path)
+        if called in ("datetime.now", "datetime.datetime.now")
     ]
     assert not wrong, "ask district.clock.now():\n" + "\n".join(wrong)
 

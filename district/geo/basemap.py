@@ -28,6 +28,8 @@ from typing import Any
 Json = dict[str, Any]
 Point = tuple[int, int]
 Ring = list[Point]
+# Where it begins, how far it goes east and north, the latitude where it ends, and its length squared.
+Edge = tuple[int, int, int, int, int, int]
 
 FORMAT = 1
 SCALE = 100_000  # about a metre: finer than any screen shows at our closest zoom but for buildings
@@ -132,13 +134,14 @@ def label_point(rings: Sequence[Sequence[Point]], precision: float = 0.05) -> Po
     size = min(max_x - min_x, max_y - min_y)
     if size <= 0:
         return outer[0]
+    edges = _edges(rings)
     half, precision = size / 2, size * precision
     best_x, best_y = (min_x + max_x) / 2, (min_y + max_y) / 2
-    best = _distance_to_edge(best_x, best_y, rings)
+    best = _distance_to_edge(best_x, best_y, edges)
     cells: list[tuple[float, float, float, float, float]] = []
 
     def consider(x: float, y: float, h: float) -> None:
-        distance = _distance_to_edge(x, y, rings)
+        distance = _distance_to_edge(x, y, edges)
         heapq.heappush(cells, (-(distance + h * math.sqrt(2)), distance, x, y, h))
 
     x = float(min_x)
@@ -349,15 +352,34 @@ def _distance_to_segment(x: float, y: float, a: Point, b: Point) -> float:
     return math.hypot(x - near_x, y - near_y)
 
 
-def _distance_to_edge(x: float, y: float, rings: Sequence[Sequence[Point]]) -> float:
-    """Distance from a point to the nearest edge, negative outside the polygon."""
-    inside, nearest = False, math.inf
+def _edges(rings: Sequence[Sequence[Point]]) -> list[Edge]:
+    """Every edge of a polygon once, as `_distance_to_edge` wants it."""
+    edges = []
     for ring in rings:
         before = ring[-1]
         for point in ring:
             (ax, ay), (bx, by) = before, point
-            if (ay > y) != (by > y) and x < (bx - ax) * (y - ay) / (by - ay) + ax:
-                inside = not inside
-            nearest = min(nearest, _distance_to_segment(x, y, before, point))
+            dx, dy = bx - ax, by - ay
+            # An edge without a length is its point.
+            edges.append((ax, ay, dx, dy, by, dx * dx + dy * dy or 1))
             before = point
-    return nearest if inside else -nearest
+    return edges
+
+
+def _distance_to_edge(x: float, y: float, edges: Sequence[Edge]) -> float:
+    """Distance from a point to the nearest edge, negative outside the polygon."""
+    inside, nearest = False, math.inf
+    for ax, ay, dx, dy, by, squared in edges:
+        px, py = x - ax, y - ay
+        if (ay > y) != (by > y) and px < dx * py / dy:
+            inside = not inside
+        t = (px * dx + py * dy) / squared
+        if t > 0:
+            if t > 1:
+                t = 1
+            px -= t * dx
+            py -= t * dy
+        distance = px * px + py * py
+        if distance < nearest:
+            nearest = distance
+    return math.sqrt(nearest) if inside else -math.sqrt(nearest)

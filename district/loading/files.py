@@ -213,7 +213,7 @@ def read_sheet(
                         report.add(name, line, column, "missing_column", column=column, hint=hint)
                 for column in sorted({c for c in header if c and header.count(c) > 1}):
                     report.add(name, line, column, "column_twice", column=column)
-            elif any(cell.strip() for cell in cells):
+            elif "".join(cells).strip():
                 if len(cells) != len(header):
                     report.add(name, line, None, "cells", count=len(cells), expected=len(header))
                 else:

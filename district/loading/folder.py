@@ -462,8 +462,8 @@ class _Reader:
         self, file: str, line: int, geometry: Any, kinds: tuple[str, ...], *, whole: bool = True
     ) -> None:
         """whole: rings must not cross themselves. What is only drawn may."""
-        fault = fault_of(geometry, kinds, self.bounds)
-        if fault is not None and (whole or fault[0] not in ("ring_crosses", "ring_flat")):
+        fault = fault_of(geometry, kinds, self.bounds, whole=whole)
+        if fault is not None:
             self.report.add(file, line, "geometry", fault[0], **fault[1])
 
     def _check_placeholders(self, row: Row, text: str, original: str) -> None:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Positions of PostgreSQL's tsvector end at 16383; a report is far shorter.
 MOST_TOKENS = 6000
@@ -87,6 +88,7 @@ def _runs(text: str) -> Iterator[str]:
         yield run
 
 
+@lru_cache(maxsize=10_000)
 def _is_dense(letter: str) -> bool:
     number = ord(letter)
     return any(first <= number <= last for first, last in _DENSE)

@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,10 @@ class Material:
     def digest(self) -> str:
         """The same for the same material, read by the same programme."""
         parts: tuple[Written | Danger | Utterance, ...] = (*self.categories, *self.dangers, *self.utterances)
-        content = [features.FORMAT, language(), [astuple(part) for part in parts]]
+        # A dataclass's own `astuple` copies every word first, which took a fifth of checking a folder.
+        names = {kind: [each.name for each in fields(kind)] for kind in (Written, Danger, Utterance)}
+        values = [[getattr(part, name) for name in names[type(part)]] for part in parts]
+        content = [features.FORMAT, language(), values]
         whole = json.dumps(content, ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 

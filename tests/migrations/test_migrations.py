@@ -199,6 +199,54 @@ def test_the_newest_schema_is_the_models_to_the_last_condition(newest: Database)
             assert migrated[table][part] == wanted, f"{table}: {part} differ between migrations and models"
 
 
+CHANGES = (
+    "alter table two add column more text",
+    "alter table two add column counted integer not null default 7",
+    "create unique index ix_two_word on two (word)",
+    "create index ix_two_some on two (word) where amount > 3",
+    "create table four (id integer primary key)",
+    "alter table two rename column word to words",
+    "alter table two rename to five",
+)
+WORDS_CHANGED = (
+    ("word text", "word text not null"), ("word text", "word varchar(80)"), ("amount integer", "amount bigint"),
+    ("amount > 0", "amount > 1"), ("ck_two_amount", "ck_two_amounts"), ("default 1", "default 2"),
+    ("on delete cascade", ""), ("primary key (id)", "primary key (id, amount)"), ("unique (one_id)", "unique (word)"),
+)  # fmt: skip
+TWO = """
+    create table two (
+        id integer not null, word text, amount integer not null default 1, one_id integer,
+        constraint pk_two primary key (id), constraint uq_two unique (one_id),
+        constraint ck_two_amount check (amount > 0),
+        constraint fk_two_one foreign key (one_id) references one (id) on delete cascade
+    )
+"""
+
+
+@both_kinds
+def test_the_smallest_change_of_a_schema_is_seen(kind: str, tmp_path: Path) -> None:
+    """Or a migration that leads elsewhere would pass unseen."""
+    with new_database(kind, "seen", tmp_path) as database:
+        engine = create_engine(database.url)
+        for created, change in [(TWO, change) for change in CHANGES] + [
+            (TWO.replace(*words), "") for words in WORDS_CHANGED
+        ]:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("create table one (id integer primary key)")
+                connection.exec_driver_sql(TWO)
+                before = schema_of(connection)
+                assert schema_of(connection) == before
+                if created != TWO:
+                    connection.exec_driver_sql("drop table two")
+                    connection.exec_driver_sql(created)
+                if change:
+                    connection.exec_driver_sql(change)
+                assert schema_of(connection) != before, change or created
+                for table in [*schema_of(connection)][::-1]:
+                    connection.exec_driver_sql(f"drop table if exists {table}{' cascade' * (kind == 'postgresql')}")
+        engine.dispose()
+
+
 @both_kinds
 def test_the_application_works_on_what_migrations_made(newest: Database) -> None:
     from tests.factories import SmallDistrict, make_report

@@ -130,7 +130,7 @@ def test_a_label_sits_inside_its_polygon(corners: list[tuple[int, int]], notch: 
     doubled_area = abs((bx - ax) * (cy - ay) - (cx - ax) * (by - ay))
     ring = corners if doubled_area > 8000 else [(0, 0), (400, 0), (400, notch), (notch, notch), (notch, 400), (0, 400)]
     x, y = basemap.label_point([ring])
-    assert basemap._distance_to_edge(x, y, [ring]) > -1
+    assert basemap._distance_to_edge(x, y, basemap._edges([ring])) > -1
 
 
 def test_a_label_keeps_out_of_a_hole() -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from district import loading, messages
 from district.loading import LoadResult, Problem
 from district.work import unit_of_work
+from tests.support import services
 
 DEMO = Path(__file__).resolve().parents[3] / "demo"
 
@@ -102,7 +104,7 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(DEMO, path)
     small = SpoiltFolder(path)
     (path / "understanding.weights").unlink()
-    for file in ("facilities.csv", "gazetteer.csv", "utterances.csv"):
+    for file in ("facilities.csv", "gazetteer.csv", "utterances.csv", "case_standards.csv"):
         small.write(file, small.rows(file)[:31])
     known = {row[0] for row in small.rows("facilities.csv")}
     devices = small.rows("devices.csv")
@@ -111,7 +113,17 @@ def trimmed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grids = {row[small.rows("facilities.csv")[0].index("grid_code")] for row in small.rows("facilities.csv")}
     small.keep_features("grids.geojson", lambda n, feature: feature["level"] != "grid" or feature["code"] in grids)
     small.keep_features("basemap.geojson", lambda n, feature: n < 12)
+    small.write_features("grids.geojson", [_box(feature) for feature in small.features("grids.geojson")])
     return path
+
+
+def _box(feature: dict[str, Any]) -> dict[str, Any]:
+    """The feature with no more of its outline than how far it reaches."""
+    outline = [point for ring in feature["geometry"]["coordinates"] for point in ring]
+    west, south = (min(point[axis] for point in outline) for axis in (0, 1))
+    east, north = (max(point[axis] for point in outline) for axis in (0, 1))
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return feature | {"geometry": {"type": "Polygon", "coordinates": [ring]}}
 
 
 @pytest.fixture
@@ -119,6 +131,34 @@ def folder(trimmed: Path, tmp_path: Path) -> SpoiltFolder:
     path = tmp_path / "district"
     shutil.copytree(trimmed, path)
     return SpoiltFolder(path)
+
+
+@pytest.fixture(scope="session")
+def trimmed_sqlite(trimmed: Path, migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with the trimmed folder loaded; tests copy it."""
+    place = tmp_path_factory.mktemp("loaded")
+    path = place / "bihuan.db"
+    shutil.copy(migrated_sqlite, path)
+    with services.application(f"sqlite:///{path}", place), unit_of_work():
+        loading.load_folder(trimmed)
+    services.settle_sqlite(path)
+    return path
+
+
+@pytest.fixture
+def database_url(database_url: str, database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """As everywhere; what `loaded` asks for is in it already where that is a matter of copying a file."""
+    if database_kind == "sqlite" and "loaded" in request.fixturenames:
+        shutil.copy(request.getfixturevalue("trimmed_sqlite"), tmp_path / "bihuan.db")
+    return database_url
+
+
+@pytest.fixture
+def loaded(app: Flask, folder: SpoiltFolder, database_kind: str) -> SpoiltFolder:
+    """The folder, and the application has loaded it once."""
+    if database_kind != "sqlite":
+        folder.load()
+    return folder
 
 
 @pytest.fixture

@@ -223,6 +223,18 @@ def test_a_broken_polygon_is_named_by_the_line_of_its_feature(folder: SpoiltFold
     assert says in problem.message
 
 
+def test_what_is_only_drawn_may_cross_itself_and_must_be_closed(folder: SpoiltFolder) -> None:
+    crossing = [RING[0], RING[2], RING[1], RING[3], RING[0]]
+    folder.change_feature("basemap.geojson", 7, geometry={"type": "Polygon", "coordinates": [crossing]})
+    assert folder.problems() == []
+    line = folder.change_feature(
+        "basemap.geojson", 7, geometry={"type": "Polygon", "coordinates": [crossing, RING[:4]]}
+    )
+    problem = folder.the_problem()
+    assert (problem.file, problem.line, problem.column) == ("basemap.geojson", line, "geometry")
+    assert "not closed" in problem.message
+
+
 @pytest.mark.parametrize(
     ("file", "change", "column"),
     [

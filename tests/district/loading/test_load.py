@@ -33,29 +33,7 @@ def _count(model: type) -> int:
     return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-@both_databases
-def test_loading_fills_every_table_and_loading_again_changes_nothing(app: Flask, whole_folder: SpoiltFolder) -> None:
-    first = whole_folder.load()
-    assert {kind: first.counts[kind]["created"] for kind in COUNTS} == COUNTS
-    assert first.tokens_issued == COUNTS["facilities"]
-    assert _count(Facility) == _count(FacilityToken) == COUNTS["facilities"]
-    assert _count(CaseStandard) == COUNTS["standards"]
-    versions = settings.versions()
-    hashes = db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all()
-    tokens = set(db.session.scalars(select(FacilityToken.token)))
-
-    again = whole_folder.load()
-
-    assert not again.changed
-    assert {kind: again.counts[kind]["unchanged"] for kind in COUNTS} == COUNTS
-    assert settings.versions() == versions
-    assert db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all() == hashes
-    assert set(db.session.scalars(select(FacilityToken.token))) == tokens
-
-
-@both_databases
-def test_what_was_loaded_is_what_the_files_say(app: Flask, whole_folder: SpoiltFolder) -> None:
-    whole_folder.load()
+def is_what_the_files_say() -> None:
     crew = db.session.scalars(select(Unit).where(Unit.code == "SZ-LD")).one()
     assert crew.parent is not None
     assert crew.parent.code == "SZ"
@@ -79,12 +57,34 @@ def test_what_was_loaded_is_what_the_files_say(app: Flask, whole_folder: SpoiltF
 
 
 @both_databases
-def test_changed_rows_are_updated_and_their_versions_counted_up(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
+def test_loading_fills_every_table_as_the_files_say_and_loading_again_changes_nothing(
+    app: Flask, whole_folder: SpoiltFolder
+) -> None:
+    first = whole_folder.load()
+    assert {kind: first.counts[kind]["created"] for kind in COUNTS} == COUNTS
+    assert first.tokens_issued == COUNTS["facilities"]
+    assert _count(Facility) == _count(FacilityToken) == COUNTS["facilities"]
+    assert _count(CaseStandard) == COUNTS["standards"]
+    is_what_the_files_say()
+    versions = settings.versions()
+    hashes = db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all()
+    tokens = set(db.session.scalars(select(FacilityToken.token)))
+
+    again = whole_folder.load()
+
+    assert not again.changed
+    assert {kind: again.counts[kind]["unchanged"] for kind in COUNTS} == COUNTS
+    assert settings.versions() == versions
+    assert db.session.scalars(select(Staff.password_hash).order_by(Staff.id)).all() == hashes
+    assert set(db.session.scalars(select(FacilityToken.token))) == tokens
+
+
+@both_databases
+def test_changed_rows_are_updated_and_their_versions_counted_up(app: Flask, loaded: SpoiltFolder) -> None:
     before = settings.versions()
-    folder.put("routing_rules.csv", 3, "priority", "991")
-    folder.put("staff.csv", 3, "roles", "leader;inspector")
-    result = folder.load()
+    loaded.put("routing_rules.csv", 3, "priority", "991")
+    loaded.put("staff.csv", 3, "roles", "leader;inspector")
+    result = loaded.load()
     assert result.counts["rules"] == {"created": 0, "updated": 1, "unchanged": 123, "retired": 0}
     assert result.counts["staff"] == {"created": 0, "updated": 1, "unchanged": 107, "retired": 0}
     assert db.session.scalar(select(RoutingRule.priority).where(RoutingRule.code == "R002")) == 991
@@ -94,25 +94,24 @@ def test_changed_rows_are_updated_and_their_versions_counted_up(app: Flask, fold
 
 
 @both_databases
-def test_rows_gone_from_the_folder_are_retired_and_come_back(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
-    kept = folder.rows("facilities.csv")
-    rules = folder.rows("routing_rules.csv")
+def test_rows_gone_from_the_folder_are_retired_and_come_back(app: Flask, loaded: SpoiltFolder) -> None:
+    kept = loaded.rows("facilities.csv")
+    rules = loaded.rows("routing_rules.csv")
     code = kept[1][0]
-    folder.drop("facilities.csv", code)
-    folder.drop("routing_rules.csv", "R062")
+    loaded.drop("facilities.csv", code)
+    loaded.drop("routing_rules.csv", "R062")
 
-    result = folder.load()
+    result = loaded.load()
 
     assert result.counts["facilities"]["retired"] == 1
     assert result.counts["rules"]["retired"] == 1
     facility = db.session.scalars(select(Facility).where(Facility.code == code)).one()
     assert facility.retired_at is not None
-    assert not folder.load().changed
+    assert not loaded.load().changed
 
-    folder.write("facilities.csv", kept)
-    folder.write("routing_rules.csv", rules)
-    result = folder.load()
+    loaded.write("facilities.csv", kept)
+    loaded.write("routing_rules.csv", rules)
+    result = loaded.load()
     assert result.counts["facilities"]["updated"] == 1
     assert db.session.scalar(select(Facility.retired_at).where(Facility.code == code)) is None
     assert db.session.scalar(select(RoutingRule.retired_at).where(RoutingRule.code == "R062")) is None
@@ -144,10 +143,9 @@ def test_the_folder_says_what_somebody_is_limited_to_and_leaves_it_where_it_says
 
 
 @both_databases
-def test_staff_gone_from_the_folder_have_left_and_are_logged_out(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
-    folder.drop("staff.csv", "verifier2")
-    folder.load()
+def test_staff_gone_from_the_folder_have_left_and_are_logged_out(app: Flask, loaded: SpoiltFolder) -> None:
+    loaded.drop("staff.csv", "verifier2")
+    loaded.load()
     gone = db.session.scalars(select(Staff).where(Staff.username == "verifier2")).one()
     assert gone.left_at is not None
     assert gone.session_epoch == 1
@@ -155,57 +153,52 @@ def test_staff_gone_from_the_folder_have_left_and_are_logged_out(app: Flask, fol
     assert (stays.left_at, stays.session_epoch) == (None, 0)
 
 
-def test_what_was_added_elsewhere_is_left_alone(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
+def test_what_was_added_elsewhere_is_left_alone(app: Flask, loaded: SpoiltFolder) -> None:
     with unit_of_work():
         unit_id = db.session.scalars(select(Unit.id).where(Unit.code == "CMD")).one()
         extra = Staff(username="extra", name="新同事", unit_id=unit_id, created_at=clock.now())
         extra.role_rows = [StaffRole(role="acceptor")]
         db.session.add(extra)
-    assert not folder.load().changed
+    assert not loaded.load().changed
     kept = db.session.scalars(select(Staff).where(Staff.username == "extra")).one()
     assert kept.left_at is None
     assert kept.roles == {"acceptor"}
 
 
-def test_somebody_who_left_is_not_brought_back_by_loading_again(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
+def test_somebody_who_left_is_not_brought_back_by_loading_again(app: Flask, loaded: SpoiltFolder) -> None:
     with unit_of_work():
         db.session.scalars(select(Staff).where(Staff.username == "shift2")).one().left_at = clock.now()
-    folder.load()
+    loaded.load()
     assert db.session.scalars(select(Staff.left_at).where(Staff.username == "shift2")).one() is not None
 
 
 @both_databases
-def test_places_and_days_that_nothing_refers_to_are_taken_out(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
-    folder.drop("gazetteer.csv", "知青广场")
-    folder.drop("calendar.csv", "2026-10-10")
-    folder.load()
+def test_places_and_days_that_nothing_refers_to_are_taken_out(app: Flask, loaded: SpoiltFolder) -> None:
+    loaded.drop("gazetteer.csv", "知青广场")
+    loaded.drop("calendar.csv", "2026-10-10")
+    loaded.load()
     assert db.session.scalar(select(NamedPlace.id).where(NamedPlace.name == "知青广场")) is None
     assert _count(CalendarDay) == COUNTS["calendar"] - 1
 
 
 @both_databases
-def test_a_past_year_of_the_calendar_is_kept(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
-    folder.write("calendar.csv", [["date", "kind", "name"], ["2027-01-01", "holiday", "元旦"]])
-    folder.load()
+def test_a_past_year_of_the_calendar_is_kept(app: Flask, loaded: SpoiltFolder) -> None:
+    loaded.write("calendar.csv", [["date", "kind", "name"], ["2027-01-01", "holiday", "元旦"]])
+    loaded.load()
     assert _count(CalendarDay) == COUNTS["calendar"] + 1
     # And a day of that year can still be corrected later.
-    folder.write("calendar.csv", [["date", "kind", "name"], ["2026-01-01", "holiday", "元旦"]])
-    folder.load()
+    loaded.write("calendar.csv", [["date", "kind", "name"], ["2026-01-01", "holiday", "元旦"]])
+    loaded.load()
     assert _count(CalendarDay) == 2
 
 
-def test_a_password_somebody_set_is_never_overwritten(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
+def test_a_password_somebody_set_is_never_overwritten(app: Flask, loaded: SpoiltFolder) -> None:
     hashed = db.session.scalars(select(Staff.password_hash).where(Staff.username == "sz-ld")).one()
     assert hashed is not None
     assert PasswordHasher().verify(hashed, "bihuan-demo")
     with unit_of_work():
         db.session.scalars(select(Staff).where(Staff.username == "sz-ld")).one().password_hash = "$own$"
-    assert folder.load().passwords_set == 0
+    assert loaded.load().passwords_set == 0
     assert db.session.scalars(select(Staff.password_hash).where(Staff.username == "sz-ld")).one() == "$own$"
 
 
@@ -227,13 +220,12 @@ def test_no_demo_password_is_set_when_they_are_not_wanted(app: Flask, folder: Sp
     assert db.session.scalars(select(Staff.id).where(Staff.password_hash.is_not(None))).all() == []
 
 
-def test_a_revoked_token_is_followed_by_a_new_one(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
+def test_a_revoked_token_is_followed_by_a_new_one(app: Flask, loaded: SpoiltFolder) -> None:
     with unit_of_work():
         old = db.session.scalars(select(FacilityToken).limit(1)).one()
         old.state, old.revoked_at = "revoked", clock.now()
         facility_id = old.facility_id
-    assert folder.load().tokens_issued == 1
+    assert loaded.load().tokens_issued == 1
     tokens = db.session.scalars(select(FacilityToken).where(FacilityToken.facility_id == facility_id)).all()
     assert sorted(token.revoked_at is None for token in tokens) == [False, True]
 

@@ -21,15 +21,14 @@ from tests.support import services
 
 
 @both_databases
-def test_each_load_that_changes_rules_keeps_a_version(app: Flask, folder: SpoiltFolder) -> None:
-    folder.load()
+def test_each_load_that_changes_rules_keeps_a_version(app: Flask, loaded: SpoiltFolder) -> None:
     (first,) = versions.page()
     assert (first.origin, first.staff_id, len(first.rules), first.changes) == ("folder", None, 124, [])
-    folder.load()
+    loaded.load()
     assert len(versions.page()) == 1
-    folder.put("routing_rules.csv", 3, "note", "another note")
-    folder.drop("routing_rules.csv", "R050")
-    folder.load()
+    loaded.put("routing_rules.csv", 3, "note", "another note")
+    loaded.drop("routing_rules.csv", "R050")
+    loaded.load()
     second = versions.latest()
     assert second is not None
     assert second.number > first.number
@@ -41,7 +40,7 @@ def test_each_load_that_changes_rules_keeps_a_version(app: Flask, folder: Spoilt
         rule = next(rule for rule in reference().rules if rule.code == "R070")
         typed = editing.written(rule) | {"unit": "XF"}
         editing.change(editing.read(typed, reference()), base=second.number, by=admin)
-    folder.load()
+    loaded.load()
     kept = db.session.scalars(select(RulesVersion).order_by(RulesVersion.number)).all()
     assert [version.origin for version in kept] == ["folder", "folder", "panel", "folder"]
     (undone,) = kept[-1].changes
