@@ -24,6 +24,9 @@ from district.config import Config
 from tests.support import services
 from tests.support.wechat_platform import Remote, running_platform
 
+# Until all tests are there nothing becomes garbage; see `pytest_collection_finish`.
+gc.disable()
+
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 
@@ -324,6 +327,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 def _system_of(nodeid: str) -> str:

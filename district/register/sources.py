@@ -17,9 +17,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TextIO
 
-from openpyxl import load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from district import sheets
 from district.errors import BadInput
 
@@ -157,6 +154,10 @@ class _Csv:
 
 @contextmanager
 def _workbook(file: BinaryIO) -> Iterator[Source]:
+    # Not with the module: it brings much with it, and every process of the application would wait for it at its start.
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         with zipfile.ZipFile(file) as packed:
             if sum(entry.file_size for entry in packed.infolist()) > _LARGEST_UNPACKED:
