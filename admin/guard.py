@@ -267,7 +267,12 @@ def me() -> Staff:
 def can(name: str) -> bool:
     """Whether the person may ask for this endpoint: for links and buttons."""
     who = me()
-    return bool(who.is_authenticated and not RIGHTS.get(name, _NOBODY).isdisjoint(who.roles))
+    return bool(who.is_authenticated and is_open_to(who.roles, name))
+
+
+def is_open_to(roles: frozenset[Role], name: str) -> bool:
+    """Whether somebody with these roles may ask for this endpoint."""
+    return not RIGHTS.get(name, _NOBODY).isdisjoint(roles)
 
 
 @pages.before_request

@@ -11,8 +11,9 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from district import audit, clock
 from district.errors import BadInput, NotAllowed, NotFound
@@ -387,6 +388,18 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+# Built once, and with all in one question: every request of the panel begins with it.
+_OF_LOGIN = (
+    select(Staff)
+    .join(StaffLogin, StaffLogin.staff_id == Staff.id)
+    .where(
+        Staff.id == bindparam("staff_id"), Staff.left_at.is_(None), Staff.session_epoch == bindparam("epoch"),
+        StaffLogin.id == bindparam("login_id"), StaffLogin.ended_at.is_(None),
+    )
+    .options(joinedload(Staff.role_rows))
+)  # fmt: skip
+
+
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def _load_staff(session_id: str) -> Staff | None:
     """Who a session cookie belongs to: None when the person left or the session was ended."""
@@ -394,14 +407,8 @@ def _load_staff(session_id: str) -> Staff | None:
     if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
         return None
     staff_id, epoch, login_id = (int(part) for part in parts)
-    staff: Staff | None = db.session.scalar(
-        select(Staff)
-        .join(StaffLogin, StaffLogin.staff_id == Staff.id)
-        .where(
-            Staff.id == staff_id, Staff.left_at.is_(None), Staff.session_epoch == epoch,
-            StaffLogin.id == login_id, StaffLogin.ended_at.is_(None),
-        )
-    )  # fmt: skip
+    asked = {"staff_id": staff_id, "epoch": epoch, "login_id": login_id}
+    staff: Staff | None = db.session.scalars(_OF_LOGIN, asked).unique().one_or_none()
     if staff is not None:
         staff.login_id = login_id
     return staff
