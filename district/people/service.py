@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -398,6 +399,7 @@ _OF_LOGIN = (
     )
     .options(joinedload(Staff.role_rows))
 )  # fmt: skip
+_PARENTS = select(Unit.id, Unit.parent_id)
 
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
@@ -414,9 +416,32 @@ def _load_staff(session_id: str) -> Staff | None:
     return staff
 
 
+# Which units are under each, for whoever asks several times and is to hear the same; None where nobody holds them.
+_held_below: ContextVar[dict[int, frozenset[int]] | None] = ContextVar("held_below", default=None)
+
+
+def hold_units() -> None:
+    """From now on, until `let_units_go`, `unit_and_below` looks each unit up once: for what changes no unit."""
+    _held_below.set({})
+
+
+def let_units_go() -> None:
+    _held_below.set(None)
+
+
 def unit_and_below(unit_id: int) -> frozenset[int]:
     """The unit and every unit under it, as ids."""
-    pairs = db.session.execute(select(Unit.id, Unit.parent_id)).all()
+    held = _held_below.get()
+    found = held.get(unit_id) if held is not None else None
+    if found is None:
+        found = _below(unit_id)
+        if held is not None:
+            held[unit_id] = found
+    return found
+
+
+def _below(unit_id: int) -> frozenset[int]:
+    pairs = db.session.execute(_PARENTS).all()
     found = {unit_id}
     while True:
         more = {child for child, parent in pairs if parent in found} - found

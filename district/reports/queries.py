@@ -331,14 +331,14 @@ def count_moved(filters: Filters, *, since: datetime, but_not_by: int) -> int:
 
 def whole(report_id: int) -> Report | None:
     """One report with everything its page shows."""
-    found: Report | None = db.session.scalar(
-        _with_parts(select(Report).where(Report.id == report_id)).options(
-            selectinload(Report.events).joinedload(ReportEvent.staff),
-            selectinload(Report.events).joinedload(ReportEvent.unit),
-            selectinload(Report.photos),
-            selectinload(Report.other_units).joinedload(ReportUnit.unit),
-        )
-    )
+    found: Report | None = db.session.scalar(_WHOLE_OF_ID, {"report_id": report_id})
+    return found
+
+
+def whole_numbered(number: str) -> Report | None:
+    """The report of this number, in any spelling of it, with everything its page shows."""
+    spelled = numbers.read(number)
+    found: Report | None = db.session.scalar(_WHOLE_OF_NUMBER, {"number": spelled}) if spelled else None
     return found
 
 
@@ -646,6 +646,16 @@ def _rated(rating: str) -> ColumnElement[bool]:
 
 def _with_parts(query: Any) -> Any:
     return query.options(joinedload(Report.category), joinedload(Report.unit), joinedload(Report.facility))
+
+
+# Built once: it costs as much as asking.
+_WHOLE = _with_parts(select(Report)).options(
+    selectinload(Report.events).options(joinedload(ReportEvent.staff), joinedload(ReportEvent.unit)),
+    selectinload(Report.photos),
+    selectinload(Report.other_units).joinedload(ReportUnit.unit),
+)
+_WHOLE_OF_ID = _WHOLE.where(Report.id == bindparam("report_id"))
+_WHOLE_OF_NUMBER = _WHOLE.where(Report.number == bindparam("number"))
 
 
 def thumbs(reports: Sequence[Report]) -> dict[int, str]:
