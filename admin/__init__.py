@@ -14,6 +14,7 @@ from admin import (  # noqa: F401  routes
     calendar,
     care,
     care_numbers,
+    doors,
     errands,
     export,
     facilities,

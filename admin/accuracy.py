@@ -6,7 +6,7 @@ from flask import current_app, flash, redirect, render_template, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from admin.guard import can, me, pages
-from admin.report_page import show, visible
+from admin.report_page import reachable, show, visible
 from district import clock
 from district.errors import BadInput, NotFound, WrongState
 from district.extensions import db
@@ -43,7 +43,7 @@ def use_model(version_id: int) -> ResponseReturnValue:
 @pages.post("/reports/<number>/settle")
 def settle(number: str) -> ResponseReturnValue:
     """One tap in triage: this category, and the unit that the rules give for it."""
-    found = visible(number)
+    found = reachable(number)
     version, seen = (request.form.get(name, "") for name in ("version", "seen"))
     try:
         with unit_of_work():

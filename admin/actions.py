@@ -13,7 +13,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from admin.guard import me, pages
-from admin.report_page import CALL_ANSWERS, REJECT_REASONS, Opened, asked_action, show, visible
+from admin.report_page import CALL_ANSWERS, REJECT_REASONS, Opened, asked_action, reachable, show, visible
 from admin.showing import zone
 from district import clock
 from district.categories.models import LimitUnit
@@ -262,7 +262,7 @@ VERBS: dict[Action, Callable[[Report, Staff, Sent], object]] = {
 def act(number: str, action: str) -> ResponseReturnValue:
     """Do it, or show the form again as it was sent, with what stands in the way."""
     wanted = asked_action(action)
-    found = visible(number)
+    found = reachable(number)
     report_id, number = found.id, found.number
     # Without a version nobody can know what its sender had seen: such a form is as good as stale.
     version = Sent(request.form).number("version") or 0
@@ -297,7 +297,7 @@ def act(number: str, action: str) -> ResponseReturnValue:
 @pages.post("/reports/<number>/contact")
 def show_contact(number: str) -> ResponseReturnValue:
     """The reporter's telephone number in clear, with a line in the audit log."""
-    found = visible(number)
+    found = reachable(number)
     with unit_of_work():
         contact = sight.read_contact(reports.lock(found.id), by=db.session.get_one(Staff, me().id))
     if request.headers.get("HX-Request"):

@@ -9,7 +9,7 @@ from flask import jsonify, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import can, me, pages
-from admin.report_page import visible
+from admin.report_page import reachable
 from admin.showing import category_name
 from district.facilities import queries as facilities
 from district.facilities.models import Facility
@@ -44,7 +44,7 @@ def around(found: Report, staff: Staff) -> Around:
 @pages.get("/reports/<number>/around/reports.json")
 def around_reports(number: str) -> ResponseReturnValue:
     """The pins of other open reports on its map."""
-    found = visible(number)
+    found = reachable(number)
     pins = [
         {
             "latitude": report.latitude,
@@ -63,7 +63,7 @@ def around_reports(number: str) -> ResponseReturnValue:
 @pages.get("/reports/<number>/around/facilities.json")
 def around_facilities(number: str) -> ResponseReturnValue:
     """The dots of facilities on its map."""
-    found = visible(number)
+    found = reachable(number)
     if found.latitude is None or found.longitude is None:
         return jsonify(facilities=[])
     near = facilities.near(found.latitude, found.longitude, metres=_FACILITIES_M, limit=200)

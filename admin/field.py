@@ -12,7 +12,7 @@ from flask_wtf.csrf import generate_csrf
 
 from admin.actions import VERBS, Sent, uploads
 from admin.guard import me, pages
-from admin.report_page import visible
+from admin.report_page import reachable
 from admin.showing import category_name
 from district.bulk import service as sendings
 from district.errors import BadInput, DistrictError, NotAllowed, NotFound, StaleVersion, WrongState
@@ -65,7 +65,7 @@ def field_ready() -> ResponseReturnValue:
 def field_act(number: str, action: str) -> ResponseReturnValue:
     """Fix or check with pictures, at once or when the network is back; a repeat changes nothing and is thanked for."""
     wanted = next((one for one in PHRASES if one == action), None)
-    found = visible(number)
+    found = reachable(number)
     if request.form.get("staff") != str(me().id):
         # Another person's work, done on the same phone before this login: theirs to send.
         return _of_somebody_else()

@@ -17,6 +17,7 @@ from district.labels.service import MAY_PRINT
 from district.learning.versions import MAY_CHOOSE
 from district.overview.links import MAY_SHARE
 from district.people import logins
+from district.people import service as people
 from district.people.blocks import MAY_BLOCK
 from district.people.models import Staff
 from district.people.roles import Role
@@ -267,7 +268,12 @@ def me() -> Staff:
 def can(name: str) -> bool:
     """Whether the person may ask for this endpoint: for links and buttons."""
     who = me()
-    return bool(who.is_authenticated and not RIGHTS.get(name, _NOBODY).isdisjoint(who.roles))
+    return bool(who.is_authenticated and is_open_to(who.roles, name))
+
+
+def is_open_to(roles: frozenset[Role], name: str) -> bool:
+    """Whether somebody with these roles may ask for this endpoint."""
+    return not RIGHTS.get(name, _NOBODY).isdisjoint(roles)
 
 
 @pages.before_request
@@ -284,7 +290,15 @@ def guard() -> ResponseReturnValue | None:
         raise NotAllowed()
     if name != "live":
         _note_seen()
+    if request.method in ("GET", "HEAD"):
+        # A page asks for every report on it whether the person may see it.
+        people.hold_units()
     return None
+
+
+@pages.teardown_request
+def _let_go(_error: BaseException | None) -> None:
+    people.let_units_go()
 
 
 def safe_next(target: str | None) -> str:

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from admin.actions import Sent
 from admin.guard import me, pages
-from admin.report_page import visible
+from admin.report_page import reachable
 from district import clock
 from district.duty import service as duty
 from district.errors import NotFound
@@ -53,7 +53,7 @@ def hand_backs() -> ResponseReturnValue:
 @pages.post("/reports/<number>/keep-unit")
 def keep_unit(number: str) -> ResponseReturnValue:
     """Leave it where it is, although a correction proposes another unit."""
-    found = visible(number)
+    found = reachable(number)
     with unit_of_work():
         by = db.session.get_one(Staff, me().id)
         report = reports.lock(found.id, version=Sent(request.form).number("version") or 0)

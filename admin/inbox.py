@@ -307,8 +307,8 @@ def _mine_in_words(staff: Staff) -> dict[str, int] | None:
     own = work_of(staff)
     if not own:
         return None
-    filters = _of_tab(MINE, staff)
-    return {"all": queries.count(filters), "overdue": queries.count(replace(filters, overdue=True))}
+    number, late = queries.count_and_overdue(_of_tab(MINE, staff))
+    return {"all": number, "overdue": late}
 
 
 def chosen(asked: Asked) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from flask import flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
-from admin.report_page import show, visible
+from admin.report_page import reachable, show, visible
 from admin.showing import category_name
 from district.errors import BadInput, DistrictError, NotFound, StaleVersion, WrongState
 from district.extensions import db
@@ -27,7 +27,7 @@ _PINS = 300
 @pages.post("/reports/<number>/merge")
 def merge(number: str) -> ResponseReturnValue:
     """This report joins the one whose number is in `into`."""
-    found = visible(number)
+    found = reachable(number)
     version = request.form.get("version", "")
     try:
         into = _other(request.form.get("into", ""))
@@ -44,7 +44,7 @@ def merge(number: str) -> ResponseReturnValue:
 @pages.post("/reports/<number>/unmerge")
 def unmerge(number: str) -> ResponseReturnValue:
     """This report is a thing of its own after all."""
-    found = visible(number)
+    found = reachable(number)
     try:
         with unit_of_work():
             merging.unmerge(found.id, by=_by())

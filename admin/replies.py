@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from admin.answering import shown_reply
 from admin.guard import me, pages
 from admin.inbox import choices
-from admin.report_page import visible
+from admin.report_page import reachable
 from district.errors import BadInput
 from district.extensions import db
 from district.messages import t
@@ -32,7 +32,7 @@ _STATUSES = tuple(status for status in Status if status in OPEN | {Status.CLOSED
 @pages.post("/reports/<number>/reply-preview")
 def preview_reply(number: str) -> ResponseReturnValue:
     """How the reply that is being written would look; nothing is kept."""
-    found = visible(number)
+    found = reachable(number)
     shown = shown_reply(found, request.form.get("text", ""))
     return render_template("admin/_bubble.html", longest_reply=replies.LONGEST_REPLY, **shown)
 

@@ -113,9 +113,16 @@ def print_report(number: str) -> ResponseReturnValue:
 
 def visible(number: str) -> Report:
     """The report with everything its page shows. Raises NotFound also for one this person may not see."""
-    report_id = reports.find(number).id
-    found = queries.whole(report_id)
+    found = queries.whole_numbered(number)
     if found is None or not sight.may_see(me(), found):
+        raise NotFound("errors.report_unknown")
+    return found
+
+
+def reachable(number: str) -> Report:
+    """The report alone, for who does something to it. Raises NotFound also for one this person may not see."""
+    found = reports.find(number)
+    if not sight.may_see(me(), found):
         raise NotFound("errors.report_unknown")
     return found
 

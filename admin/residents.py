@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import me, pages
-from admin.report_page import show, visible
+from admin.report_page import reachable, show, visible
 from admin.seeing import require_seen, seen_within
 from district.errors import BadInput, NotFound
 from district.extensions import db
@@ -24,7 +24,7 @@ _BLOCKS_A_PAGE = 50
 @pages.get("/reports/<number>/chat")
 def chat(number: str) -> ResponseReturnValue:
     """What was said around a report: alone for the report's page, or as a page of its own. Reading it is logged."""
-    found = visible(number)
+    found = reachable(number)
     report_id = found.id
     with unit_of_work():
         # Locked, so that two openings at once leave one line in the log.
@@ -37,7 +37,7 @@ def chat(number: str) -> ResponseReturnValue:
 @pages.post("/reports/<number>/block")
 def block(number: str) -> ResponseReturnValue:
     """Keep the report's resident from filing through the chat for the chosen days."""
-    found = visible(number)
+    found = reachable(number)
     if found.resident_id is None:
         raise NotFound()
     days = request.form.get("days", "")

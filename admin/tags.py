@@ -9,7 +9,7 @@ from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from admin.guard import can, me, pages
-from admin.report_page import visible
+from admin.report_page import reachable
 from district.extensions import db
 from district.people.models import Staff
 from district.tags import service as tags
@@ -28,7 +28,7 @@ class Labels:
 @pages.post("/reports/<number>/tags")
 def set_tags(number: str) -> ResponseReturnValue:
     """Put on what was ticked, take off what was not; what others did since the page was opened stays."""
-    found = visible(number)
+    found = reachable(number)
     with unit_of_work():
         by = db.session.get_one(Staff, me().id)
         tags.put(found.id, request.form.getlist("tag"), had=request.form.getlist("had"), by=by)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, update
 
 from district import clock
 from district.extensions import db
@@ -68,9 +69,14 @@ def _staff(roles: Iterable[Role], unit_id: int | None = None) -> list[int]:
 
 def unread(staff_id: int, *, shown: ColumnElement[bool] | None = None) -> int:
     """How many notices this person has not read, at most 100. shown: what `listed` is narrowed to."""
-    rows = select(StaffNotice.id).where(StaffNotice.staff_id == staff_id, StaffNotice.read_at.is_(None))
-    rows = _shown(rows, shown).limit(100)
-    return db.session.scalar(select(func.count()).select_from(rows.subquery())) or 0
+    return db.session.scalar(_counting(shown), {"staff_id": staff_id}) or 0
+
+
+@lru_cache(maxsize=64)
+def _counting(shown: ColumnElement[bool] | None) -> Select[int]:
+    """The question of `unread`, built once for each condition: every page of the panel asks it."""
+    rows = select(StaffNotice.id).where(StaffNotice.staff_id == bindparam("staff_id"), StaffNotice.read_at.is_(None))
+    return select(func.count()).select_from(_shown(rows, shown).limit(100).subquery())
 
 
 def listed(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from district import audit, clock
 from district.errors import BadInput, NotAllowed, NotFound
@@ -387,6 +389,19 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+# Built once, and with all in one question: every request of the panel begins with it.
+_OF_LOGIN = (
+    select(Staff)
+    .join(StaffLogin, StaffLogin.staff_id == Staff.id)
+    .where(
+        Staff.id == bindparam("staff_id"), Staff.left_at.is_(None), Staff.session_epoch == bindparam("epoch"),
+        StaffLogin.id == bindparam("login_id"), StaffLogin.ended_at.is_(None),
+    )
+    .options(joinedload(Staff.role_rows))
+)  # fmt: skip
+_PARENTS = select(Unit.id, Unit.parent_id)
+
+
 @login_manager.user_loader  # type: ignore[untyped-decorator]
 def _load_staff(session_id: str) -> Staff | None:
     """Who a session cookie belongs to: None when the person left or the session was ended."""
@@ -394,22 +409,39 @@ def _load_staff(session_id: str) -> Staff | None:
     if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in parts):
         return None
     staff_id, epoch, login_id = (int(part) for part in parts)
-    staff: Staff | None = db.session.scalar(
-        select(Staff)
-        .join(StaffLogin, StaffLogin.staff_id == Staff.id)
-        .where(
-            Staff.id == staff_id, Staff.left_at.is_(None), Staff.session_epoch == epoch,
-            StaffLogin.id == login_id, StaffLogin.ended_at.is_(None),
-        )
-    )  # fmt: skip
+    asked = {"staff_id": staff_id, "epoch": epoch, "login_id": login_id}
+    staff: Staff | None = db.session.scalars(_OF_LOGIN, asked).unique().one_or_none()
     if staff is not None:
         staff.login_id = login_id
     return staff
 
 
+# Which units are under each, for whoever asks several times and is to hear the same; None where nobody holds them.
+_held_below: ContextVar[dict[int, frozenset[int]] | None] = ContextVar("held_below", default=None)
+
+
+def hold_units() -> None:
+    """From now on, until `let_units_go`, `unit_and_below` looks each unit up once: for what changes no unit."""
+    _held_below.set({})
+
+
+def let_units_go() -> None:
+    _held_below.set(None)
+
+
 def unit_and_below(unit_id: int) -> frozenset[int]:
     """The unit and every unit under it, as ids."""
-    pairs = db.session.execute(select(Unit.id, Unit.parent_id)).all()
+    held = _held_below.get()
+    found = held.get(unit_id) if held is not None else None
+    if found is None:
+        found = _below(unit_id)
+        if held is not None:
+            held[unit_id] = found
+    return found
+
+
+def _below(unit_id: int) -> frozenset[int]:
+    pairs = db.session.execute(_PARENTS).all()
     found = {unit_id}
     while True:
         more = {child for child, parent in pairs if parent in found} - found

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -272,6 +273,13 @@ def count(filters: Filters) -> int:
     return db.session.scalar(query) or 0
 
 
+def count_and_overdue(filters: Filters) -> tuple[int, int]:
+    """How many open reports there are under these filters, and how many of them are overdue."""
+    counted = select(func.count(), func.count().filter(_overdue())).select_from(Report).where(_IS_OPEN)
+    number, late = db.session.execute(_narrowed(counted, filters)).one()
+    return number, late
+
+
 def to_call_back(filters: Filters, *, after: str = "", limit: int = PAGE_SIZE) -> PressingPage:
     """Closed reports whose resident is to be called, those first whose days for reopening end first; by keyset."""
     query = _narrowed(select(Report), replace(filters, call_back=True))
@@ -331,14 +339,14 @@ def count_moved(filters: Filters, *, since: datetime, but_not_by: int) -> int:
 
 def whole(report_id: int) -> Report | None:
     """One report with everything its page shows."""
-    found: Report | None = db.session.scalar(
-        _with_parts(select(Report).where(Report.id == report_id)).options(
-            selectinload(Report.events).joinedload(ReportEvent.staff),
-            selectinload(Report.events).joinedload(ReportEvent.unit),
-            selectinload(Report.photos),
-            selectinload(Report.other_units).joinedload(ReportUnit.unit),
-        )
-    )
+    found: Report | None = db.session.scalar(_WHOLE_OF_ID, {"report_id": report_id})
+    return found
+
+
+def whole_numbered(number: str) -> Report | None:
+    """The report of this number, in any spelling of it, with everything its page shows."""
+    spelled = numbers.read(number)
+    found: Report | None = db.session.scalar(_WHOLE_OF_NUMBER, {"number": spelled}) if spelled else None
     return found
 
 
@@ -482,6 +490,12 @@ def _overdue() -> ColumnElement[bool]:
 
 
 def _in_queue(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool] | TextClause:
+    return _overdue() if queue is Queue.OVERDUE else _lies_in(queue, verifier_unit_id)
+
+
+# Kept: a list with its tabs asks for some thirty of them, and all but the overdue one stay as they are.
+@lru_cache(maxsize=512)
+def _lies_in(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool] | TextClause:
     if queue is Queue.TRIAGE:
         return Report.status == Status.TRIAGE
     if queue is Queue.DISPATCH:
@@ -502,8 +516,6 @@ def _in_queue(queue: Queue, verifier_unit_id: int | None) -> ColumnElement[bool]
         return and_(Report.status == Status.RESOLVED, Report.unit_id != verifier_unit_id)
     if queue is Queue.WAITING:
         return Report.waiting_for_resident.is_(True)
-    if queue is Queue.OVERDUE:
-        return _overdue()
     return _IS_OPEN
 
 
@@ -646,6 +658,19 @@ def _rated(rating: str) -> ColumnElement[bool]:
 
 def _with_parts(query: Any) -> Any:
     return query.options(joinedload(Report.category), joinedload(Report.unit), joinedload(Report.facility))
+
+
+# Built once: it costs as much as asking.
+_WHOLE = _with_parts(select(Report)).options(
+    # A history tells who did it and of which unit, not what roles they have.
+    selectinload(Report.events).options(
+        joinedload(ReportEvent.staff).lazyload(Staff.role_rows), joinedload(ReportEvent.unit)
+    ),
+    selectinload(Report.photos),
+    selectinload(Report.other_units).joinedload(ReportUnit.unit),
+)
+_WHOLE_OF_ID = _WHOLE.where(Report.id == bindparam("report_id"))
+_WHOLE_OF_NUMBER = _WHOLE.where(Report.number == bindparam("number"))
 
 
 def thumbs(reports: Sequence[Report]) -> dict[int, str]:

@@ -76,6 +76,12 @@ def events_of(report: Report) -> list[str]:
     )
 
 
+def standing(report_id: int) -> tuple[str, int]:
+    """A report's status and version as they are in the database now."""
+    row = db.session.execute(select(Report.status, Report.version).where(Report.id == report_id)).one()
+    return row.status, row.version
+
+
 def test_every_action_of_staff_has_its_verb_and_its_form() -> None:
     assert set(VERBS) == set(BY_STAFF)
 
@@ -103,31 +109,33 @@ class TestTheTable:
                 for role in (Role.VERIFIER, Role.HANDLER, Role.LEADER)
             }
         everybody = [*district.staff.values(), *people.values()]
+        report_id, address = report.id, f"/admin/reports/{report.number}"
+        assert standing(report_id)[0] == (Status.ASSIGNED if pending else status)
         tried = pressed = seen = 0
         stand = [*REACHED, "handed back"].index(status)
         for place, staff in enumerate(everybody):
             person = Person(app).sit_down(staff)
             expected = {action for action in guards.possible(staff, report) if action in BY_STAFF}
-            page = person.get(f"/admin/reports/{report.number}")
+            page = person.get(address)
             if not sight.may_see(staff, report):
                 assert page.status_code == 404, staff.username
                 assert staff.roles <= sight.OF_A_UNIT
                 assert person.act(report, "comment", text="x").status_code == 404
                 continue
             seen += 1
-            buttons = {action for action in BY_STAFF if f"/admin/reports/{report.number}/do/{action}" in page.text}
+            buttons = {action for action in BY_STAFF if f"{address}/do/{action}" in page.text}
             assert buttons == expected, staff.username
+            # Who may never do it is refused; who may do it at another time is told that things have moved on.
+            refusals = {action: 409 if guards.may(staff, action, report) else 403 for action in BY_STAFF}
+            opened, untouched = shown(report), standing(report_id)
             for turn, action in enumerate(BY_STAFF, stand + place):
                 tried += 1
                 if action in expected or turn % 3:
                     continue
                 pressed += 1
-                answer = person.act(report, action, **fields_for(district, action))
-                # Who may never do it is refused; who may do it at another time is told that things have moved on.
-                may = guards.may(staff, action, report)
-                assert answer.status_code == (409 if may else 403), (staff.username, action)
-                db.session.refresh(report)
-                assert report.status == (Status.ASSIGNED if pending else status)
+                answer = person.post(f"{address}/do/{action}", **(opened | fields_for(district, action)))
+                assert answer.status_code == refusals[action], (staff.username, action)
+                assert standing(report_id) == untouched
         assert tried == len(BY_STAFF) * seen
         assert seen >= 7
         assert pressed > tried / 6

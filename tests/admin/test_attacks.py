@@ -77,7 +77,7 @@ def count_of_acts() -> int:
 
 def test_no_form_of_the_panel_is_taken_without_its_token(app: Flask, district: SmallDistrict, protected: None) -> None:
     """Every address that takes a form, found by itself; nothing is done and nobody is logged out."""
-    person = everything(app, district)
+    person = everything(app, district).briefly()
     other = Person(app).sit_down(district.staff["shift_lead"])
     stranger = re.search(r'name="csrf_token" value="([^"]+)"', other.get("/admin/reports/new").text)
     assert stranger

@@ -93,6 +93,7 @@ def test_another_units_report_is_nowhere_to_be_had(app: Flask, district: SmallDi
         outsider = make_staff("outsider", district.street, role)
         insider = make_staff("insider", district.lamps, role)
     out, inside = Person(app).sit_down(outsider), Person(app).sit_down(insider)
+    refused = Person(app).sit_down(outsider).briefly()
     before = marks(report)
     tried = 0
     for rule in rules_of_the_panel(app):
@@ -101,7 +102,7 @@ def test_another_units_report_is_nowhere_to_be_had(app: Flask, district: SmallDi
         actions = [str(action) for action in Action] if "action" in rule.arguments else [""]
         for action in actions:
             address = rule.rule.replace("<number>", number).replace("<action>", action)
-            for method, ask in (("GET", out.get), ("POST", out.post)):
+            for method, ask in (("GET", refused.get), ("POST", refused.post)):
                 if method not in rule.methods:
                     continue
                 answer = ask(address)
