@@ -94,6 +94,8 @@
   const mine = async () => (await keep.acts()).filter((act) => act.staff === staff);
 
   async function show() {
+    // A button under a finger stays until it is up.
+    if (window.PanelLive) await window.PanelLive.lifted();
     const waiting = await mine();
     const count = waiting.length;
     box.hidden = !count;

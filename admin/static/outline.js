@@ -211,15 +211,19 @@
 
     const levelInput = () => document.querySelector(`[name="${box.dataset.levelInput}"]`);
 
+    let asked = 0;
     async function fetchNeighbours() {
-      const level = levelInput() ? levelInput().value : '';
+      const level = levelInput() ? levelInput().value : '', mine = ++asked;
       neighbours.clearLayers();
       if (!level) return;
       const query = new URLSearchParams({ level, but: box.dataset.code });
       try {
         const answer = await fetch(`${box.dataset.neighbours}?${query}`, { credentials: 'same-origin', headers: { Accept: 'application/json' } });
         if (!answer.ok) return;
-        for (const area of (await answer.json()).areas) {
+        const { areas } = await answer.json();
+        // Another level was chosen meanwhile.
+        if (mine !== asked) return;
+        for (const area of areas) {
           L.geoJSON(area.outline, { interactive: false, style: () => ({ className: 'outline-neighbour' }) }).addTo(neighbours);
         }
       } catch (error) {

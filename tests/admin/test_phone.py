@@ -191,6 +191,25 @@ def test_opened_without_a_network_done_and_sent_once_when_it_is_back(
 
 
 @pytest.mark.browser
+def test_what_waits_stays_under_a_finger(outside: tuple[Watched, str]) -> None:
+    watched, number = outside
+    page = watched.page
+    page.context.set_offline(True)
+    do(watched, number)
+    button = page.locator("#field-queue > button")
+    button.hover()
+    page.mouse.down()
+    pressed = button.element_handle()
+    # Sent meanwhile: the line goes when the finger is up, and not before.
+    page.context.set_offline(False)
+    watched.until("document.querySelector('#field-said').textContent.includes('已上传')")
+    watched.settled()
+    assert pressed.evaluate("one => one.isConnected")
+    page.mouse.up()
+    watched.until("document.querySelector('#field-queue').hidden")
+
+
+@pytest.mark.browser
 def test_any_other_page_without_a_network_says_so(outside: tuple[Watched, str]) -> None:
     watched, _ = outside
     watched.page.context.set_offline(True)

@@ -174,6 +174,26 @@ def test_enter_takes_a_place_of_the_words_that_are_there_now(visit: Visit) -> No
     assert page.locator("[data-place]").count() == 0
 
 
+def test_the_outlines_around_are_those_of_the_level_that_was_chosen_last(visit: Visit) -> None:
+    watched = visit("admin", **DESKTOP)
+    page = watched.open("/admin/settings/areas/new")
+    streets = page.locator("path.outline-neighbour")
+    page.select_option("[name=level]", "area")
+    watched.until("document.querySelectorAll('path.outline-neighbour').length > 0")
+    watched.settled()
+    number = streets.count()
+    held = hold(page, r"area-outlines")
+    for level in ("grid", "area"):
+        page.select_option("[name=level]", level)
+    while len(held) < 2:
+        page.wait_for_timeout(20)
+    held[1].continue_()
+    watched.until("document.querySelectorAll('path.outline-neighbour').length > 0")
+    # The squares of the grid, asked for first and answered last, do not come over the streets.
+    let_go(watched, held[0])
+    assert streets.count() == number
+
+
 def test_a_suggestion_under_a_finger_stays_and_late_ones_do_not_come(visit: Visit) -> None:
     watched = visit(**PHONE)
     page = watched.open("/report")
