@@ -79,7 +79,8 @@ def _made_once(name: str, tmp_path_factory: pytest.TempPathFactory, make: Callab
     with open(folder / f".{name}.lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not path.exists():
-            path.parent.mkdir()
+            # Another process may have failed in it.
+            path.parent.mkdir(exist_ok=True)
             unfinished = path.with_name("unfinished.db")
             make(unfinished)
             services.settle_sqlite(unfinished)
@@ -229,10 +230,10 @@ _compiled = _CompiledTemplates()
 
 @pytest.fixture(scope="session", autouse=True)
 def addresses_compiled_once() -> Iterator[None]:
-    """Each test has its own application, with the same addresses: what an address means is found out once a process.
+    """All applications have the same addresses: what an address means is found out once a process.
 
-    It is most of what making an application costs. Nothing of it holds the application: the functions that build an
-    address get their rule as their first argument.
+    It is most of what making an application costs, where a test needs one of its own. Nothing of it holds the
+    application: the functions that build an address get their rule as their first argument.
     """
     from werkzeug.routing import Rule
 
@@ -273,7 +274,7 @@ def app(config: Config, request: pytest.FixtureRequest) -> Iterator[Flask]:
     app.testing = True
     # Whatever language an earlier test of this process left behind.
     set_language("zh-Hans")
-    # Each test has its own application, and none needs to compile the same templates again.
+    # An application that was made for some test only need not compile the same templates again.
     app.jinja_env.bytecode_cache = _compiled
     with app.app_context():
         yield app

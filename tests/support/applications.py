@@ -24,7 +24,7 @@ from wsgi import create_app
 _spoken: dict[str, tuple[Any, Any]] = {}
 
 
-def share_statements(engine: Engine) -> None:
+def _share_statements(engine: Engine) -> None:
     """Let each test's engine use the statements that earlier ones of this process compiled.
 
     SQLAlchemy keeps compiled statements by engine and dialect; neither the words nor the dialect know which database
@@ -89,7 +89,7 @@ def _engine_for(config: Config) -> Engine:
         options = cast(dict[str, Any], core.settings_of(config)["SQLALCHEMY_ENGINE_OPTIONS"])
         engine = create_engine(config.database_url, **options)
         core.prepare_engine(engine, config)
-        share_statements(engine)
+        _share_statements(engine)
         if not config.uses_sqlite:
             _servers[config.database_url] = engine
     return engine
