@@ -256,6 +256,8 @@ RIGHTS: dict[str, frozenset[Role]] = {
 _NOBODY: frozenset[Role] = frozenset()
 # Somebody without any role can still leave.
 _ALWAYS = frozenset({"log_out"})
+# What an open page asks for all the time, whether anybody is there or not.
+_BY_ITSELF = frozenset({"live", "alarm", "overview_data"})
 
 
 def me() -> Staff:
@@ -283,12 +285,10 @@ def guard() -> ResponseReturnValue | None:
     if name in OPEN:
         return None
     if not current_user.is_authenticated or _is_too_old():
-        logout_user()
-        session.clear()
         return _ask_to_log_in()
     if name not in _ALWAYS and not can(name):
         raise NotAllowed()
-    if name != "live":
+    if name not in _BY_ITSELF:
         _note_seen()
     if request.method in ("GET", "HEAD"):
         # A page asks for every report on it whether the person may see it.
@@ -339,11 +339,22 @@ def _is_too_old() -> bool:
     return clock.now() - since > current_app.permanent_session_lifetime
 
 
+def _is_page() -> bool:
+    """Whether a person opens or sends this, rather than a page that is open asking for a part of itself."""
+    accepted = request.headers.get("Accept", "*/*")
+    return "X-Requested-With" not in request.headers and (accepted == "*/*" or "text/html" in accepted)
+
+
 def _ask_to_log_in() -> ResponseReturnValue:
     if request.headers.get("HX-Request"):
         shown = urlsplit(request.headers.get("HX-Current-URL", ""))
         target = f"{shown.path}?{shown.query}" if shown.query else shown.path
         return "", 204, {"HX-Redirect": url_for("admin.log_in", next=safe_next(target))}
+    if not _is_page():
+        # Its page may have been left for the login, whose session a late answer must not touch.
+        return "", 401
+    logout_user()
+    session.clear()
     if request.method in ("GET", "HEAD"):
         target = request.full_path.rstrip("?")
         if oauth.is_possible() and oauth.PANEL_TRIED_COOKIE not in request.cookies:

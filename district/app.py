@@ -21,6 +21,12 @@ def create_core(config: Config) -> Flask:
     app = Flask("bihuan", root_path=str(ROOT), static_folder="static", template_folder="district/frame/templates")
     logs.set_up_logging()
     app.config.update(settings_of(config))
+
+    from district import cli, frame, tables  # noqa: F401  tables: the metadata must be whole
+    from district.people import service as _people  # noqa: F401  registers the session's loader
+
+    # Before all that may refuse a request, so that the refusal is said in its language.
+    app.before_request(frame.choose_language)
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine, config)
@@ -29,9 +35,6 @@ def create_core(config: Config) -> Flask:
     limiter.init_app(app)
     init_redis(app, config.redis_url)
     app.extensions["photo_store"] = storage.make_store(config.photo_store)
-
-    from district import cli, frame, tables  # noqa: F401  tables: the metadata must be whole
-    from district.people import service as _people  # noqa: F401  registers the session's loader
 
     frame.register(app)
     cli.register(app)

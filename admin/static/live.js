@@ -87,7 +87,7 @@
   }
 
   async function bring() {
-    const answer = await fetch(window.location.href, { headers: { Accept: 'text/html' } });
+    const answer = await fetch(window.location.href, { headers: { Accept: 'text/html', 'X-Requested-With': 'fetch' } });
     if (!answer.ok || answer.redirected) return;
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     const rows = $('#rows', page), live = $('#live', page);

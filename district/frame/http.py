@@ -32,7 +32,6 @@ def register(app: Flask) -> None:
     csrf.init_app(app)
     compress.init_app(app)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
-    app.before_request(_choose_language)
     app.before_request(_refuse_nul)
     app.after_request(_finish)
     app.add_template_global(t, "t")
@@ -40,7 +39,7 @@ def register(app: Flask) -> None:
     app.add_template_global(asset, "asset")
 
 
-def _choose_language() -> None:
+def choose_language() -> None:
     """`?lang=` (kept in a cookie), the cookie, then the browser's preference; Chinese when it has none."""
     asked = request.args.get("lang")
     if asked in LANGUAGES or asked == "zh":

@@ -120,7 +120,9 @@ class TestLogins:
         desk = come_in(app)
         login = db.session.scalars(select(StaffLogin)).one()
         began = login.seen_at
-        for after, path, moved in ((60, "/admin/", False), (400, "/admin/live", False), (420, "/admin/", True)):
+        for after, path, moved in (
+            (60, "/admin/", False), (400, "/admin/live", False), (410, "/admin/alarm", False), (420, "/admin/", True),
+        ):  # fmt: skip
             with clock.frozen_at(began + timedelta(seconds=after)):
                 assert desk.get(path).status_code == 200
             db.session.refresh(login)

@@ -403,6 +403,32 @@ def test_polling_after_the_login_ended_leads_to_the_login_page(nobody: Person) -
     assert answer.headers["HX-Redirect"] == "/admin/login?next=/admin/?tab%3Dopen"
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/admin/alarm", {"Accept": "application/json"}), ("/admin/live", {"HX-Request": "true", "Accept": "*/*"}),
+     ("/admin/", {"Accept": "text/html", "X-Requested-With": "fetch"}),
+     ("/admin/photos/1", {"Accept": "image/avif,image/webp,*/*;q=0.8"})],
+)  # fmt: skip
+def test_what_a_page_had_asked_for_does_not_touch_the_session_of_the_next_login(
+    app: Flask, district: SmallDistrict, path: str, headers: dict[str, str]
+) -> None:
+    """The page asks, its person logs out, and the answer comes when the browser has the login page's session: were it
+    to lead to the login page, or to end the session, the form on the screen would be refused as too old."""
+    person = Person(app, "dispatcher")
+    with person.client.session_transaction() as session:
+        before = dict(session)
+    person.post("/admin/logout")
+    with person.client.session_transaction() as session:
+        session.update(before)
+    answer = person.get(path, headers=headers)
+    assert answer.status_code == (204 if "HX-Request" in headers else 401)
+    assert "Set-Cookie" not in answer.headers
+    # Whoever opens a page is led to the login, and leaves the old session behind.
+    page = person.get("/admin/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.location == "/admin/login"
+    assert "session=;" in page.headers["Set-Cookie"]
+
+
 def test_pages_of_the_panel_are_kept_by_no_cache_and_framed_by_nobody_else(log_in: LogIn) -> None:
     answer = log_in("dispatcher").get("/admin/")
     assert answer.headers["Cache-Control"] == "no-store"

@@ -69,6 +69,9 @@ class TestLimits(CountedTogether):
         assert refused.status_code == 429
         assert "操作太频繁" in refused.text
         assert Person(app).post("/admin/login", username="verifier", password=PASSWORD).status_code == 302
+        english = Person(app)
+        english.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+        assert "a lot in a short time" in english.post("/admin/login", username="dispatcher", password="wrong").text
 
     def test_tries_from_one_address_are_counted_whatever_the_names(self, app: Flask, district: SmallDistrict) -> None:
         answers = [
@@ -170,6 +173,15 @@ class TestForms:
         assert nobody.post("/admin/logout", csrf_token=token).status_code == 400
         assert nobody.get("/admin/").status_code == 200
         assert nobody.post("/admin/logout", csrf_token=self.token_on(nobody.get("/admin/").text)).status_code == 302
+
+    def test_a_form_that_was_too_old_is_refused_in_the_language_of_who_sent_it(
+        self, district: SmallDistrict, nobody: Person
+    ) -> None:
+        nobody.client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+        answer = nobody.post("/admin/login", username="lamps", password=PASSWORD, csrf_token="old")
+        assert answer.status_code == 400
+        assert 'lang="en"' in answer.text
+        assert "open too long" in answer.text
 
     def test_what_was_written_in_a_form_that_was_too_old_is_shown(
         self, district: SmallDistrict, nobody: Person
