@@ -203,11 +203,10 @@ def earnest_hasher() -> Iterator[PasswordHasher]:
     """The product's own password hasher. Tests log in hundreds of times: they use one that costs less."""
     from district.people import service as people
 
-    earnest, decoy = people._hasher, people._DECOY
+    earnest = people._hasher
     people._hasher = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
-    people._DECOY = people._hasher.hash("nobody has this one")
     yield earnest
-    people._hasher, people._DECOY = earnest, decoy
+    people._hasher = earnest
 
 
 class _CompiledTemplates(BytecodeCache):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from base64 import b64encode
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
@@ -42,8 +44,6 @@ TAP_GRANT = (3, timedelta(minutes=1))
 GRANT_MARGIN = timedelta(seconds=5)
 
 _hasher = PasswordHasher()
-# Checked when the name is unknown, so that a wrong name takes as long as a wrong password.
-_DECOY = _hasher.hash(secrets.token_urlsafe(16))
 
 
 def know_resident(openid: str, *, language: str = "zh-Hans") -> Resident:
@@ -98,6 +98,16 @@ def _window_left(resident: Resident, now: datetime) -> int:
     return resident.window_left if held else 0
 
 
+def _decoy() -> str:
+    """A hash of no password, put together and not computed: checked when the name is unknown, so that a wrong name
+    takes as long as a wrong password."""
+    salt, hashed = (
+        b64encode(secrets.token_bytes(length)).rstrip(b"=").decode() for length in (_hasher.salt_len, _hasher.hash_len)
+    )
+    costs = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${costs}${salt}${hashed}"
+
+
 def log_in(username: str, password: str) -> Staff | None:
     """The member of staff, or None for a wrong name or password. Takes as long either way; does not commit.
 
@@ -109,7 +119,7 @@ def log_in(username: str, password: str) -> Staff | None:
         .where(Staff.username == username.strip().lower(), Staff.left_at.is_(None))
         .with_for_update(of=Staff)
     )
-    kept = staff.password_hash if staff is not None and staff.password_hash else _DECOY
+    kept = staff.password_hash if staff is not None and staff.password_hash else _decoy()
     try:
         _hasher.verify(kept, password)
     except (VerificationError, InvalidHashError):
@@ -196,7 +206,7 @@ def change_password(staff_id: int, old: str, new: str, *, keep_login: int) -> St
 def require_password(staff: Staff, password: str, *, field: str) -> None:
     """Raises BadInput, naming `field`, unless this is the person's password."""
     try:
-        _hasher.verify(staff.password_hash or _DECOY, password)
+        _hasher.verify(staff.password_hash or _decoy(), password)
     except (VerificationError, InvalidHashError):
         raise BadInput(fields={field: "errors.password_old_wrong"}) from None
 
