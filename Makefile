@@ -15,7 +15,7 @@ venv = found="$$(tools/find_python.sh)" && "$$found" tools/make_venv.py
 # share what is slow to start.
 pytest := $(python) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist loadscope
 
-.PHONY: help run test check lint types browser bench clean
+.PHONY: help run test check lint types browser fresh bench clean
 
 help: ## what there is
 	@echo "Bihuan (闭环)"
@@ -27,7 +27,7 @@ run: ## start everything with the demo district: http://127.0.0.1:8000/chat
 	@$(venv) run && exec $(python) -m district.run
 
 test: ## the test suite (PYTEST="-k words" to choose)
-	@$(venv) test && exec $(pytest) -m "not browser" $(PYTEST)
+	@$(venv) test && exec $(pytest) -m "not browser and not install" $(PYTEST)
 
 check: lint types ## lint, types, tests and browser tests: what CI runs
 	@exec $(pytest) $(PYTEST)
@@ -40,6 +40,9 @@ types: ## types
 
 browser: ## the tests that need Chromium
 	@$(venv) check && exec $(pytest) -m browser $(PYTEST)
+
+fresh: ## the test that installs and starts the project in an empty folder
+	@$(venv) test && exec $(python) -m pytest -m install $(PYTEST)
 
 bench: ## how fast, beside floors measured in the same run
 	@$(venv) check && exec $(python) -m bench

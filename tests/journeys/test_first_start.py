@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.running import ROOT, Bihuan, descendants, eventually, is_alive
 
-pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.journey, pytest.mark.install, pytest.mark.timeout(900)]
 INSTALL_LIMIT_S = 600.0
 
 

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from district.app import create_core
 from district.extensions import db
@@ -41,37 +43,58 @@ class Database:
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.folder = url, folder
 
+    @cached_property
+    def _core(self) -> Flask:
+        return create_core(services.config_for(self.url, self.folder))
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return create_engine(self.url)
+
     def migrate(self, act: Callable[..., None], revision: str) -> None:
-        with create_core(services.config_for(self.url, self.folder)).app_context():
+        with self._core.app_context():
             act(directory=str(ROOT / "migrations"), revision=revision)
-            db.engine.dispose()
 
     def look(self, act: Callable[..., Any]) -> Any:
         """Call `act` with a connection; what it writes is kept, as the application's own connections would."""
-        engine = create_engine(self.url)
-        try:
-            with engine.begin() as connection:
-                if connection.dialect.name == "sqlite":
-                    assert connection.execute(text("pragma foreign_keys")).scalar_one() in (0, 1)
-                return act(connection)
-        finally:
-            engine.dispose()
+        with self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                assert connection.execute(text("pragma foreign_keys")).scalar_one() in (0, 1)
+            return act(connection)
+
+    def leave(self) -> None:
+        """Nobody is connected any more."""
+        self._engine.dispose()
+        with self._core.app_context():
+            db.engine.dispose()
+
+
+@contextmanager
+def closing_after(database: Database) -> Iterator[Database]:
+    try:
+        yield database
+    finally:
+        database.leave()
 
 
 @contextmanager
 def new_database(kind: str, name: str, folder: Path, *, like: Database | None = None) -> Iterator[Database]:
     """An empty database, or a copy of another one that nobody is connected to; gone afterwards."""
+    if like is not None:
+        like.leave()
     if kind == "postgresql":
         template = make_url(like.url).database if like is not None else None
         with services.own_postgres_database(f"bihuan_{name}_{os.getpid()}", template=template) as url:
             assert url is not None
-            yield Database(url, folder)
+            with closing_after(Database(url, folder)) as database:
+                yield database
         return
     path = folder / "bihuan.db"
     if like is not None:
         services.settle_sqlite(like.folder / "bihuan.db")
         shutil.copy(like.folder / "bihuan.db", path)
-    yield Database(f"sqlite:///{path}", folder)
+    with closing_after(Database(f"sqlite:///{path}", folder)) as database:
+        yield database
 
 
 class Walked:
