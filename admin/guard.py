@@ -257,7 +257,7 @@ _NOBODY: frozenset[Role] = frozenset()
 # Somebody without any role can still leave.
 _ALWAYS = frozenset({"log_out"})
 # What an open page asks for all the time, whether anybody is there or not.
-_BY_ITSELF = frozenset({"live", "alarm", "overview_data"})
+_BY_ITSELF = frozenset({"live", "alarm", "here", "overview_data"})
 
 
 def me() -> Staff:
@@ -341,8 +341,9 @@ def _is_too_old() -> bool:
 
 def _is_page() -> bool:
     """Whether a person opens or sends this, rather than a page that is open asking for a part of itself."""
-    accepted = request.headers.get("Accept", "*/*")
-    return "X-Requested-With" not in request.headers and (accepted == "*/*" or "text/html" in accepted)
+    # Every browser names HTML for a page, and for nothing else.
+    accepted = request.headers.get("Accept", "text/html")
+    return "text/html" in accepted and "X-Requested-With" not in request.headers
 
 
 def _ask_to_log_in() -> ResponseReturnValue:

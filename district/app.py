@@ -26,7 +26,7 @@ def create_core(config: Config) -> Flask:
     from district.people import service as _people  # noqa: F401  registers the session's loader
 
     # Before all that may refuse a request, so that the refusal is said in its language.
-    app.before_request(frame.choose_language)
+    app.before_request(frame.http.choose_language)
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine, config)

@@ -8,9 +8,6 @@ from __future__ import annotations
 from flask import Flask
 
 from district.frame import files, health, http
-from district.frame.http import choose_language
-
-__all__ = ["choose_language", "register"]
 
 
 def register(app: Flask) -> None:

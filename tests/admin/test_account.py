@@ -18,7 +18,7 @@ from district.people import service as people
 from district.people.models import AuditEntry, RecoveryCode, Staff, StaffLogin
 from district.work import unit_of_work
 from tests.admin.conftest import LogIn, Person, words_of
-from tests.factories import PASSWORD, SmallDistrict
+from tests.factories import PASSWORD, SmallDistrict, make_report
 
 NEW = "lantern-river-68"
 PHONE = "Mozilla/5.0 (Linux; Android 13) AppleWebKit/537.36 Chrome/116.0 Mobile Safari/537.36 MicroMessenger/8.0.50"
@@ -120,11 +120,13 @@ class TestLogins:
         desk = come_in(app)
         login = db.session.scalars(select(StaffLogin)).one()
         began = login.seen_at
-        for after, path, moved in (
-            (60, "/admin/", False), (400, "/admin/live", False), (410, "/admin/alarm", False), (420, "/admin/", True),
+        here = f"/admin/reports/{make_report(district).number}/here"
+        for after, ask, path, moved in (
+            (60, desk.get, "/admin/", False), (400, desk.get, "/admin/live", False),
+            (405, desk.get, "/admin/alarm", False), (410, desk.post, here, False), (420, desk.get, "/admin/", True),
         ):  # fmt: skip
             with clock.frozen_at(began + timedelta(seconds=after)):
-                assert desk.get(path).status_code == 200
+                assert ask(path).status_code == 200
             db.session.refresh(login)
             assert (login.seen_at > began) is moved, path
 

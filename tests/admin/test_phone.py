@@ -247,7 +247,7 @@ def test_who_logs_out_takes_everything_along(outside: tuple[Watched, str]) -> No
 
 
 def log_out(watched: Watched) -> None:
-    # What the page asked for and is answered after it would be a refusal, which the browser notes.
+    # The browser would note as an error what the page had asked for and is refused after the log out.
     watched.settled()
     watched.page.evaluate("document.querySelector('form[action$=\"/logout\"] button').click()")
 

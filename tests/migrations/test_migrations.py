@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -62,38 +62,30 @@ class Database:
                 assert connection.execute(text("pragma foreign_keys")).scalar_one() in (0, 1)
             return act(connection)
 
-    def leave(self) -> None:
-        """Nobody is connected any more."""
+    def close(self) -> None:
+        """Nobody is connected any more. Whoever looks again connects again."""
         self._engine.dispose()
         with self._core.app_context():
             db.engine.dispose()
 
 
 @contextmanager
-def closing_after(database: Database) -> Iterator[Database]:
-    try:
-        yield database
-    finally:
-        database.leave()
-
-
-@contextmanager
 def new_database(kind: str, name: str, folder: Path, *, like: Database | None = None) -> Iterator[Database]:
     """An empty database, or a copy of another one that nobody is connected to; gone afterwards."""
     if like is not None:
-        like.leave()
+        like.close()
     if kind == "postgresql":
         template = make_url(like.url).database if like is not None else None
         with services.own_postgres_database(f"bihuan_{name}_{os.getpid()}", template=template) as url:
             assert url is not None
-            with closing_after(Database(url, folder)) as database:
+            with closing(Database(url, folder)) as database:
                 yield database
         return
     path = folder / "bihuan.db"
     if like is not None:
         services.settle_sqlite(like.folder / "bihuan.db")
         shutil.copy(like.folder / "bihuan.db", path)
-    with closing_after(Database(f"sqlite:///{path}", folder)) as database:
+    with closing(Database(f"sqlite:///{path}", folder)) as database:
         yield database
 
 
