@@ -103,10 +103,13 @@ def _digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:10]
 
 
+# A page names a hundred of them, and they are the same as long as the process lives.
+_asset_addresses: dict[tuple[str, str], str] = {}
+
+
 def asset(filename: str, endpoint: str = "static") -> str:
     """The address of a static file with its content's digest, so that it may be cached for ever."""
-    known: dict[tuple[str, str], str] = current_app.extensions.setdefault("asset_addresses", {})
-    address = known.get((endpoint, filename))
+    address = _asset_addresses.get((endpoint, filename))
     if address is None:
         folder = current_app.static_folder
         if endpoint != "static":
@@ -114,7 +117,7 @@ def asset(filename: str, endpoint: str = "static") -> str:
         path = Path(folder or "") / filename
         if not path.is_file():
             return url_for(endpoint, filename=filename, v="0")
-        address = known[endpoint, filename] = url_for(endpoint, filename=filename, v=_digest(str(path)))
+        address = _asset_addresses[endpoint, filename] = url_for(endpoint, filename=filename, v=_digest(str(path)))
     return address
 
 

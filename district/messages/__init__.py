@@ -66,7 +66,14 @@ def catalogue(tag: str) -> Mapping[str, str]:
 def use_wording(rows: Mapping[tuple[str, str], str]) -> None:
     """Take over the district's own wording: {(language, key): text}. Unknown keys are ignored."""
     global _wording
-    _wording = MappingProxyType({key: text for key, text in rows.items() if key[1] in catalogue(CHINESE)})
+    known = {key: text for key, text in rows.items() if key[1] in catalogue(CHINESE)}
+    if known != _wording:
+        _wording = MappingProxyType(known)
+
+
+def own_wording() -> Mapping[tuple[str, str], str]:
+    """What was taken over last; another object after each change."""
+    return _wording
 
 
 def t(key: str, /, **params: Any) -> str:

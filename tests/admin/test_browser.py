@@ -163,11 +163,10 @@ def test_a_report_is_found_and_assigned_without_a_mouse(visit: Visit, backstage:
     page.wait_for_load_state("load")
     page.keyboard.press("/")
     page.keyboard.type("键盘派遣")
-    page.keyboard.press("Enter")
+    watched.leads_on(lambda: page.keyboard.press("Enter"))
     page.wait_for_selector(".chip")
     page.keyboard.press("j")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("#number")
+    watched.leads_on(lambda: page.keyboard.press("Enter"))
     assert page.inner_text("#number") == number
     page.focus(".case-do a[data-sheet=assign]")
     page.keyboard.press("Enter")
@@ -314,8 +313,7 @@ def test_the_keys_move_open_assign_go_on_and_explain_themselves(visit: Visit, ba
     page.keyboard.press("j")
     page.keyboard.press("j")
     page.keyboard.press("k")
-    page.keyboard.press("o")
-    page.wait_for_selector("#number")
+    watched.leads_on(lambda: page.keyboard.press("o"))
     first = page.inner_text("#number")
     assert first in numbers
     page.keyboard.press("j")

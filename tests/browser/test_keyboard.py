@@ -44,7 +44,8 @@ def log_in(watched: Watched, username: str) -> Page:
     page.keyboard.type(username)
     reach(page, "[name=password]")
     page.keyboard.type("bihuan-demo")
-    page.keyboard.press("Enter")
+    # The keys are there when the scripts are.
+    watched.leads_on(lambda: page.keyboard.press("Enter"))
     page.wait_for_selector(".tabs")
     return page
 
