@@ -27,6 +27,12 @@ from tests.support.wechat_platform import Remote, running_platform
 # Until all tests are there nothing becomes garbage; see `pytest_collection_finish`.
 gc.disable()
 
+# Thousands of databases that live for a moment: in memory, where a file is made and gone without the disk, if there is
+# room. (Whoever wants them elsewhere says so by the same setting.)
+MEMORY, ROOM = "/dev/shm", 2_000_000_000  # noqa: S108 - what is made there has a name of its own, and only its owner enters
+if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
+
 ROOT = Path(__file__).resolve().parent.parent
 NOBODY_LISTENS = "redis://127.0.0.1:1/0"
 

@@ -162,11 +162,17 @@ def empty_postgres(url: str) -> None:
     import wsgi  # noqa: F401 - the doors' tables are known once they are imported
     from district.extensions import db
 
-    statements = [sql.SQL("delete from {}").format(sql.Identifier(table.name)) for table in db.metadata.sorted_tables]
-    everything = sql.SQL("; ").join(reversed(statements))
     try:
-        _sweepers[url].execute(everything)
+        _sweepers[url].execute("select pg_temp.empty_everything()")
     except (KeyError, psycopg.OperationalError):
         # The first time, or a test made the server close all connections.
         _sweepers[url] = psycopg.connect(_plain(url), autocommit=True)
-        _sweepers[url].execute(everything)
+        # Inside a function of the connection's own a statement is planned once.
+        statements = [sql.SQL("delete from {};").format(sql.Identifier(table.name)) for table in db.metadata.sorted_tables]
+        body = sql.SQL("begin {} end").format(sql.SQL(" ").join(reversed(statements)))
+        _sweepers[url].execute(
+            sql.SQL("create function pg_temp.empty_everything() returns void language plpgsql as {}").format(
+                sql.Literal(body.as_string(_sweepers[url]))
+            )
+        )
+        _sweepers[url].execute("select pg_temp.empty_everything()")
