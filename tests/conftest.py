@@ -29,7 +29,7 @@ gc.disable()
 
 # Thousands of databases that live for a moment: in memory, where a file is made and gone without the disk, if there is
 # room. (Whoever wants them elsewhere says so by the same setting.)
-MEMORY, ROOM = "/dev/shm", 2_000_000_000  # noqa: S108 - what is made there has a name of its own, and only its owner enters
+MEMORY, ROOM = "/dev/shm", 2_000_000_000
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", MEMORY)
 

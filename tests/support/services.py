@@ -168,8 +168,10 @@ def empty_postgres(url: str) -> None:
         # The first time, or a test made the server close all connections.
         _sweepers[url] = psycopg.connect(_plain(url), autocommit=True)
         # Inside a function of the connection's own a statement is planned once.
-        statements = [sql.SQL("delete from {};").format(sql.Identifier(table.name)) for table in db.metadata.sorted_tables]
-        body = sql.SQL("begin {} end").format(sql.SQL(" ").join(reversed(statements)))
+        names = [sql.Identifier(table.name) for table in reversed(db.metadata.sorted_tables)]
+        body = sql.SQL("begin {} end").format(
+            sql.SQL(" ").join(sql.SQL("delete from {};").format(name) for name in names)
+        )
         _sweepers[url].execute(
             sql.SQL("create function pg_temp.empty_everything() returns void language plpgsql as {}").format(
                 sql.Literal(body.as_string(_sweepers[url]))
