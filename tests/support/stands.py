@@ -14,7 +14,7 @@ from district.people.roles import Role
 from district.reports import extensions, guards, questions
 from district.reports import service as reports
 from district.reports.models import Report, ReportUnit
-from district.reports.states import HAS_UNIT, Status
+from district.reports.states import HAS_UNIT, Action, Status
 from district.units.models import Unit
 from district.work import unit_of_work
 from tests import factories
@@ -63,6 +63,8 @@ class Stands:
             self.people["departed"].left_at = clock.now()
         factories.forget_reference()
         self.reports = {stand: self._make(stand) for stand in STANDS}
+        # Who has been offered what, by stand and name: the reports stay as they are.
+        self.offered: dict[tuple[str, str], frozenset[Action]] = {}
         self.another_id = factories.make_report(district).id  # open, for what takes two
         with unit_of_work():
             for name, report_id in self.reports.items():
