@@ -89,8 +89,8 @@ def test_every_action_of_staff_has_its_verb_and_its_form() -> None:
 class TestTheTable:
     """Every role, status and action: the button is there exactly when the table says so, and pressing it agrees.
 
-    The table itself is tested cell by cell in tests/district/reports; here each role presses each button in every third
-    status, another third for each.
+    The table itself is tested cell by cell in tests/district/reports; here each role presses each button in every fifth
+    status, another fifth for each.
     """
 
     @pytest.mark.parametrize("status", [*REACHED, "handed back"])
@@ -130,7 +130,7 @@ class TestTheTable:
             opened, untouched = shown(report), standing(report_id)
             for turn, action in enumerate(BY_STAFF, stand + place):
                 tried += 1
-                if action in expected or turn % 3:
+                if action in expected or turn % 5:
                     continue
                 pressed += 1
                 answer = person.post(f"{address}/do/{action}", **(opened | fields_for(district, action)))
@@ -138,7 +138,7 @@ class TestTheTable:
                 assert standing(report_id) == untouched
         assert tried == len(BY_STAFF) * seen
         assert seen >= 7
-        assert pressed > tried / 6
+        assert pressed > tried / 10
 
     @pytest.mark.parametrize(
         ("status", "who", "action", "after"),

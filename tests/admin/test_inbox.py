@@ -229,19 +229,7 @@ class TestOrder:
 
 @both_databases
 class TestFilters:
-    @pytest.mark.parametrize(
-        ("query", "expected"),
-        [
-            ("q=老鼠", ["second"]), ("q=人民路", ["first"]), ("q=灯 人民路", ["first"]), ("q=100%25", []),
-            ("category=06042", ["second"]), ("area=990000001", ["first", "second"]), ("area=000", ["first", "second"]),
-            ("urgency=critical", ["second"]), ("source=staff", ["second"]), ("status=triage", ["second"]),
-            ("unit=SZ-LD", ["first"]), ("unit=no-such", ["first", "second"]), ("overdue=1", []),
-            ("category=%27%3B--", ["first", "second"]), ("order=evil", ["first", "second"]),
-        ],
-    )  # fmt: skip
-    def test_each_filter_keeps_what_fits(
-        self, district: SmallDistrict, log_in: LogIn, query: str, expected: list[str]
-    ) -> None:
+    def test_each_filter_keeps_what_fits(self, district: SmallDistrict, log_in: LogIn) -> None:
         with unit_of_work():
             make_category("06042", name="垃圾满溢")
         made = {
@@ -251,12 +239,19 @@ class TestFilters:
                 source=Source.STAFF, address="光明街",
             ),
         }  # fmt: skip
-        numbers = {name: report.number for name, report in made.items()}
+        names = {report.number: name for name, report in made.items()}
         person = log_in("shift_lead")
         jobs.index_reports()
-        page = person.get(f"/admin/?tab=all&{query}")
-        assert page.status_code == 200
-        assert set(listed(page.text)) == {numbers[name] for name in expected}
+        expected = {
+            "q=老鼠": {"second"}, "q=人民路": {"first"}, "q=灯 人民路": {"first"}, "q=100%25": set(),
+            "category=06042": {"second"}, "area=990000001": set(made), "area=000": set(made),
+            "urgency=critical": {"second"}, "source=staff": {"second"}, "status=triage": {"second"},
+            "unit=SZ-LD": {"first"}, "unit=no-such": set(made), "overdue=1": set(),
+            "category=%27%3B--": set(made), "order=evil": set(made),
+        }  # fmt: skip
+        pages = {query: person.get(f"/admin/?tab=all&{query}") for query in expected}
+        assert {query for query, page in pages.items() if page.status_code != 200} == set()
+        assert {query: {names[one] for one in listed(page.text)} for query, page in pages.items()} == expected
 
     def test_everything_that_is_stored_can_be_asked_for(
         self, app: Flask, district: SmallDistrict, log_in: LogIn
