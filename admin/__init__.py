@@ -23,6 +23,7 @@ from admin import (  # noqa: F401  routes
     field,
     hand_backs,
     inbox,
+    kept_parts,
     labels,
     list_map,
     login,

@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.util import LRUCache
 
-from admin import doors
+from admin.kept_parts import KeptParts
 from district import app as core
 from district import storage
 from district.config import Config
@@ -65,7 +65,7 @@ def application_for(config: Config) -> Flask:
     if _kept is None or _kept.likeness != _likeness(config):
         app = create_app(config)
         # What holds nothing of a test: each would only find it out anew.
-        app.extensions |= {"door_addresses": {}, "kept_parts": doors.KeptParts()}
+        app.extensions |= {"door_addresses": {}, "kept_parts": KeptParts()}
         _kept = _Kept(app, _likeness(config), dict(app.config), dict(app.extensions))
     app = _kept.app
     app.config.clear()

@@ -39,7 +39,7 @@ def live_server(url: str, folder: Path, port: int = 0, **env: str) -> Iterator[s
 def chromium() -> Iterator[Browser]:
     """The system's Chromium. Skips the test where there is none."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not reachable (make check)")
-    # The one without windows does the same in half the time.
+    # The one without windows does the same in less time.
     names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:

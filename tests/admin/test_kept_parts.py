@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask
 
-from admin import doors
+from admin import kept_parts
 from district import messages
 from district.messages import CHINESE, ENGLISH
 from district.notices import service as notices
@@ -66,7 +66,7 @@ def test_the_frame_speaks_the_language_and_the_words_of_now(log_in: LogIn) -> No
 def test_not_more_parts_are_kept_than_there_is_room_for(
     app: Flask, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doors, "_MOST_KEPT", 5)
+    monkeypatch.setattr(kept_parts, "_MOST_KEPT", 5)
     lead = log_in("shift_lead")
     for path in ("/admin/units", "/admin/calendar", "/admin/notices", "/admin/units"):
         assert len(menu_of(lead, path)) > 5
