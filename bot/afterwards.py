@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bot.chasing import Chase
 from bot.draft import MOST_CHOICES, remind, within
 from bot.talk import AddWords, Rate, Reopen, ReportCard, Step, Talk, Turn, Withdraw, World
+from bot.words import plain
 
 # How long after filing more photos and words still belong to the same report.
 ADDING = timedelta(minutes=30)
 # Why a resident is not content, in the order they are offered; the pages offer the same.
 REASONS = ("slow", "not_fixed", "rework", "attitude", "other")
 LOW_STARS = 2
+# Words that answer a question of ours, and say nothing where none is asked.
+NODS = ("noted", "enough", "yes", "no")
 # Where nothing is asked, or nothing that must be answered.
 AFTER_FILING = frozenset({Step.IDLE, Step.CHOOSE_REASON, Step.CHOOSE_PIECE})
 
@@ -54,24 +58,101 @@ def follow_up(turn: Turn, text: str, world: World) -> bool:
     mine = [one for one in world.my_reports() if one.is_mine]
     if not mine:
         return False
-    going_on = [one for one in mine if not one.is_ended and not one.is_closed]
-    if len(going_on) == 1:
-        turn.actions.append(AddWords(going_on[0].id, text))
-        show(turn, going_on[0])
+    meant = _meant(turn.talk, going_on(world), world)
+    if meant is not None:
+        turn.actions.append(AddWords(meant.id, text))
+        show(turn, meant)
         turn.say("bot.added.passed_on")
-        touch(turn.talk, going_on[0].id, going_on[0].number, world)
+        touch(turn.talk, meant.id, meant.number, world)
     else:
         list_mine(turn, world)
     return True
 
 
+def going_on(world: World) -> list[ReportCard]:
+    """The resident's own reports that somebody still has to do something about, newest first."""
+    return [one for one in world.my_reports() if one.is_mine and not one.is_ended and not one.is_closed]
+
+
+def _meant(talk: Talk, reports: Sequence[ReportCard], world: World) -> ReportCard | None:
+    """Which of them words are about that do not say: the one just spoken of, else the only one."""
+    if last_is_recent(talk, world):
+        spoken_of = [one for one in reports if one.id == talk.last_id]
+        if spoken_of:
+            return spoken_of[0]
+    return reports[0] if len(reports) == 1 else None
+
+
 def complained(turn: Turn, text: str, world: World) -> bool:
     """Angry words without a new problem are about the one report that is open. False when there is none, or several."""
-    going_on = [one for one in world.my_reports() if one.is_mine and not one.is_ended and not one.is_closed]
-    if len(going_on) != 1:
+    if _meant(turn.talk, going_on(world), world) is None:
         return False
     turn.say("bot.chat.sorry")
     return follow_up(turn, text, world)
+
+
+def short_words(turn: Turn, text: str, world: World, *, was_asked_why: bool = False) -> bool:
+    """ "All right", "when?", "why does nobody come?", "no": about what is reported already, and not more of it.
+
+    was_asked_why: what sounds like urging is the reason for being discontent, in words of their own.
+    """
+    talk, words = turn.talk, world.words
+    if talk.is_open:
+        return False
+    if not plain(text):
+        # Nothing but question marks and the like.
+        return bool(world.my_reports()) and _asked_when(turn, world)
+    if words.means("wrong", text) and last_is_recent(talk, world) and not talk.last_follows:
+        talk.step = Step.FIX_WHAT
+        turn.say("bot.fix.either")
+        return True
+    if words.means("gone", text):
+        return _gone(turn, text, world)
+    if any(words.means(meaning, text) for meaning in NODS):
+        turn.say("bot.chat.noted" if going_on(world) else "bot.chat.anytime")
+        return True
+    return not was_asked_why and _chased(turn, text, world)
+
+
+def _chased(turn: Turn, text: str, world: World) -> bool:
+    wanted = world.words.chase(text)
+    if wanted is None:
+        return False
+    if wanted is Chase.WHEN:
+        return _asked_when(turn, world)
+    if going_on(world):
+        turn.say("bot.chat.sorry")
+        return follow_up(turn, text, world)
+    list_mine(turn, world)
+    return True
+
+
+def _asked_when(turn: Turn, world: World) -> bool:
+    meant = _meant(turn.talk, going_on(world), world)
+    if meant is not None:
+        show(turn, meant)
+    else:
+        list_mine(turn, world)
+    return True
+
+
+def _gone(turn: Turn, text: str, world: World) -> bool:
+    """It has come right by itself: taken back while nobody has it, told to whoever has it otherwise."""
+    waiting = going_on(world)
+    meant = _meant(turn.talk, waiting, world)
+    if meant is None:
+        if waiting:
+            list_mine(turn, world)
+        else:
+            turn.say("bot.chat.anytime")
+        return True
+    if meant.can_withdraw:
+        ask_withdrawal(turn, meant)
+        return True
+    turn.actions.append(AddWords(meant.id, text))
+    turn.say("bot.added.passed_on")
+    touch(turn.talk, meant.id, meant.number, world)
+    return True
 
 
 def about_number(turn: Turn, number: str, text: str, world: World) -> bool:
@@ -106,6 +187,11 @@ def rated(turn: Turn, text: str, world: World) -> bool:
         return False
     report = world.to_rate()
     if report is None:
+        if short_words(turn, text, world):
+            return True
+        if words.means("unsolved", text) and going_on(world):
+            turn.say("bot.chat.sorry")
+            return follow_up(turn, text, world)
         turn.say("bot.rate.nothing")
         return True
     return _judged(turn, text, report, world)

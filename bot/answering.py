@@ -17,7 +17,7 @@ from bot.gate import Pace
 from bot.ledger import Memory
 from bot.protocol.inbound import Inbound
 from bot.talk import AnswerQuestion, Say, Step, Talk, Turn, World
-from bot.words import is_only_pictures
+from bot.words import is_only_pictures, plain
 from district.extensions import db
 from district.messages import t
 from district.notifications.models import Delivery, Notification
@@ -26,7 +26,7 @@ from district.reports.models import ReportQuestion
 from district.wechat.text import shorten
 
 # Orders and kind words; "yes" and "no" are answers.
-NO_ANSWERS = ("progress", "withdraw", "cancel", "help", "person", "report", "thanks", "hello", "sticker")
+NO_ANSWERS = ("progress", "withdraw", "cancel", "help", "person", "report", "thanks", "hello", "sticker", "noted")
 # What people write about who is no answer to what they were asked.
 OTHER_INTENTS = frozenset({"withdraw", "thanks", "abuse", "spam"})
 # After this long the question is said again, when the resident comes with something else.
@@ -85,7 +85,7 @@ def _verdict(talk: Talk, message: Inbound, text: str, world: World, memory: Memo
         return "answer" if message.media_id else "other"
     if message.kind == "location":
         return "answer" if _place(message, world) else "other"
-    if not text or is_only_pictures(text) or any(world.words.means(word, text) for word in NO_ANSWERS):
+    if not plain(text) or is_only_pictures(text) or any(world.words.means(word, text) for word in NO_ANSWERS):
         return "other"
     if world.words.stars(text) or world.words.means("solved", text) or world.words.means("unsolved", text):
         # Two things are open, and these words fit both: the one that was closed asked for just these.
@@ -99,7 +99,8 @@ def _verdict(talk: Talk, message: Inbound, text: str, world: World, memory: Memo
     if reading.intent in OTHER_INTENTS and not reading.category:
         return "other"
     is_another = reading.category and question.category and reading.category != question.category
-    return "unsure" if is_another or reading.intent == "followup" else "answer"
+    asks_back = reading.intent == "followup" or world.words.chase(text) is not None
+    return "unsure" if is_another or asks_back else "answer"
 
 
 def _is_busy(talk: Talk, memory: Memory, question: Waiting) -> bool:

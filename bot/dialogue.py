@@ -130,7 +130,7 @@ def _picked(turn: Turn, message: Inbound, world: World) -> None:
     """A place from a button of the menu: kept in silence, because the same place follows as a message."""
     talk = turn.talk
     place = world.place(*message.point, message.label or "") if message.point else None
-    is_filed = takes_more(talk, world) or talk.step == Step.FIX_PLACE
+    is_filed = takes_more(talk, world) or talk.step in (Step.FIX_PLACE, Step.FIX_WHAT)
     if place is not None and talk.facility is None and not is_filed:
         talk.place, talk.choices = asdict(place), []
 
@@ -179,11 +179,15 @@ def _text(turn: Turn, text: str, world: World) -> None:
         turn.say("bot.cannot.sticker" if talk.step == Step.IDLE else "bot.cannot.sticker_now")
         remind(turn)
         return
+    was_asked_why = talk.step == Step.CHOOSE_REASON
     if talk.step != Step.IDLE and _answered(turn, text, world):
         return
     if _command(turn, text, world):
         return
     if not talk.is_open and afterwards.rated(turn, text, world):
+        return
+    is_after_filing = talk.step in afterwards.AFTER_FILING
+    if is_after_filing and afterwards.short_words(turn, text, world, was_asked_why=was_asked_why):
         return
     if words.means("thanks", text):
         turn.say("bot.chat.thanks")
@@ -232,10 +236,13 @@ def _answered(turn: Turn, text: str, world: World) -> bool:
         return draft.parts_answered(turn, text, world)
     if step in (Step.FIX_PLACE, Step.FIX_WHAT):
         words = world.words
-        if words.means("cancel", text) or words.means("no", text):
+        if any(words.means(meaning, text) for meaning in ("cancel", *afterwards.NODS)):
             turn.talk.step = Step.IDLE
             turn.say("bot.fix.kept", number=turn.talk.last_number)
             return True
+        if words.chase(text) or words.means("gone", text):
+            turn.talk.step = Step.IDLE
+            return False
         if _is_order(text, world) or place_link.address_in(text):
             return False
         return fixing.filed_answered(turn, text, world)
@@ -503,7 +510,7 @@ def _location(turn: Turn, point: tuple[float, float] | None, label: str, world: 
         turn.say("bot.place.outside")
         remind(turn)
         return
-    if talk.step == Step.FIX_PLACE:
+    if talk.step in (Step.FIX_PLACE, Step.FIX_WHAT):
         fixing.place_sent(turn, place, world)
         return
     if takes_more(talk, world) and not talk.last_follows:

@@ -111,7 +111,7 @@ def filed_answered(turn: Turn, text: str, world: World) -> bool:
     reading = world.read(text)
     if reading.dangers or reading.number:
         return False
-    if talk.step == Step.FIX_PLACE:
+    if talk.step == Step.FIX_PLACE or (reading.is_only_place and reading.places):
         correction = Correction("place", "", text)
         _set_right(turn, world, Fix(0, text, None, None, _place(correction, reading)))
     else:

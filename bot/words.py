@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache, lru_cache
 
+from bot.chasing import Chase, Chasing
 from bot.corrections import Correction, Corrections, marks_of
 from district.facilities.codes import TOKEN_LENGTH
 from district.messages import LANGUAGES, catalogue
@@ -63,6 +64,7 @@ class Words:
         marks = marks_of(sentences)
         self._meanings = {key: {plain(part) for part in parts} for key, parts in marks.items()}
         self._corrections = Corrections(marks)
+        self._chasing = Chasing({name: sorted(self._meanings[name]) for name in marks if name.startswith("chase_")})
         self._ordinals = tuple(map(plain, marks.get("ordinals", [])))
         self._pieces = tuple(sorted(map(plain, marks.get("pieces", [])), key=len, reverse=True))
         self._numerals = {
@@ -112,6 +114,10 @@ class Words:
     def correction(self, text: str) -> Correction | None:
         """What is said to be wrong, and what is right instead."""
         return self._corrections.read(text)
+
+    def chase(self, text: str) -> Chase | None:
+        """What somebody wants who asks after a report without a word of what it was about."""
+        return self._chasing.read(plain(text))
 
     def stars(self, text: str) -> int | None:
         """1 to 5 out of `5`, `５分`, `五星`, `5 stars`; None for anything else."""

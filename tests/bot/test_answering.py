@@ -181,7 +181,8 @@ def test_a_location_is_an_answer(district: SmallDistrict, phone: TestPhone) -> N
 
 
 @pytest.mark.parametrize(
-    "words", ["进度", "帮助", "谢谢", "转人工", "BH20261122-0042K", "[微笑]", "这里有燃气味，快来人", "撤回"]
+    "words",
+    ["进度", "帮助", "谢谢", "转人工", "BH20261122-0042K", "[微笑]", "这里有燃气味，快来人", "撤回", "收到", "？？"],
 )
 def test_what_is_plainly_something_else_is_no_answer(district: SmallDistrict, phone: TestPhone, words: str) -> None:
     asked(district, phone)
@@ -221,6 +222,14 @@ class TestInDoubt:
         assert question().ended_at is None
         assert THANKS in phone.says("是").text
         assert question().answer == "井盖没了"
+
+    def test_so_is_urging_and_no_passes_it_on(self, district: SmallDistrict, phone: TestPhone, report_id: int) -> None:
+        assert "回答" in phone.says("怎么还没人来").text
+        assert question().ended_at is None
+        answer = phone.says("不是")
+        assert THANKS not in answer.text
+        assert question().ended_at is None
+        assert [line.note for line in lines(report_id, EventKind.COMMENTED)] == ["怎么还没人来"]
 
     def test_and_no_makes_it_a_new_report(self, district: SmallDistrict, phone: TestPhone, report_id: int) -> None:
         phone.says("井盖没了")

@@ -16,7 +16,7 @@ from bot.models import Conversation, InboundMessage
 from district import clock, jobs, settings
 from district.extensions import db
 from district.facilities import scans
-from district.messages import t
+from district.messages import speaking, t
 from district.people.models import Resident
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
@@ -254,6 +254,65 @@ def test_more_words_after_filing_are_added(phone: TestPhone, district: SmallDist
     assert number in answer.text
     report = only_report()
     assert events(report) == ["submitted", "commented"]
+
+
+@pytest.mark.parametrize("words", ["好的", "嗯", "ok", "收到！", "没有了", "好了", "再见"])
+def test_a_nod_after_filing_is_no_addition(phone: TestPhone, district: SmallDistrict, words: str) -> None:
+    filed(phone)
+    with speaking("en" if words == "ok" else CHINESE):
+        assert phone.says(words).text == t("bot.chat.noted")
+    assert events(only_report()) == ["submitted"]
+
+
+def test_no_after_filing_is_asked_about_and_a_place_sets_it_right(phone: TestPhone, district: SmallDistrict) -> None:
+    number = filed(phone).number
+    assert t("bot.fix.either") in phone.says("不是").text
+    assert number in phone.is_at(*HERE, label="人民路口").text
+    assert only_report().address == "人民路口"
+    assert events(only_report())[-1] == "corrected"
+
+
+def test_who_urges_hours_later_is_passed_on_and_reports_nothing_new(phone: TestPhone, district: SmallDistrict) -> None:
+    number = filed(phone).number
+    with later(300):
+        answer = phone.says("怎么还没人来").text
+    assert number in answer
+    assert t("bot.added.passed_on") in answer
+    assert events(only_report()) == ["submitted", "commented"]
+    with later(600):
+        phone.says("什么时候能修好")
+    assert events(only_report()) == ["submitted", "commented"]
+
+
+def test_of_two_reports_urging_is_for_the_one_just_spoken_of(phone: TestPhone, district: SmallDistrict) -> None:
+    filed(phone)
+    filed(phone, "光明小学门口也有个大坑")
+    first, second = all_reports()
+    phone.says("快点")
+    assert (events(first), events(second)) == (["submitted"], ["submitted", "commented"])
+    with later(300):
+        answer = phone.says("怎么还没人来").text
+    assert (first.number in answer, second.number in answer) == (True, True)
+    assert events(second) == ["submitted", "commented"]
+
+
+def test_not_solved_before_it_is_closed_urges(phone: TestPhone, district: SmallDistrict) -> None:
+    filed(phone)
+    assert t("bot.added.passed_on") in phone.says("还是老样子").text
+    assert events(only_report())[-1] == "commented"
+
+
+def test_what_came_right_by_itself_can_be_taken_back(phone: TestPhone, district: SmallDistrict) -> None:
+    report_id = filed(phone).id
+    with later(300):
+        assert only_report().number in phone.says("自己好了").text
+        assert phone.says("否").text == t("bot.withdraw.kept", number=only_report().number)
+    with unit_of_work():
+        reports.assign(reports.lock(report_id), district.lamps.id, by=reports.SYSTEM)
+        reports.accept(reports.lock(report_id), by=district.staff["handler"])
+    with later(300):
+        phone.says("自己好了")
+    assert events(only_report())[-1] == "commented"
 
 
 def test_another_place_after_filing_is_another_report(phone: TestPhone, district: SmallDistrict) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.chasing import LONGEST, Chase
 from bot.words import is_only_pictures, language_of, words
 
 
@@ -56,3 +57,32 @@ def test_numbers_and_codes_are_taken_out() -> None:
 def test_addresses_are_told_from_troubles() -> None:
     assert words().looks_like_place("民悦园3栋楼下")
     assert not words().looks_like_place("一直在漏水")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["什么时候修", "还要等多久？", "几天能修好", "谁负责", "这事归谁管", "哪个单位在办",
+     "When will it be fixed?", "how long will it take", "who is responsible for this"],
+)  # fmt: skip
+def test_who_only_asks_when_or_who_wants_to_know(text: str) -> None:
+    assert words().chase(text) is Chase.WHEN
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["怎么还没人来", "都3天了还没修", "我等了一天了！", "到底管不管", "能不能快点", "催一下", "几天了也没个动静",
+     "为啥还不来修", "你们什么时候来，为什么还没人管", "why is nobody coming", "hurry up please",
+     "It has been 3 weeks and still not fixed"],
+)  # fmt: skip
+def test_who_urges_is_told_from_who_asks(text: str) -> None:
+    assert words().chase(text) is Chase.URGE
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["没人收垃圾", "灯还没修", "什么时候来电", "几天没来水了", "井盖没了快来人", "你们什么时候扫雪", "这里没人管",
+     "快", "来人", "3天了", "nobody empties the bin", "why is the light still broken", "", "？",
+     "没人管" * (LONGEST // 3 + 1)],
+)  # fmt: skip
+def test_a_word_of_another_matter_is_no_asking_after_a_report(text: str) -> None:
+    assert words().chase(text) is None
