@@ -246,9 +246,9 @@ def _answered(turn: Turn, text: str, world: World) -> bool:
         if _is_order(text, world) or place_link.address_in(text):
             return False
         return fixing.filed_answered(turn, text, world)
-    if step in (Step.CHOOSE_PLACE, Step.CHOOSE_PROBLEM):
-        return _chosen(turn, text, world)
-    return False
+    if step in (Step.CHOOSE_PLACE, Step.CHOOSE_PROBLEM) and _chosen(turn, text, world):
+        return True
+    return step in draft.ASKS_PLACE and draft.about_place(turn, text, world)
 
 
 def _is_order(text: str, world: World) -> bool:
@@ -404,9 +404,14 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
             return
         draft.add_words(talk, text, is_danger=bool(reading.dangers))
     talk.category = talk.category or reading.category
-    if talk.intent == "report":
+    if talk.intent == "report" and (is_first or not (talk.category or asked_for_place)):
+        # "I do not know where" is no question to somebody, but an answer about what was reported before.
         talk.intent = reading.intent
     talk.near = reading.near or talk.near
+    if talk.step == Step.CHOOSE_PARTS and is_place and talk.place and not reading.dangers:
+        turn.say("bot.place.got", address=shown(str(talk.place["address"])))
+        remind(turn)
+        return
     if is_first and talk.words and _tells_of_several(turn, text, world):
         return
     if reading.dangers and talk.parts and not talk.asked.get("apart"):
@@ -422,7 +427,7 @@ def _warn(turn: Turn, reading: Reading) -> None:
         return
     danger = reading.dangers[0]
     turn.talk.danger = asdict(danger)
-    turn.say("bot.danger.call", name=danger.name, phone=danger.phone)
+    turn.says.append(draft.danger_said(danger))
     for other in reading.dangers[1:]:
         turn.say("bot.danger.also", name=other.name, phone=other.phone)
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot import pieces
-from bot.talk import Action, AddWords, FileReport, Place, PlaceFrom, Say, Step, Support, Talk, Turn, World
+from bot.talk import Action, AddWords, Danger, FileReport, Place, PlaceFrom, Say, Step, Support, Talk, Turn, World
 
 # Loose photos are tidied away after a day; up to this age nobody has to look whether they are still there.
 LOOSE_PHOTOS_SAFE = timedelta(hours=12)
@@ -34,6 +34,7 @@ LONGEST_ADDRESS = 190
 # How much of a resident's own words is shown back.
 EXCERPT = 24
 HERE_M = 10
+DANGER_SAID = frozenset({"bot.danger.call", "bot.danger.own"})
 ASKS_PLACE = frozenset({Step.NEED_PLACE, Step.DANGER_PLACE, Step.CHOOSE_PLACE})
 
 
@@ -101,7 +102,9 @@ def _ask_place(turn: Turn, world: World, was_asked_at: str) -> bool:
         lacking = next(part for part in talk.parts if not part.get("place"))
         turn.say("bot.ask.place_of", words=shown(lacking["words"]))
     elif asked:
-        _show_back(turn, world, always=True)
+        if not (talk.danger and talk.danger.get("say")):
+            # Nobody in despair is read their own words.
+            _show_back(turn, world, always=True)
         turn.say("bot.ask.place_again", link=world.form_link(talk))
     elif talk.near:
         turn.say("bot.ask.place_on", road=talk.near)
@@ -110,6 +113,28 @@ def _ask_place(turn: Turn, world: World, was_asked_at: str) -> bool:
     else:
         _show_back(turn, world)
         turn.say("bot.ask.place")
+    return True
+
+
+def about_place(turn: Turn, text: str, world: World) -> bool:
+    """Where it is was asked, and the answer is none: how to send it, later, nobody knows. False for the rest."""
+    talk, words = turn.talk, world.words
+    if has_place(talk):
+        return False
+    if words.means("how_place", text):
+        turn.say("bot.place.how", link=world.form_link(talk))
+    elif words.means("wait", text):
+        turn.say("bot.place.wait")
+    elif words.means("no", text) or words.means("unknown_place", text):
+        if talk.asked.get("place", 0) >= MOST_ASKED:
+            talk.asked["pieces"] = MOST_IN_A_BREATH
+            go_on(turn, world)
+        else:
+            talk.asked["place"] = MOST_ASKED
+            turn.say("bot.ask.place_hint")
+    else:
+        return False
+    talk.asked_at = world.now.isoformat()
     return True
 
 
@@ -211,8 +236,15 @@ def filing(
 
 def call_first(turn: Turn) -> None:
     """Whoever told of a danger reads the number to call in every answer until it is filed."""
-    if turn.talk.danger and not any(one.key == "bot.danger.call" for one in turn.says):
-        turn.says.insert(0, Say("bot.danger.call", dict(turn.talk.danger)))
+    if turn.talk.danger and not any(one.key in DANGER_SAID for one in turn.says):
+        turn.says.insert(0, danger_said(Danger(**turn.talk.danger)))
+
+
+def danger_said(danger: Danger) -> Say:
+    """The first line of every answer where there is danger: whom to call."""
+    if danger.say:
+        return Say("bot.danger.own", {"words": danger.say})
+    return Say("bot.danger.call", {"name": danger.name, "phone": danger.phone})
 
 
 def forget(talk: Talk, category: str | None, point: tuple[float | None, float | None], world: World) -> None:

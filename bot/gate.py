@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from flask import current_app
 
+from bot.draft import danger_said
 from bot.protocol.inbound import Inbound
 from bot.talk import AddPhoto, AddWords, FileReport, KeepPhoto, Say, Step, Talk, Turn, World
 from bot.words import plain
@@ -209,7 +210,7 @@ def _said_again(pace: Pace, talk: Talk, text: str, world: World, now_s: int) -> 
     dangers = world.read(text).dangers
     if dangers and now_s - pace.urgent_s >= URGENT_S:
         return None
-    says = [Say("bot.danger.call", {"name": one.name, "phone": one.phone}) for one in dangers[:1]]
+    says = [danger_said(one) for one in dangers[:1]]
     return [*says, Say("gate.same", {"number": talk.last_number})]
 
 

@@ -110,10 +110,11 @@ class SimilarCard:
 
 @dataclass(frozen=True)
 class Danger:
-    """Whom to call at once."""
+    """Whom to call at once. say: the sentence that tells it, where the district has one of its own."""
 
     name: str
     phone: str
+    say: str = ""
 
 
 @dataclass(frozen=True)

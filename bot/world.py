@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -130,8 +130,7 @@ class DistrictWorld:
         found: dict[str, Danger] = {}
         for row in sorted(rows, key=lambda row: row.code != understood.danger):
             if row.code == understood.danger or any(word in folded for word in row.words):
-                name = row.names.get(language()) or next(iter(row.names.values()), "")
-                found.setdefault(row.phone, Danger(name=name, phone=row.phone))
+                found.setdefault(row.phone, Danger(_spoken(row.names), row.phone, _spoken(row.says)))
         if not found:
             phone = str(self.ref.setting("telephones.duty", "") or hotline())
             return (Danger(name=t("bot.danger.duty"), phone=phone),)
@@ -309,6 +308,7 @@ class _DangerRow:
     words: tuple[str, ...]
     names: dict[str, str]
     phone: str
+    says: dict[str, str]
 
 
 def _danger_rows(ref: Reference) -> list[_DangerRow]:
@@ -320,8 +320,14 @@ def _danger_rows(ref: Reference) -> list[_DangerRow]:
         phone = entry.get("phone") or (unit.emergency_phone if unit else "")
         said = tuple(gazetteer.plain(word) for word in [*entry.get("words", []), *entry.get("words_en", [])])
         if phone:
-            rows.append(_DangerRow(str(entry.get("code", "")), said, dict(entry.get("name", {})), phone))
+            names, says = dict(entry.get("name", {})), dict(entry.get("say", {}))
+            rows.append(_DangerRow(str(entry.get("code", "")), said, names, phone, says))
     return rows
+
+
+def _spoken(texts: Mapping[str, str]) -> str:
+    """The text in the language now spoken, else in the first there is; "" for none."""
+    return texts.get(language()) or next(iter(texts.values()), "")
 
 
 def day_and_hour(moment: datetime | None) -> str:

@@ -230,6 +230,7 @@ EMERGENCY: Mapping[str, tuple[Check, bool]] = {
     "words": (_texts, True),
     "words_en": (_texts, False),
     "signs": (_texts, False),
+    "say": (_words, False),
     "categories": (_texts, False),
 }
 

@@ -137,10 +137,13 @@ def surely(signs: re.Pattern[str], words: str) -> bool:
 
 
 def mended(text: str) -> str:
-    """The text with frequent slips of the pen put right."""
+    """The text with frequent slips of the pen put right, and without "I want to report" before what is reported."""
     if _slips().search(text):
         slips = language()["typos"]
-        return _slips().sub(lambda found: slips[found[0]], text)
+        text = _slips().sub(lambda found: slips[found[0]], text)
+    opener = _opener().match(text)
+    if opener and len(plain(text[opener.end() :])) >= language()["opener"]["least"]:
+        return text[opener.end() :]
     return text
 
 
@@ -163,6 +166,20 @@ def _turns() -> re.Pattern[str]:
 @cache
 def _slips() -> re.Pattern[str]:
     return any_of(language()["typos"])
+
+
+@cache
+def _opener() -> re.Pattern[str]:
+    words = language()["opener"]
+
+    def one_of(name: str) -> str:
+        return "(?:" + "|".join(re.escape(word) for word in sorted(words[name], key=len, reverse=True)) + ")"
+
+    one, says, wants = one_of("one"), one_of("says"), one_of("wants")
+    about = rf"{one}?{one_of('thing')}?"
+    asks = rf"{one_of('who')}?(?:{wants}{says}|{one_of('alone')}){about}|{says}{one}{one_of('thing')}?"
+    first = rf"(?:{asks})(?!{one_of('unless')})|{one_of('whole')}\b"
+    return re.compile(rf"\s*(?:{first})[\s,，.。:：;；!！、]*", re.IGNORECASE)
 
 
 @cache

@@ -33,6 +33,25 @@ def test_the_figures_on_messages_of_another_hand_do_not_fall(app: Flask) -> None
     assert found.wrong_unit_rate <= 0.05
 
 
+@pytest.mark.parametrize("opener", ["举报", "我要举报，", "我要投诉", "反映一下", "反映个事，"])
+def test_saying_that_it_is_reported_changes_nothing_of_what_it_is(app: Flask, opener: str) -> None:
+    now = reference()
+    messages = [one for one in evaluation.read(MESSAGES) if one.intent == "report"]
+    texts = [(one.text, understand(one.text, now, has_place=True)) for one in messages]
+    heard = [(plain, understand(opener + text, now, has_place=True)) for text, plain in texts]
+    other = [plain for plain, opened in heard if (opened.intent, opened.category) != (plain.intent, plain.category)]
+    assert len(texts) > 50
+    assert len(other) <= 3
+
+
+def test_who_does_not_want_to_live_is_met_with_a_sentence_of_their_own(app: Flask) -> None:
+    for text in ("我不想活了", "活够了，没意思", "有人要自杀", "I want to kill myself"):
+        understood = understand(text, reference())
+        assert (understood.danger, understood.urgency) == ("crisis", Urgency.CRITICAL), text
+    assert understand("有人要跳楼，在六楼", reference()).danger == "police"
+    assert understand("这破路我真是够了", reference()).urgency is not Urgency.CRITICAL
+
+
 def test_nothing_was_trained_on_what_it_is_measured_on() -> None:
     asked = {message.text for message in evaluation.read(MESSAGES)}
     learnt = {utterance.text for utterance in read_folder(ROOT / "demo").utterances}

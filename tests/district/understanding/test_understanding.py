@@ -13,6 +13,7 @@ from district.geo.gazetteer import Gazetteer, NamedPoint
 from district.reference import CategoryRef, FacilityTypeRef, Reference, StandardRef
 from district.understanding import SURE_ENOUGH, language_of, understand
 from district.understanding.lexicon import Lexicon
+from district.understanding.material import mended
 
 
 def category(code: str, name: str, *keywords: str, **given: Any) -> CategoryRef:
@@ -150,3 +151,29 @@ def test_the_words_are_read_once_for_each_state_of_the_district(district: Refere
 
 def test_a_district_without_categories_understands_nothing_and_does_not_fail() -> None:
     assert Lexicon([], []).rank("路灯不亮") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("举报违建", "违建"),
+        ("我要举报，楼下占道", "楼下占道"),
+        ("举报！！楼下占道", "楼下占道"),
+        ("我想实名举报有人私搭乱建", "有人私搭乱建"),
+        ("反映一下路登不亮", "路灯不亮"),
+        ("上报一个井盖坏了", "井盖坏了"),
+        ("我要投诉物业不扫楼道", "物业不扫楼道"),
+        ("I want to report a broken lamp", "a broken lamp"),
+    ],
+)
+def test_saying_that_something_is_reported_is_taken_off(text: str, rest: str) -> None:
+    assert mended(text) == rest
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["举报电话多少", "投诉了三次没人管", "举报有奖吗", "反映的问题怎么样了", "报修的那个灯呢", "我要举报", "我要投诉！",
+     "投诉你们推诿", "怎么举报", "举报人信息会泄露吗", "反映好几个月了", "报纸箱坏了", "I reported it"],
+)  # fmt: skip
+def test_what_is_about_the_reporting_stays_whole(text: str) -> None:
+    assert mended(text) == text
