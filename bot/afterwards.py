@@ -1,24 +1,18 @@
-"""After filing: where a report stands, more words for it, taking it back, how it was in the end. Pure."""
+"""After filing: where a report stands, what is said of it, taking it back. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
+from bot import judging
 from bot.chasing import Chase
-from bot.draft import MOST_CHOICES, remind, within
-from bot.talk import AddWords, Rate, Reopen, ReportCard, Step, Talk, Turn, Withdraw, World
+from bot.draft import MOST_CHOICES, remind
+from bot.recent import last_is_recent, touch
+from bot.talk import AddWords, ReportCard, Step, Talk, Turn, Withdraw, World
 from bot.words import plain
 
-# How long after filing more photos and words still belong to the same report.
-ADDING = timedelta(minutes=30)
-# Why a resident is not content, in the order they are offered; the pages offer the same.
-REASONS = ("slow", "not_fixed", "rework", "attitude", "other")
-LOW_STARS = 2
 # Words that answer a question of ours, and say nothing where none is asked.
 NODS = ("noted", "enough", "yes", "no")
-# Where nothing is asked, or nothing that must be answered.
-AFTER_FILING = frozenset({Step.IDLE, Step.CHOOSE_REASON, Step.CHOOSE_PIECE})
 
 
 # Where it stands
@@ -108,7 +102,12 @@ def short_words(turn: Turn, text: str, world: World, *, was_asked_why: bool = Fa
         return True
     if words.means("gone", text):
         return _gone(turn, text, world)
-    if any(words.means(meaning, text) for meaning in NODS):
+    if words.means("so_so", text) or any(words.means(meaning, text) for meaning in NODS):
+        closed = world.to_rate()
+        if closed is not None and not closed.is_rated:
+            # "All right" to "is it solved?" is too little to be counted as content.
+            turn.say("bot.rate.ask")
+            return True
         turn.say("bot.chat.noted" if going_on(world) else "bot.chat.anytime")
         return True
     return not was_asked_why and _chased(turn, text, world)
@@ -166,7 +165,7 @@ def about_number(turn: Turn, number: str, text: str, world: World) -> bool:
     if report.is_mine and words.means("withdraw", rest):
         ask_withdrawal(turn, report)
         return True
-    if report.is_mine and report.is_closed and rest and _judged(turn, rest, report, world):
+    if report.is_mine and report.is_closed and rest and judging.judged(turn, rest, report, world):
         return True
     if report.is_mine and not report.is_ended and len(rest) >= 4 and not words.means("progress", rest):
         turn.actions.append(AddWords(report.id, rest))
@@ -183,10 +182,13 @@ def about_number(turn: Turn, number: str, text: str, world: World) -> bool:
 def rated(turn: Turn, text: str, world: World) -> bool:
     """An answer to "is it solved?": stars, content, or not solved. Only after a report was closed."""
     words = world.words
-    if words.stars(text) is None and not words.means("solved", text) and not words.means("unsolved", text):
+    said, rest = judging.verdict(text, world)
+    if not said:
         return False
     report = world.to_rate()
-    if report is None:
+    if report is not None:
+        return judging.judged(turn, said, report, world, rest)
+    if not rest:
         if short_words(turn, text, world):
             return True
         if words.means("unsolved", text) and going_on(world):
@@ -194,66 +196,7 @@ def rated(turn: Turn, text: str, world: World) -> bool:
             return follow_up(turn, text, world)
         turn.say("bot.rate.nothing")
         return True
-    return _judged(turn, text, report, world)
-
-
-def _judged(turn: Turn, text: str, report: ReportCard, world: World) -> bool:
-    words = world.words
-    stars = words.stars(text)
-    if words.means("unsolved", text):
-        # Sent back first, asked why afterwards: whoever does not answer is not left with it.
-        turn.actions.append(Reopen(report.id) if report.is_rated else Rate(report.id, False, None))
-        turn.say("bot.rate.reopened", number=report.number, unit=report.unit)
-        _ask_why(turn, report, world)
-        return True
-    if stars is None and not words.means("solved", text):
-        return False
-    if report.is_rated:
-        turn.say("bot.rate.already", number=report.number)
-        return True
-    turn.actions.append(Rate(report.id, True, stars))
-    if stars is not None and stars <= LOW_STARS:
-        turn.say("bot.rate.low")
-        _ask_why(turn, report, world)
-    else:
-        turn.say("bot.rate.thanks")
-        touch(turn.talk, report.id, report.number, world)
-    return True
-
-
-def _ask_why(turn: Turn, report: ReportCard, world: World) -> None:
-    talk = turn.talk
-    reasons = (f"{index} {world.sentence(reason_key(code))}" for index, code in enumerate(REASONS, 1))
-    turn.say("bot.rate.why", reasons="  ".join(reasons))
-    touch(talk, report.id, report.number, world)
-    talk.step, talk.reason_id, talk.reason_number = Step.CHOOSE_REASON, report.id, report.number
-
-
-def reason_key(code: str) -> str:
-    return f"bot.reason.{code}"
-
-
-def reason_answered(turn: Turn, text: str, world: World) -> bool:
-    """A number of the reasons. False for words of their own, which are added to the report as they are."""
-    talk = turn.talk
-    number, report_id, report_number = world.words.choice(text), talk.reason_id, talk.reason_number
-    if number is not None:
-        report = world.report(report_number)
-        if report is None or (report.is_closed and not report.is_rated):
-            # Done anew in the meantime: the number answers the newer question, how it was.
-            talk.step, talk.reason_id, talk.reason_number = Step.IDLE, None, ""
-            return False
-    if number is not None and not 1 <= number <= len(REASONS):
-        turn.say("bot.choose.again", count=len(REASONS))
-        return True
-    talk.step, talk.reason_id, talk.reason_number = Step.IDLE, None, ""
-    if number is None or report_id is None:
-        return False
-    code = REASONS[number - 1]
-    turn.actions.append(AddWords(report_id, world.sentence(reason_key(code)), reason=code))
-    turn.say("bot.rate.other" if code == "other" else "bot.rate.told")
-    touch(talk, report_id, report_number, world)
-    return True
+    return False
 
 
 # Taking it back
@@ -294,22 +237,3 @@ def withdrawal_answered(turn: Turn, text: str, world: World) -> bool:
     return False
 
 
-# What more words belong to
-
-
-def touch(talk: Talk, report_id: int, number: str, world: World) -> None:
-    """This report is the one that more words and photos belong to."""
-    if talk.last_id != report_id:
-        talk.last_category, talk.last_place, talk.last_follows = None, None, False
-        if all(piece.get("id") != report_id for piece in talk.last_pieces):
-            talk.last_pieces = []
-    talk.last_id, talk.last_number, talk.last_at = report_id, number, world.now.isoformat()
-
-
-def last_is_recent(talk: Talk, world: World) -> bool:
-    return talk.last_id is not None and within(talk.last_at, ADDING, world)
-
-
-def takes_more(talk: Talk, world: World) -> bool:
-    """Whether what comes now, without a word of what it is, is for the report just filed."""
-    return last_is_recent(talk, world) and not talk.is_open and talk.step in AFTER_FILING

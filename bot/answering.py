@@ -12,10 +12,10 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from bot import dialogue
-from bot.afterwards import touch
 from bot.gate import Pace
 from bot.ledger import Memory
 from bot.protocol.inbound import Inbound
+from bot.recent import touch
 from bot.talk import AnswerQuestion, Say, Step, Talk, Turn, World
 from bot.words import is_only_pictures, plain
 from district.extensions import db

@@ -26,6 +26,7 @@ class Row(NamedTuple):
     status: str
     reopen_count: int
     parent_id: int | None
+    category_id: int | None
     shown_status: str
     shown_unit_id: int | None
     shown_resolution: str
@@ -66,7 +67,7 @@ def _rows(where: str, *values: Any) -> list[Row]:
 
 _SELECT = """
 select report.id, report.number, report.access_key, report.resident_id, report.description, report.status,
-       report.reopen_count, report.parent_id, shown.status, shown.unit_id, shown.resolution, shown.hand_back_pending,
-       report.rated_at is not null, shown.clock_paused_at is not null, shown.handling_due_at
+       report.reopen_count, report.parent_id, report.category_id, shown.status, shown.unit_id, shown.resolution,
+       shown.hand_back_pending, report.rated_at is not null, shown.clock_paused_at is not null, shown.handling_due_at
 from report join report as shown on shown.id = coalesce(report.parent_id, report.id)
 where """

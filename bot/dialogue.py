@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
-from bot import afterwards, draft, fixing, pieces, place_link, whose
-from bot.afterwards import last_is_recent, takes_more, touch
+from bot import afterwards, draft, fixing, judging, pieces, place_link, whose
 from bot.draft import (
     LONGEST_ADDRESS,
     MOST_ASKED,
@@ -27,6 +26,7 @@ from bot.draft import (
     within,
 )
 from bot.protocol.inbound import Inbound
+from bot.recent import AFTER_FILING, last_is_recent, takes_more, touch
 from bot.talk import (
     AddPhoto,
     AddWords,
@@ -41,7 +41,7 @@ from bot.talk import (
     Turn,
     World,
 )
-from bot.words import is_only_pictures, typed_code
+from bot.words import is_only_pictures, plain, typed_code
 
 DRAFT_LIVES = timedelta(hours=24)
 MOST_PHOTOS = 9
@@ -179,6 +179,8 @@ def _text(turn: Turn, text: str, world: World) -> None:
         turn.say("bot.cannot.sticker" if talk.step == Step.IDLE else "bot.cannot.sticker_now")
         remind(turn)
         return
+    if talk.is_open and talk.asked.get("came_back") and judging.came_back_answered(turn, text, world):
+        return
     was_asked_why = talk.step == Step.CHOOSE_REASON
     if talk.step != Step.IDLE and _answered(turn, text, world):
         return
@@ -186,7 +188,9 @@ def _text(turn: Turn, text: str, world: World) -> None:
         return
     if not talk.is_open and afterwards.rated(turn, text, world):
         return
-    is_after_filing = talk.step in afterwards.AFTER_FILING
+    if talk.is_open and _nodded(turn, text, world):
+        return
+    is_after_filing = talk.step in AFTER_FILING
     if is_after_filing and afterwards.short_words(turn, text, world, was_asked_why=was_asked_why):
         return
     if words.means("thanks", text):
@@ -216,6 +220,8 @@ def _text(turn: Turn, text: str, world: World) -> None:
     if reading.facility is None and typed_code(text) is not None and any(one.isdecimal() for one in text):
         turn.say("bot.facility.unknown")
         return
+    if not talk.is_open and not takes_more(talk, world) and judging.came_back(turn, text, reading, world):
+        return
     if not reading.dangers and not talk.is_open and _aside(turn, text, reading, world):
         return
     _content(turn, text, reading, world)
@@ -227,7 +233,7 @@ def _answered(turn: Turn, text: str, world: World) -> bool:
     if step == Step.CONFIRM_WITHDRAWAL:
         return afterwards.withdrawal_answered(turn, text, world)
     if step == Step.CHOOSE_REASON:
-        return afterwards.reason_answered(turn, text, world)
+        return judging.reason_answered(turn, text, world)
     if step == Step.CHOOSE_PIECE:
         return whose.answered(turn, text, world)
     if step == Step.CHOOSE_SIMILAR:
@@ -249,6 +255,21 @@ def _answered(turn: Turn, text: str, world: World) -> bool:
     if step in (Step.CHOOSE_PLACE, Step.CHOOSE_PROBLEM) and _chosen(turn, text, world):
         return True
     return step in draft.ASKS_PLACE and draft.about_place(turn, text, world)
+
+
+def _nodded(turn: Turn, text: str, world: World) -> bool:
+    """ "All right" to what was asked, or "wait": no part of the report, and no answer yet."""
+    words = world.words
+    if words.means("wait", text):
+        turn.say("bot.place.wait")
+        return True
+    if plain(text) and not any(words.means(meaning, text) for meaning in ("noted", "enough", "yes")):
+        return False
+    if turn.talk.step == Step.IDLE:
+        go_on(turn, world)
+    else:
+        remind(turn)
+    return True
 
 
 def _is_order(text: str, world: World) -> bool:
@@ -380,6 +401,10 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
         turn.say("bot.added.words", number=talk.last_number)
         touch(talk, talk.last_id, talk.last_number, world)
         return
+    is_another = reading.category and talk.category and reading.category != talk.category
+    if talk.step == Step.CHOOSE_SIMILAR and is_another and not talk.asked.get("apart"):
+        # Another matter, and no answer: what was asked about goes as it is, rather than both in one.
+        draft.file(turn, world)
     is_first = not talk.words
     asked_for_place = talk.step in draft.ASKS_PLACE and not talk.facility
     if talk.place is None and not talk.facility:

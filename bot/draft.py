@@ -117,14 +117,12 @@ def _ask_place(turn: Turn, world: World, was_asked_at: str) -> bool:
 
 
 def about_place(turn: Turn, text: str, world: World) -> bool:
-    """Where it is was asked, and the answer is none: how to send it, later, nobody knows. False for the rest."""
+    """Where it is was asked, and the answer is none: how to send it, or nobody knows. False for the rest."""
     talk, words = turn.talk, world.words
     if has_place(talk):
         return False
     if words.means("how_place", text):
         turn.say("bot.place.how", link=world.form_link(talk))
-    elif words.means("wait", text):
-        turn.say("bot.place.wait")
     elif words.means("no", text) or words.means("unknown_place", text):
         if talk.asked.get("place", 0) >= MOST_ASKED:
             talk.asked["pieces"] = MOST_IN_A_BREATH
@@ -183,16 +181,17 @@ def file(turn: Turn, world: World) -> None:
         talk.words = [world.sentence("bot.voice.description", count=talk.voices)]
     elif not talk.words and not talk.photo_count and talk.danger:
         talk.words = [str(talk.danger["name"])]
+    nth = sum(isinstance(action, FileReport) for action in turn.actions)
     turn.actions.append(filing(talk, "\n".join(talk.words), place, world, photo_ids=tuple(talk.photo_ids)))
     call_first(turn)
     # The answer to the last missing thing needs no "received" of its own.
     turn.says = [one for one in turn.says if not is_receipt(one)]
-    turn.say("bot.filed.done")
+    turn.say("bot.filed.done", filed=nth)
     if asks:
-        turn.say("bot.filed.question")
+        turn.say("bot.filed.question", filed=nth)
     else:
         turn.say("bot.draft.have", parts=gathered(talk, world))
-        turn.say("bot.filed.urgent" if talk.danger else "bot.filed.soon")
+        turn.say("bot.filed.urgent" if talk.danger else "bot.filed.soon", filed=nth)
         if facility_id is None and (place is None or place.latitude is None):
             turn.say("bot.filed.no_place")
         elif not talk.photo_count:

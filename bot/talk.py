@@ -73,7 +73,7 @@ class ReportCard:
     """A report as its resident sees it. status: the words of `status.plain`, already in their language.
 
     due: when it will be handled, as residents read it; "" while nobody has it, or when it is done.
-    can_correct: its own words and place may still be changed. unit: who has it.
+    can_correct: its own words and place may still be changed. unit: who has it. category: its code, None unknown.
     """
 
     id: int
@@ -92,6 +92,7 @@ class ReportCard:
     due: str = ""
     is_overdue: bool = False
     reopened: int = 0
+    category: str | None = None
 
 
 @dataclass(frozen=True)

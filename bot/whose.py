@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.afterwards import touch
 from bot.draft import SAME_BREATH, within
 from bot.pieces import ask_whose
+from bot.recent import touch
 from bot.talk import MovePhotos, Step, Turn, World
 
 

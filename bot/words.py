@@ -21,6 +21,7 @@ _FACILITY = re.compile(r"https?://\S+|(?<!\d)\d{16,17}(?!\d)", re.IGNORECASE)
 _TYPED = re.compile(rf"[0-9A-Z]{{{TOKEN_LENGTH}}}|\d{{16,17}}")
 _CODE = re.compile(r"[0-9A-Z]{4}-?[0-9A-Z]{4}")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
+MOST_STARS = 5
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 
@@ -73,6 +74,9 @@ class Words:
             for index, word in enumerate(marks.get("numerals", []))
         }
         self._star_units = tuple(sorted(map(plain, marks.get("star_units", [])), key=len, reverse=True))
+        self._marks = {name: tuple(map(plain, marks.get(name, []))) for name in ("again_marks",)}
+        self._star_openers = tuple(sorted(map(plain, marks.get("star_openers", [])), key=len, reverse=True))
+        self._thanks = tuple(sorted(map(plain, marks.get("thanks", [])), key=len, reverse=True))
         self._orders_to_bind = tuple(one.casefold() for one in marks.get("bind", []))
         self._place_marks = tuple(marks.get("place_marks", []))
         self._no_places = tuple(marks.get("no_places", []))
@@ -98,6 +102,11 @@ class Words:
             return False
         return any(word.endswith(one) and word.removesuffix(one) in known for one in self._particles)
 
+    def holds(self, marks: str, text: str) -> bool:
+        """Whether one of the words of `marks` is anywhere in the text."""
+        word = plain(text)
+        return any(one in word for one in self._marks[marks])
+
     def choice(self, text: str) -> int | None:
         """The number of a list's line: a digit or numeral, alone or as in "the second one"."""
         word = plain(text)
@@ -120,14 +129,31 @@ class Words:
         return self._chasing.read(plain(text))
 
     def stars(self, text: str) -> int | None:
-        """1 to 5 out of `5`, `５分`, `五星`, `5 stars`; None for anything else."""
+        """1 to 5 out of `5`, `５分`, `五星`, `5 stars`, `我给5分`, `满分`; None for anything else."""
         word = plain(text)
+        if self.means("best", text):
+            return MOST_STARS
+        for opener in self._star_openers:
+            if word.startswith(opener) and word != opener:
+                word = word.removeprefix(opener)
+                break
         for unit in self._star_units:
             if word.endswith(unit) and word != unit:
                 word = word.removesuffix(unit)
                 break
         number = self.choice(word)
-        return number if number is not None and 1 <= number <= 5 else None
+        return number if number is not None and 1 <= number <= MOST_STARS else None
+
+    def without_thanks(self, text: str) -> str:
+        """ "Solved, thank you" without the thanks; thanks alone are left as they are."""
+        word = plain(text)
+        if word in self._thanks:
+            return text
+        for thanks in self._thanks:
+            for rest in (word.removeprefix(thanks), word.removesuffix(thanks)):
+                if rest and rest != word:
+                    return rest
+        return text
 
     def looks_like_place(self, text: str) -> bool:
         """Whether the words sound like an address: a road, a gate, a house number."""

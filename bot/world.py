@@ -275,6 +275,7 @@ class DistrictWorld:
         own, status = Status(row.status), Status(row.shown_status)
         unit = self.ref.units_by_id.get(row.shown_unit_id) if row.shown_unit_id else None
         mine = row.resident_id == self._resident_id
+        category = self.ref.categories_by_id.get(row.category_id) if row.category_id else None
         due_at = row.due_at if status in WITH_UNIT and not row.is_handed_back else None
         return ReportCard(
             id=row.id,
@@ -282,6 +283,7 @@ class DistrictWorld:
             status=self._plain_status(status, row.shown_unit_id),
             words=shorten(row.description, EXCERPT).replace("<", "＜") if mine else "",
             link=links.report_page(row.number, row.access_key if mine else None),
+            category=category.code if category else None,
             is_mine=mine,
             is_closed=own is Status.CLOSED,
             is_ended=status in ENDED - {Status.CLOSED} or (row.parent_id is not None and status is Status.CLOSED),

@@ -714,6 +714,29 @@ def test_a_closed_report_is_rated(phone: TestPhone, district: SmallDistrict, wor
     assert (report.status, report.solved, report.stars) == ("closed", True, stars)
 
 
+@pytest.mark.parametrize("words", ["好的", "嗯", "没有", "还行", "yes"])
+def test_a_nod_to_the_question_is_no_rating(phone: TestPhone, district: SmallDistrict, words: str) -> None:
+    closed(phone, district)
+    with later(300), speaking("en" if words == "yes" else CHINESE):
+        assert phone.says(words).text == t("bot.rate.ask")
+    report = only_report()
+    assert (report.status, report.solved, report.stars) == ("closed", None, None)
+
+
+def test_what_is_said_behind_a_rating_reaches_the_unit(phone: TestPhone, district: SmallDistrict) -> None:
+    closed(phone, district)
+    phone.says("5分，就是慢了点")
+    report = only_report()
+    assert (report.stars, events(report)[-2:]) == (5, ["rated", "commented"])
+
+
+def test_a_trouble_behind_a_verdict_is_a_report(phone: TestPhone, district: SmallDistrict) -> None:
+    closed(phone, district)
+    with later(300):
+        phone.says("没解决，光明小学门口还有个大坑")
+    assert [report.status for report in all_reports()] == ["closed", "submitted"]
+
+
 @pytest.mark.parametrize("words", ["没解决", "不满意", "还是老样子", "not solved"])
 def test_not_solved_goes_back_to_the_same_unit(phone: TestPhone, district: SmallDistrict, words: str) -> None:
     closed(phone, district)

@@ -21,6 +21,7 @@ def test_a_sentence_that_holds_the_word_is_no_order(text: str) -> None:
 @pytest.mark.parametrize(
     "text, stars",
     [("5", 5), ("５", 5), ("5星", 5), ("五星", 5), ("3 分", 3), ("4 stars", 4), ("0", None), ("6", None), ("12", None),
+     ("我给5分", 5), ("给个五星", 5), ("满分", 5), ("打3分", 3), ("给路灯", None),
      ("5号楼", None), ("星", None), ("", None)],
 )  # fmt: skip
 def test_stars_are_read(text: str, stars: int | None) -> None:
@@ -86,3 +87,12 @@ def test_who_urges_is_told_from_who_asks(text: str) -> None:
 )  # fmt: skip
 def test_a_word_of_another_matter_is_no_asking_after_a_report(text: str) -> None:
     assert words().chase(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [("解决了，谢谢", "解决了"), ("谢谢，修好了", "修好了"), ("非常满意！谢谢你们", "非常满意"), ("谢谢", "谢谢"),
+     ("路灯坏了", "路灯坏了")],
+)  # fmt: skip
+def test_thanks_beside_a_verdict_are_taken_off(text: str, rest: str) -> None:
+    assert words().without_thanks(text) == rest
