@@ -22,6 +22,8 @@ _TYPED = re.compile(rf"[0-9A-Z]{{{TOKEN_LENGTH}}}|\d{{16,17}}")
 _CODE = re.compile(r"[0-9A-Z]{4}-?[0-9A-Z]{4}")
 _LATIN = re.compile(r"[A-Za-z]{2,}")
 MOST_STARS = 5
+# "I give it five stars", without its spaces.
+_LONGEST_STARS = 18
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 
@@ -77,6 +79,8 @@ class Words:
         self._marks = {name: tuple(map(plain, marks.get(name, []))) for name in ("again_marks",)}
         self._star_openers = tuple(sorted(map(plain, marks.get("star_openers", [])), key=len, reverse=True))
         self._thanks = tuple(sorted(map(plain, marks.get("thanks", [])), key=len, reverse=True))
+        thanks = "|".join(map(re.escape, self._thanks)) or r"(?!)"
+        self._beside = re.compile(f"^(?:{thanks})|(?:{thanks})$")
         self._orders_to_bind = tuple(one.casefold() for one in marks.get("bind", []))
         self._place_marks = tuple(marks.get("place_marks", []))
         self._no_places = tuple(marks.get("no_places", []))
@@ -131,6 +135,8 @@ class Words:
     def stars(self, text: str) -> int | None:
         """1 to 5 out of `5`, `５分`, `五星`, `5 stars`, `我给5分`, `满分`; None for anything else."""
         word = plain(text)
+        if len(word) > _LONGEST_STARS:
+            return None
         if self.means("best", text):
             return MOST_STARS
         for opener in self._star_openers:
@@ -147,7 +153,7 @@ class Words:
     def without_thanks(self, text: str) -> str:
         """ "Solved, thank you" without the thanks; thanks alone are left as they are."""
         word = plain(text)
-        if word in self._thanks:
+        if word in self._thanks or not self._beside.search(word):
             return text
         for thanks in self._thanks:
             for rest in (word.removeprefix(thanks), word.removesuffix(thanks)):
