@@ -43,6 +43,8 @@ from bot.talk import (
 )
 from bot.words import is_only_pictures, plain, typed_code
 
+# What nobody files a report for: with a trouble in the same words it is one all the same.
+SMALL_TALK = frozenset({"chitchat", "thanks"})
 DRAFT_LIVES = timedelta(hours=24)
 MOST_PHOTOS = 9
 # Two places closer than this are the same place, sent twice.
@@ -424,6 +426,8 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
         is_place = True
     if not is_place and not (asked_for_place and talk.place and not reading.category and talk.words):
         if world.words.is_little(text) and not talk.words and not reading.dangers:
+            if has_place(talk) and talk.step == Step.NEED_WHAT and any(one.isalpha() for one in text):
+                draft.add_words(talk, text)
             talk.step = Step.NEED_WHAT
             turn.say("bot.ask.more")
             return
@@ -431,7 +435,10 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
     talk.category = talk.category or reading.category
     if talk.intent == "report" and (is_first or not (talk.category or asked_for_place)):
         # "I do not know where" is no question to somebody, but an answer about what was reported before.
-        talk.intent = reading.intent
+        talk.intent = "report" if reading.category and reading.intent in SMALL_TALK else reading.intent
+    if talk.category is None and len(talk.words) > 1 and not is_place:
+        # "The lamp", "broken": together they say what neither does.
+        talk.category = world.read("，".join(talk.words)).category
     talk.near = reading.near or talk.near
     if talk.step == Step.CHOOSE_PARTS and is_place and talk.place and not reading.dangers:
         turn.say("bot.place.got", address=shown(str(talk.place["address"])))

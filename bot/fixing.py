@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from bot.corrections import Correction, mend
 from bot.draft import LONGEST_ADDRESS, go_on_after_fix, look_again, shown
-from bot.talk import Fix, Place, PlaceFrom, Reading, Step, Talk, Turn, World
+from bot.talk import Fix, Place, PlaceFrom, Reading, Say, Step, Talk, Turn, World
 
 
 def corrected(turn: Turn, text: str, world: World, *, last_is_recent: bool) -> bool:
@@ -144,7 +144,10 @@ def _set_right(turn: Turn, world: World, fix: Fix) -> None:
     elif report.can_correct:
         name = world.category_name(fix.category) if fix.category else ""
         what = name or (shown(fix.correction.new) if fix.correction else "")
-        where = shown(fix.place.address) if fix.place else ""
+        where: str | Say = ""
+        if fix.place is not None:
+            # A point alone has no words that mean anything to a resident.
+            where = shown(fix.place.address) or Say("bot.draft.point")
         turn.say("bot.fix.done", number=report.number, parts=[one for one in (what, where) if one] or [shown(fix.said)])
     elif report.unit:
         turn.say("bot.fix.passed_on", number=report.number, unit=report.unit)

@@ -109,7 +109,9 @@ class DistrictWorld:
         if not understood.candidates or understood.intent not in PIECES_INTENTS:
             return None
         code, confidence = understood.candidates[0]
-        return code if confidence >= SURE_OF_A_PIECE else None
+        # A cover that is gone is a trap whichever of the many covers it is: nobody is asked about a danger.
+        is_trap = understood.danger is not None and bool(things_in(piece, self.ref))
+        return code if confidence >= SURE_OF_A_PIECE or is_trap else None
 
     def _is_only_place(self, text: str, point: gazetteer.NamedPoint) -> bool:
         """Whether hardly anything is left of the text without the place's name."""
