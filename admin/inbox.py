@@ -27,7 +27,7 @@ from district.reports import incidents, numbers, queries
 from district.reports.models import Report, Source
 from district.reports.queries import Filters, Queue
 from district.reports.sight import sight_of, visible_units
-from district.reports.states import BY_ACTION, Action, Status
+from district.reports.states import BY_ACTION, OPEN, Action, Status
 from district.saved import service as saved
 from district.tags import service as tags
 
@@ -113,7 +113,7 @@ def inbox() -> ResponseReturnValue:
         return redirect(url_for("admin.report", number=number))
     asked = read(request.args, me())
     found, following = _page(asked)
-    beside = listing.beside(found, {*asked.columns, "joined"}, now=clock.now())
+    beside = listing.beside(found, {*asked.columns, "joined", "urged"}, now=clock.now())
     shown: dict[str, Any] = {
         "asked": asked,
         "acts": bulk_actions(me()),
@@ -121,6 +121,7 @@ def inbox() -> ResponseReturnValue:
         "following": following,
         "thumbs": queries.thumbs(found) if "photo" in asked.columns else {},
         "joined": beside.joined,
+        "urged": {report.id: beside.urged.get(report.id, 0) for report in found if report.status in OPEN},
         "columns": [listing.BY_NAME[name] for name in asked.columns if name != "photo"],
         "beside": beside,
         "tagged": tags.of_reports([report.id for report in found]),

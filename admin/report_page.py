@@ -26,8 +26,8 @@ from district.people import blocks
 from district.reference import UnitRef, reference
 from district.reports import guards, looking, precedents, queries, questions, sight
 from district.reports import service as reports
-from district.reports.models import HandBack, Photo, Report
-from district.reports.states import Action
+from district.reports.models import URGES, HandBack, Photo, Report
+from district.reports.states import OPEN, Action
 from district.routing import choices as choices_of_rules
 from district.routing.models import RoutingDecision
 from district.routing.queries import latest_decision
@@ -184,12 +184,18 @@ def show(
         "seen": found.events[-1].id if found.events else 0,
         "standards": standards_of(found),
         "standing": standing_of(found, staff),
+        "urged": _urged(found),
         "waiting_photos": sum(photo.state == "waiting" for photo in found.photos),
     }
     shown |= duplicates.shown_with(found, staff, can_do)
     if opened is not None:
         shown |= _for_form(found, opened, hand_back)
     return render_template("admin/report.html", **shown), status
+
+
+def _urged(found: Report) -> int:
+    """How often residents have asked that it be hurried; 0 once it is done."""
+    return sum(bool((event.data or {}).get(URGES)) for event in found.events) if found.status in OPEN else 0
 
 
 def standards_of(found: Report) -> tuple[Any, ...]:

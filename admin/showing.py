@@ -23,7 +23,7 @@ from district.notifications.models import Delivery, Notification
 from district.reference import reference
 from district.reports import hand_backs
 from district.reports.clocks import Tone, deadline_state
-from district.reports.models import Report, ReportEvent
+from district.reports.models import URGES, Report, ReportEvent
 from district.reports.naming import area_name as area_name
 from district.reports.naming import category_name as category_name
 from district.reports.naming import place_words as place_words
@@ -235,6 +235,8 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t(f"status.source.{data['source']}"))
     if data.get("called"):
         found.append(t("admin.call_back.no_answer"))
+    if data.get(URGES):
+        found.append(t("admin.history.urges"))
     if "solved" in data:
         found.append(t("admin.history.solved" if data["solved"] else "admin.history.not_solved"))
     if data.get("stars"):

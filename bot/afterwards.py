@@ -47,14 +47,17 @@ def show(turn: Turn, report: ReportCard) -> None:
         turn.say("bot.rate.ask")
 
 
-def follow_up(turn: Turn, text: str, world: World) -> bool:
-    """ "What about the light I reported?" Show it; to the only open one the words are passed on."""
+def follow_up(turn: Turn, text: str, world: World, *, urges: bool = False) -> bool:
+    """ "What about the light I reported?" Show it; to the only open one the words are passed on.
+
+    urges: they are counted as asking that it be hurried.
+    """
     mine = [one for one in world.my_reports() if one.is_mine]
     if not mine:
         return False
     meant = _meant(turn.talk, going_on(world), world)
     if meant is not None:
-        turn.actions.append(AddWords(meant.id, text))
+        turn.actions.append(AddWords(meant.id, text, urges=urges))
         show(turn, meant)
         turn.say("bot.added.passed_on")
         touch(turn.talk, meant.id, meant.number, world)
@@ -82,7 +85,7 @@ def complained(turn: Turn, text: str, world: World) -> bool:
     if _meant(turn.talk, going_on(world), world) is None:
         return False
     turn.say("bot.chat.sorry")
-    return follow_up(turn, text, world)
+    return follow_up(turn, text, world, urges=True)
 
 
 def short_words(turn: Turn, text: str, world: World, *, was_asked_why: bool = False) -> bool:
@@ -121,7 +124,7 @@ def _chased(turn: Turn, text: str, world: World) -> bool:
         return _asked_when(turn, world)
     if going_on(world):
         turn.say("bot.chat.sorry")
-        return follow_up(turn, text, world)
+        return follow_up(turn, text, world, urges=True)
     list_mine(turn, world)
     return True
 
@@ -193,7 +196,7 @@ def rated(turn: Turn, text: str, world: World) -> bool:
             return True
         if words.means("unsolved", text) and going_on(world):
             turn.say("bot.chat.sorry")
-            return follow_up(turn, text, world)
+            return follow_up(turn, text, world, urges=True)
         turn.say("bot.rate.nothing")
         return True
     return False

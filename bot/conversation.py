@@ -295,7 +295,7 @@ class _Doing:
             loose = self._loose(action.photo_ids)
             reports.comment(
                 reports.standing(action.report_id), by=self._resident(), text=action.text[:LONGEST_NOTE],
-                photo_ids=(*loose, *self._kept), reason=action.reason,
+                photo_ids=(*loose, *self._kept), reason=action.reason, urges=action.urges,
             )  # fmt: skip
             self._kept.clear()
         elif isinstance(action, wishes.Fix):

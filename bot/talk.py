@@ -227,7 +227,7 @@ class MovePhotos:
 class AddWords:
     """photo_ids: pictures that were kept for a report which turned out to be this one. reason: a code of `REASONS`.
 
-    follows: as in `AddPhoto`.
+    follows: as in `AddPhoto`. urges: it asks that the report be hurried.
     """
 
     report_id: int
@@ -235,6 +235,7 @@ class AddWords:
     photo_ids: tuple[int, ...] = ()
     reason: str = ""
     follows: bool = False
+    urges: bool = False
 
 
 @dataclass(frozen=True)

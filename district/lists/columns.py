@@ -13,7 +13,7 @@ from sqlalchemy import select
 from district.extensions import db
 from district.messages import has, t
 from district.reference import reference
-from district.reports import incidents
+from district.reports import incidents, queries
 from district.reports.clocks import deadline_state
 from district.reports.models import Report, ReportUnit
 from district.reports.naming import area_name, category_name, place_words, unit_name
@@ -27,11 +27,13 @@ class Beside:
     """What columns need besides the reports themselves, read for many at once.
 
     co_units: the ids of the units that have a part, by the report's id. joined: how many others joined each.
+    urged: how often residents have urged each.
     """
 
     now: datetime
     co_units: dict[int, list[int]] = field(default_factory=dict)
     joined: dict[int, int] = field(default_factory=dict)
+    urged: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def beside(reports: Sequence[Report], wanted: Collection[str], *, now: datetime)
         found.co_units.update(parts)
     if "joined" in wanted:
         found.joined.update(incidents.joined_counts([report.id for report in reports if report.has_followers]))
+    if "urged" in wanted:
+        found.urged.update(queries.urged_counts([report.id for report in reports]))
     return found
 
 
@@ -113,6 +117,10 @@ def _joined(report: Report, seen: Beside) -> Value:
     return seen.joined.get(report.id) or None
 
 
+def _urged(report: Report, seen: Beside) -> Value:
+    return seen.urged.get(report.id) or None
+
+
 def _street(report: Report, _: Beside) -> str:
     return area_name(report.area_code)
 
@@ -156,6 +164,7 @@ COLUMNS: tuple[Column, ...] = (
     _count("reopened", "reopen_count"),
     _count("reworked", "rework_count"),
     Column("joined", _joined, width=10),
+    Column("urged", _urged, width=10),
     Column("resolution", lambda report, _: report.resolution, width=50),
 )
 BY_NAME = {column.name: column for column in COLUMNS}

@@ -8,7 +8,7 @@ None of these commits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -144,11 +144,14 @@ def pass_on(report: Report) -> None:
     incidents.follow_head(report.id, eldest.id)
 
 
-def pass_words(report: Report, text: str, by: Actor) -> None:
-    """Whoever works on what this report joined reads, too, what was added to it. Does nothing for one by itself."""
+def pass_words(report: Report, text: str, by: Actor, more: Mapping[str, Any] | None = None) -> None:
+    """Whoever works on what this report joined reads, too, what was added to it. Does nothing for one by itself.
+
+    more: what else a sentence in the history needs.
+    """
     parent = db.session.get(Report, report.parent_id) if report.parent_id is not None else None
     if parent is not None:
-        data = {"joined": report.number}
+        data = {"joined": report.number, **(more or {})}
         record(parent, EventKind.COMMENTED, by, note=text, is_public=False, data=data)
 
 

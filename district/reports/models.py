@@ -259,6 +259,10 @@ class ReportFollower(Model):
     since: Mapped[Moment]
 
 
+# In the data of a comment by which a resident asks that the report be hurried.
+URGES = "urges"
+
+
 class EventKind(StrEnum):
     """What happened. Each has a sentence in the catalogue under `status.event.*`."""
 

@@ -40,6 +40,7 @@ from district.reports.guards import SYSTEM, Actor, KeyHolder, System, may, requi
 from district.reports.history import attach as _attach
 from district.reports.history import record as _record
 from district.reports.models import (
+    URGES,
     EventKind,
     HandBack,
     PlaceSource,
@@ -675,10 +676,12 @@ def comment(
     photo_ids: Sequence[int] = (),
     is_public: bool = True,
     reason: str = "",
+    urges: bool = False,
 ) -> None:
     """More words or photos. is_public False: an internal note that only staff read.
 
     reason: the code of why a resident is not content, where they were asked (`not_fixed`, `slow`, ...).
+    urges: the resident asks that it be hurried; it is counted where the report is listed.
     """
     require(by, Action.COMMENT, report)
     text = clean(text)
@@ -689,9 +692,10 @@ def comment(
     _attach(report, photo_ids, by)
     if isinstance(by, Staff):
         audit.record(by, "report.comment", f"report:{report.id}")
-    data = {"reason": reason[:40]} if reason else None
+    urging = {URGES: True} if urges else {}
+    data = {"reason": reason[:40], **urging} if reason else urging or None
     _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public, data=data)
-    merging.pass_words(report, text, by)
+    merging.pass_words(report, text, by, urging)
 
 
 _STANDING = "select id, number, status, resident_id, unit_id, parent_id, hand_back_pending from report where id = ?"

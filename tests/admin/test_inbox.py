@@ -16,6 +16,7 @@ from district import clock, jobs, settings
 from district.extensions import db
 from district.geo.models import Area
 from district.lists.columns import BY_NAME
+from district.messages import t
 from district.people.roles import Role
 from district.reports import queries, questions
 from district.reports import service as reports
@@ -454,3 +455,24 @@ def test_the_whole_inbox_speaks_english(district: SmallDistrict, log_in: LogIn) 
     said = words_of(log_in("dispatcher").get("/admin/?lang=en"))
     for words in ("1 waiting for you", "To dispatch", "Street light", "Most pressing", "left"):
         assert words in said
+
+
+@both_databases
+def test_how_often_a_resident_urged_is_told_while_it_can_be_hurried(district: SmallDistrict, log_in: LogIn) -> None:
+    quiet, urged = (make_report(district, Status.IN_PROGRESS) for _ in range(2))
+    for text, urges in (("怎么还没人来", True), ("灯杆是歪的", False), ("都三天了", True)):
+        with unit_of_work():
+            reports.comment(reports.lock(urged.id), by=district.resident, text=text, urges=urges)
+    said = t("admin.flag.urged", n=2)
+    handler = log_in("handler")
+    rows = handler.get("/admin/").text.split('<tr role="row" class="work-row')[1:]
+    assert {(number in row, said in row) for row in rows for number in [urged.number]} == {(True, True), (False, False)}
+    page = handler.get(f"/admin/reports/{urged.number}").text
+    assert said in page
+    assert page.count(f"· {t('admin.history.urges')} ·") == 2
+    assert said not in handler.get(f"/admin/reports/{quiet.number}").text
+    with unit_of_work():
+        reports.resolve(reports.lock(urged.id), by=district.staff["handler"], note="修好了")
+        reports.verify(reports.lock(urged.id), by=district.staff["verifier"])
+    assert said not in handler.get(f"/admin/reports/{urged.number}").text
+    assert said not in log_in("leader").get("/admin/?tab=all").text

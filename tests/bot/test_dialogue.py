@@ -18,6 +18,7 @@ from district.extensions import db
 from district.facilities import scans
 from district.messages import speaking, t
 from district.people.models import Resident
+from district.reports import queries
 from district.reports import service as reports
 from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.states import Status
@@ -279,9 +280,14 @@ def test_who_urges_hours_later_is_passed_on_and_reports_nothing_new(phone: TestP
     assert number in answer
     assert t("bot.added.passed_on") in answer
     assert events(only_report()) == ["submitted", "commented"]
+    assert queries.urged_counts([only_report().id]) == {only_report().id: 1}
     with later(600):
         phone.says("什么时候能修好")
     assert events(only_report()) == ["submitted", "commented"]
+    with later(900):
+        phone.says("人呢")
+        phone.says("灯杆是歪的")
+    assert queries.urged_counts([only_report().id]) == {only_report().id: 2}
 
 
 def test_of_two_reports_urging_is_for_the_one_just_spoken_of(phone: TestPhone, district: SmallDistrict) -> None:

@@ -12,7 +12,7 @@ from district.errors import BadInput, NotAllowed, StaleVersion, WrongState
 from district.extensions import db
 from district.notifications.models import Notification
 from district.people.models import Resident, Staff
-from district.reports import merging, questions
+from district.reports import merging, queries, questions
 from district.reports import service as reports
 from district.reports.models import EventKind, HandBack, Report, ReportEvent, ReportUnit
 from district.reports.states import Status
@@ -70,6 +70,18 @@ def test_a_report_joins_another_gives_up_its_unit_and_its_resident_hears_of_it_o
     assert events(into)[-1] == EventKind.SUPPORTED
     assert told("merged") == {second.id: 1}
     assert told("closed_too") == {}
+
+
+def test_who_urges_a_report_that_joined_urges_what_it_joined(district: SmallDistrict) -> None:
+    second = another_resident()
+    into, report = make_report(district, Status.IN_PROGRESS), make_report(district, Status.ASSIGNED, resident=second)
+    merge(report, into, district)
+    for text, urges in (("怎么还没人来", True), ("灯杆也歪了", False)):
+        with unit_of_work():
+            by = db.session.get_one(Resident, second.id)
+            reports.comment(reports.lock(report.id), by=by, text=text, urges=urges)
+    assert events(into)[-2:] == [EventKind.COMMENTED, EventKind.COMMENTED]
+    assert queries.urged_counts([into.id, report.id]) == {into.id: 1, report.id: 1}
 
 
 def test_everybody_is_told_of_every_step_of_what_they_joined_once(district: SmallDistrict) -> None:
