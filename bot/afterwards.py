@@ -55,7 +55,7 @@ def follow_up(turn: Turn, text: str, world: World, *, urges: bool = False) -> bo
     mine = [one for one in world.my_reports() if one.is_mine]
     if not mine:
         return False
-    meant = _meant(turn.talk, going_on(world), world)
+    meant = _meant(turn.talk, going_on(mine), world)
     if meant is not None:
         turn.actions.append(AddWords(meant.id, text, urges=urges))
         show(turn, meant)
@@ -66,9 +66,9 @@ def follow_up(turn: Turn, text: str, world: World, *, urges: bool = False) -> bo
     return True
 
 
-def going_on(world: World) -> list[ReportCard]:
-    """The resident's own reports that somebody still has to do something about, newest first."""
-    return [one for one in world.my_reports() if one.is_mine and not one.is_ended and not one.is_closed]
+def going_on(reports: Sequence[ReportCard]) -> list[ReportCard]:
+    """Those of them that are the resident's own and that somebody still has to do something about."""
+    return [one for one in reports if one.is_mine and not one.is_ended and not one.is_closed]
 
 
 def _meant(talk: Talk, reports: Sequence[ReportCard], world: World) -> ReportCard | None:
@@ -82,7 +82,7 @@ def _meant(talk: Talk, reports: Sequence[ReportCard], world: World) -> ReportCar
 
 def complained(turn: Turn, text: str, world: World) -> bool:
     """Angry words without a new problem are about the one report that is open. False when there is none, or several."""
-    if _meant(turn.talk, going_on(world), world) is None:
+    if _meant(turn.talk, going_on(world.my_reports()), world) is None:
         return False
     turn.say("bot.chat.sorry")
     return follow_up(turn, text, world, urges=True)
@@ -111,7 +111,7 @@ def short_words(turn: Turn, text: str, world: World, *, was_asked_why: bool = Fa
             # "All right" to "is it solved?" is too little to be counted as content.
             turn.say("bot.rate.ask")
             return True
-        turn.say("bot.chat.noted" if going_on(world) else "bot.chat.anytime")
+        turn.say("bot.chat.noted" if going_on(world.my_reports()) else "bot.chat.anytime")
         return True
     return not was_asked_why and _chased(turn, text, world)
 
@@ -122,7 +122,10 @@ def _chased(turn: Turn, text: str, world: World) -> bool:
         return False
     if wanted is Chase.WHEN:
         return _asked_when(turn, world)
-    if going_on(world):
+    if world.read(text).dangers:
+        # "Come quick, somebody!" may be about what nobody knows yet.
+        return False
+    if going_on(world.my_reports()):
         turn.say("bot.chat.sorry")
         return follow_up(turn, text, world, urges=True)
     list_mine(turn, world)
@@ -130,7 +133,7 @@ def _chased(turn: Turn, text: str, world: World) -> bool:
 
 
 def _asked_when(turn: Turn, world: World) -> bool:
-    meant = _meant(turn.talk, going_on(world), world)
+    meant = _meant(turn.talk, going_on(world.my_reports()), world)
     if meant is not None:
         show(turn, meant)
     else:
@@ -140,7 +143,7 @@ def _asked_when(turn: Turn, world: World) -> bool:
 
 def _gone(turn: Turn, text: str, world: World) -> bool:
     """It has come right by itself: taken back while nobody has it, told to whoever has it otherwise."""
-    waiting = going_on(world)
+    waiting = going_on(world.my_reports())
     meant = _meant(turn.talk, waiting, world)
     if meant is None:
         if waiting:
@@ -194,7 +197,7 @@ def rated(turn: Turn, text: str, world: World) -> bool:
     if not rest:
         if short_words(turn, text, world):
             return True
-        if words.means("unsolved", text) and going_on(world):
+        if words.means("unsolved", text) and going_on(world.my_reports()):
             turn.say("bot.chat.sorry")
             return follow_up(turn, text, world, urges=True)
         turn.say("bot.rate.nothing")
@@ -238,5 +241,3 @@ def withdrawal_answered(turn: Turn, text: str, world: World) -> bool:
         turn.say("bot.withdraw.kept", number=number)
         return True
     return False
-
-

@@ -36,6 +36,7 @@ from bot.talk import (
     Place,
     PlaceFrom,
     Reading,
+    Say,
     Step,
     Talk,
     Turn,
@@ -391,6 +392,10 @@ def _chosen(turn: Turn, text: str, world: World) -> bool:
 def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
     """Words that describe something: a new report, the missing part of one, or more about the last."""
     talk = turn.talk
+    is_another = reading.category and talk.category and reading.category != talk.category
+    if talk.step == Step.CHOOSE_SIMILAR and is_another and not talk.asked.get("apart"):
+        # Another matter, and no answer: what was asked about goes as it is, rather than both in one.
+        draft.file(turn, world)
     _warn(turn, reading)
     if reading.facility is not None and talk.facility is None:
         talk.facility = asdict(reading.facility)
@@ -403,10 +408,6 @@ def _content(turn: Turn, text: str, reading: Reading, world: World) -> None:
         turn.say("bot.added.words", number=talk.last_number)
         touch(talk, talk.last_id, talk.last_number, world)
         return
-    is_another = reading.category and talk.category and reading.category != talk.category
-    if talk.step == Step.CHOOSE_SIMILAR and is_another and not talk.asked.get("apart"):
-        # Another matter, and no answer: what was asked about goes as it is, rather than both in one.
-        draft.file(turn, world)
     is_first = not talk.words
     asked_for_place = talk.step in draft.ASKS_PLACE and not talk.facility
     if talk.place is None and not talk.facility:
@@ -459,9 +460,8 @@ def _warn(turn: Turn, reading: Reading) -> None:
         return
     danger = reading.dangers[0]
     turn.talk.danger = asdict(danger)
-    turn.says.append(draft.danger_said(danger))
-    for other in reading.dangers[1:]:
-        turn.say("bot.danger.also", name=other.name, phone=other.phone)
+    also = (Say("bot.danger.also", {"name": other.name, "phone": other.phone}) for other in reading.dangers[1:])
+    turn.says[:0] = [draft.danger_said(danger), *also]
 
 
 def _tells_of_several(turn: Turn, text: str, world: World) -> bool:

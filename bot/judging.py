@@ -21,13 +21,16 @@ def verdict(text: str, world: World) -> tuple[str, str]:
     """
     words = world.words
 
-    def isverdict(part: str) -> bool:
+    def is_verdict(part: str) -> bool:
         return words.stars(part) is not None or words.means("solved", part) or words.means("unsolved", part)
 
-    if isverdict(bare := words.without_thanks(text)):
+    if is_verdict(bare := words.without_thanks(text)):
         return bare, ""
     head, *others = _CLAUSE.split(text, maxsplit=1)
-    if not others or plain(head).isdecimal() or not isverdict(head) or words.means("no_verdicts", head):
+    if not others or not is_verdict(head) or words.means("no_verdicts", head):
+        return "", ""
+    if plain(head).isdecimal() and not is_verdict(words.without_thanks(others[0])):
+        # "5, the lamp ..." counts something else.
         return "", ""
     reading = world.read(others[0])
     is_more = reading.category or reading.places or reading.facility or reading.dangers or reading.number

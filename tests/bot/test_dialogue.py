@@ -729,6 +729,13 @@ def test_a_nod_to_the_question_is_no_rating(phone: TestPhone, district: SmallDis
     assert (report.status, report.solved, report.stars) == ("closed", None, None)
 
 
+@pytest.mark.parametrize("words", ["5，很满意", "5分，谢谢", "满意，5分"])
+def test_stars_and_kind_words_are_a_rating(phone: TestPhone, district: SmallDistrict, words: str) -> None:
+    closed(phone, district)
+    assert phone.says(words).text == t("bot.rate.thanks")
+    assert only_report().solved is True
+
+
 def test_what_is_said_behind_a_rating_reaches_the_unit(phone: TestPhone, district: SmallDistrict) -> None:
     closed(phone, district)
     phone.says("5分，就是慢了点")
