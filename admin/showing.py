@@ -221,7 +221,8 @@ def line_of(event: ReportEvent) -> Line:
         who = t("admin.history.staff", name=event.staff.name, unit=event.staff.unit.name)
     else:
         who = t(f"admin.history.{event.actor}")
-    return Line(event, t(f"status.event.{event.kind}", unit=unit), who, tuple(_details(event)))
+    name = "urged" if event.data and event.data.get(URGES) else event.kind
+    return Line(event, t(f"status.event.{name}", unit=unit), who, tuple(_details(event)))
 
 
 def _details(event: ReportEvent) -> list[str]:
@@ -235,8 +236,6 @@ def _details(event: ReportEvent) -> list[str]:
         found.append(t(f"status.source.{data['source']}"))
     if data.get("called"):
         found.append(t("admin.call_back.no_answer"))
-    if data.get(URGES):
-        found.append(t("admin.history.urges"))
     if "solved" in data:
         found.append(t("admin.history.solved" if data["solved"] else "admin.history.not_solved"))
     if data.get("stars"):

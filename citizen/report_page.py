@@ -14,7 +14,7 @@ from district.errors import BadInput, NotAllowed, NotFound, WrongState
 from district.extensions import limiter
 from district.messages import t
 from district.notifications import unheard
-from district.reports import glimpses, photos, queries, questions, similar
+from district.reports import glimpses, photos, queries, questions, similar, urging
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
@@ -83,6 +83,17 @@ def add_words(number: str) -> Response:
     return _act(number, act, done="added")
 
 
+@pages.post("/<number>/urge")
+@limiter.limit(ACTING_LIMIT)
+def urge(number: str) -> Response:
+    """The resident asks that it be hurried."""
+
+    def act(report: Report, _text: str, _photo_ids: list[int]) -> None:
+        urging.urge(report, by=KEY_HOLDER)
+
+    return _act(number, act, done="urged")
+
+
 @pages.post("/<number>/answer")
 @limiter.limit(ACTING_LIMIT)
 def answer(number: str) -> Response:
@@ -144,6 +155,8 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
             state=showing.plain_state(whole),
             steps=showing.steps(whole, private=key is not None)[::-1],
             buttons=showing.buttons(whole) if key else set(),
+            may_urge=key is not None and urging.can_be_hurried(whole),
+            has_urged=key is not None and urging.urged_lately(whole),
             question=questions.pending_of(whole) if key else None,
             before=showing.pictures_for(whole, "before"),
             after=showing.pictures_for(shown, "after", "check"),
@@ -169,7 +182,7 @@ def _page(report: Report, *, status: int = 200, wrong: dict[str, str] | None = N
     return response
 
 
-_DONE = frozenset({"rated", "reopened", "added", "withdrawn", "supported", "answered"})
+_DONE = frozenset({"rated", "reopened", "added", "withdrawn", "supported", "answered", "urged"})
 
 
 def _act(number: str, act: Callable[[Report, str, list[int]], object], *, done: str) -> Response:

@@ -469,7 +469,7 @@ def test_how_often_a_resident_urged_is_told_while_it_can_be_hurried(district: Sm
     assert {(number in row, said in row) for row in rows for number in [urged.number]} == {(True, True), (False, False)}
     page = handler.get(f"/admin/reports/{urged.number}").text
     assert said in page
-    assert page.count(f"· {t('admin.history.urges')} ·") == 2
+    assert page.count(f"<b>{t('status.event.urged')}</b>") == 2
     assert said not in handler.get(f"/admin/reports/{quiet.number}").text
     with unit_of_work():
         reports.resolve(reports.lock(urged.id), by=district.staff["handler"], note="修好了")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from district import clock
 from district.extensions import db
 from district.messages import speaking, t
-from district.reports import questions
+from district.people.models import Staff
+from district.reports import merging, queries, questions
 from district.reports import service as reports
 from district.reports.guards import KEY_HOLDER
 from district.reports.models import Report
@@ -210,3 +214,44 @@ class TestQuestion:
         report = make_report(district, Status.ASSIGNED)
         answer = client.post(f"/r/{report.number}/answer", data={"key": report.access_key, "text": "门口那盏"})
         assert answer.status_code == 409
+
+
+class TestUrging:
+    def url(self, report: Report, what: str = "") -> str:
+        return f"/r/{report.number}{what}?key={report.access_key}"
+
+    def test_one_tap_says_it_and_one_a_day_is_enough(self, district: SmallDistrict, client: FlaskClient) -> None:
+        report = make_report(district, Status.IN_PROGRESS)
+        assert t("citizen.urge.send") in text_of(client.get(self.url(report)))
+        answer = client.post(f"/r/{report.number}/urge", data={"key": report.access_key})
+        assert answer.status_code == 303
+        page = text_of(client.get(answer.location))
+        for words in ("citizen.done.urged", "citizen.urge.done", "citizen.event.urged"):
+            assert t(words) in page
+        assert t("citizen.urge.send") not in page
+        again = client.post(f"/r/{report.number}/urge", data={"key": report.access_key})
+        assert (again.status_code, t("errors.urged_already") in text_of(again)) == (409, True)
+        assert queries.urged_counts([report.id]) == {report.id: 1}
+        with clock.frozen_at(clock.now() + timedelta(hours=25)):
+            assert client.post(f"/r/{report.number}/urge", data={"key": report.access_key}).status_code == 303
+        assert queries.urged_counts([report.id]) == {report.id: 2}
+
+    @pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED, Status.REJECTED, Status.WITHDRAWN])
+    def test_what_is_done_is_not_hurried(self, district: SmallDistrict, client: FlaskClient, status: Status) -> None:
+        report = make_report(district, status)
+        assert t("citizen.urge.send") not in text_of(client.get(self.url(report)))
+        assert client.post(f"/r/{report.number}/urge", data={"key": report.access_key}).status_code in (403, 409)
+        assert queries.urged_counts([report.id]) == {}
+
+    def test_only_who_reported_it_urges(self, district: SmallDistrict, client: FlaskClient) -> None:
+        report = make_report(district, Status.IN_PROGRESS)
+        assert t("citizen.urge.send") not in text_of(client.get(f"/r/{report.number}"))
+        assert client.post(f"/r/{report.number}/urge", data={"key": "wrong"}).status_code in (403, 404)
+        assert queries.urged_counts([report.id]) == {}
+
+    def test_what_joined_another_is_hurried_there(self, district: SmallDistrict, client: FlaskClient) -> None:
+        into, report = make_report(district, Status.IN_PROGRESS), make_report(district, Status.ASSIGNED)
+        with unit_of_work():
+            merging.merge(report.id, into.id, by=db.session.get_one(Staff, district.staff["dispatcher"].id))
+        assert client.post(f"/r/{report.number}/urge", data={"key": report.access_key}).status_code == 303
+        assert queries.urged_counts([into.id]) == {into.id: 1}
