@@ -76,11 +76,22 @@ def _not_solved(
 
 
 def came_back(turn: Turn, text: str, reading: Reading, world: World) -> bool:
-    """ "The light is dark again", and one was closed lately: is it that one? Asked, and kept as a draft meanwhile."""
+    """ "The light is still dark", "dark again", without a word of where.
+
+    It is the one of that kind that is still open. Of one that was closed lately it is asked, and kept as a draft
+    meanwhile.
+    """
     talk = turn.talk
     is_again = reading.category and world.words.holds("again_marks", text)
     if not is_again or reading.places or reading.facility or reading.dangers:
         return False
+    mine = [one for one in world.my_reports() if one.is_mine and not one.is_ended and not one.is_closed]
+    still = [one for one in mine if one.category == reading.category]
+    if len(still) == 1:
+        turn.actions.append(AddWords(still[0].id, text, urges=True))
+        turn.say("bot.added.words", number=still[0].number)
+        touch(talk, still[0].id, still[0].number, world)
+        return True
     report = world.to_rate()
     if report is None or (report.category or world.read(report.words).category) != reading.category:
         return False
