@@ -26,7 +26,7 @@ from district.people import blocks
 from district.reference import UnitRef, reference
 from district.reports import guards, looking, precedents, queries, questions, sight
 from district.reports import service as reports
-from district.reports.models import URGES, HandBack, Photo, Report
+from district.reports.models import HandBack, Photo, Report
 from district.reports.states import OPEN, Action
 from district.routing import choices as choices_of_rules
 from district.routing.models import RoutingDecision
@@ -195,7 +195,7 @@ def show(
 
 def _urged(found: Report) -> int:
     """How often residents have asked that it be hurried; 0 once it is done."""
-    return sum(bool((event.data or {}).get(URGES)) for event in found.events) if found.status in OPEN else 0
+    return sum(event.urges for event in found.events) if found.status in OPEN else 0
 
 
 def standards_of(found: Report) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from district.notifications.models import Delivery, Notification
 from district.reference import reference
 from district.reports import hand_backs
 from district.reports.clocks import Tone, deadline_state
-from district.reports.models import URGES, Report, ReportEvent
+from district.reports.models import Report, ReportEvent
 from district.reports.naming import area_name as area_name
 from district.reports.naming import category_name as category_name
 from district.reports.naming import place_words as place_words
@@ -221,8 +221,7 @@ def line_of(event: ReportEvent) -> Line:
         who = t("admin.history.staff", name=event.staff.name, unit=event.staff.unit.name)
     else:
         who = t(f"admin.history.{event.actor}")
-    name = "urged" if event.data and event.data.get(URGES) else event.kind
-    return Line(event, t(f"status.event.{name}", unit=unit), who, tuple(_details(event)))
+    return Line(event, t(f"status.event.{event.told_as}", unit=unit), who, tuple(_details(event)))
 
 
 def _details(event: ReportEvent) -> list[str]:

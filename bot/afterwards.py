@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot import judging
 from bot.chasing import Chase
 from bot.draft import MOST_CHOICES, remind
-from bot.recent import last_is_recent, touch
+from bot.recent import going_on, last_is_recent, touch
 from bot.talk import AddWords, ReportCard, Step, Talk, Turn, Withdraw, World
 from bot.words import plain
 
@@ -64,11 +64,6 @@ def follow_up(turn: Turn, text: str, world: World, *, urges: bool = False) -> bo
     else:
         list_mine(turn, world)
     return True
-
-
-def going_on(reports: Sequence[ReportCard]) -> list[ReportCard]:
-    """Those of them that are the resident's own and that somebody still has to do something about."""
-    return [one for one in reports if one.is_mine and not one.is_ended and not one.is_closed]
 
 
 def _meant(talk: Talk, reports: Sequence[ReportCard], world: World) -> ReportCard | None:
@@ -171,8 +166,10 @@ def about_number(turn: Turn, number: str, text: str, world: World) -> bool:
     if report.is_mine and words.means("withdraw", rest):
         ask_withdrawal(turn, report)
         return True
-    if report.is_mine and report.is_closed and rest and judging.judged(turn, rest, report, world):
-        return True
+    if report.is_mine and report.is_closed:
+        said, more = judging.verdict(rest, world)
+        if said and judging.judged(turn, said, report, world, more):
+            return True
     if report.is_mine and not report.is_ended and len(rest) >= 4 and not words.means("progress", rest):
         turn.actions.append(AddWords(report.id, rest))
         turn.say("bot.added.words", number=report.number)

@@ -264,7 +264,7 @@ def _nodded(turn: Turn, text: str, world: World) -> bool:
     """ "All right" to what was asked, or "wait": no part of the report, and no answer yet."""
     words = world.words
     if words.means("wait", text):
-        turn.say("bot.place.wait")
+        turn.say("bot.draft.wait")
         return True
     if plain(text) and not any(words.means(meaning, text) for meaning in ("noted", "enough", "yes")):
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bot.recent import touch
+from bot.recent import going_on, touch
 from bot.talk import AddWords, Rate, Reading, Reopen, ReportCard, Step, Turn, World
 from bot.words import plain
 
@@ -82,11 +82,10 @@ def came_back(turn: Turn, text: str, reading: Reading, world: World) -> bool:
     meanwhile.
     """
     talk = turn.talk
-    is_again = reading.category and world.words.holds("again_marks", text)
+    is_again = reading.category and world.words.says_again(text)
     if not is_again or reading.places or reading.facility or reading.dangers:
         return False
-    mine = [one for one in world.my_reports() if one.is_mine and not one.is_ended and not one.is_closed]
-    still = [one for one in mine if one.category == reading.category]
+    still = [one for one in going_on(world.my_reports()) if one.category == reading.category]
     if len(still) == 1:
         turn.actions.append(AddWords(still[0].id, text, urges=True))
         turn.say("bot.added.words", number=still[0].number)

@@ -1,11 +1,12 @@
-"""The report just filed or just spoken of: what more words and pictures belong to. Pure."""
+"""Which reports words and pictures may still belong to: the one just filed or spoken of, those still open. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.draft import within
-from bot.talk import Step, Talk, World
+from bot.talk import ReportCard, Step, Talk, World
 
 # How long after filing more photos and words still belong to the same report.
 ADDING = timedelta(minutes=30)
@@ -29,3 +30,8 @@ def last_is_recent(talk: Talk, world: World) -> bool:
 def takes_more(talk: Talk, world: World) -> bool:
     """Whether what comes now, without a word of what it is, is for the report just filed."""
     return last_is_recent(talk, world) and not talk.is_open and talk.step in AFTER_FILING
+
+
+def going_on(reports: Sequence[ReportCard]) -> list[ReportCard]:
+    """Those of them that are the resident's own and that somebody still has to do something about."""
+    return [one for one in reports if one.is_mine and not one.is_ended and not one.is_closed]

@@ -76,10 +76,10 @@ class Words:
             for index, word in enumerate(marks.get("numerals", []))
         }
         self._star_units = tuple(sorted(map(plain, marks.get("star_units", [])), key=len, reverse=True))
-        self._marks = {name: tuple(map(plain, marks.get(name, []))) for name in ("again_marks",)}
+        self._again = tuple(map(plain, marks.get("again_marks", [])))
         self._star_openers = tuple(sorted(map(plain, marks.get("star_openers", [])), key=len, reverse=True))
-        self._thanks = tuple(sorted(map(plain, marks.get("thanks", [])), key=len, reverse=True))
-        thanks = "|".join(map(re.escape, self._thanks)) or r"(?!)"
+        longest_first = sorted(map(plain, marks.get("thanks", [])), key=len, reverse=True)
+        thanks = "|".join(map(re.escape, longest_first)) or r"(?!)"
         self._beside = re.compile(f"^(?:{thanks})|(?:{thanks})$")
         self._orders_to_bind = tuple(one.casefold() for one in marks.get("bind", []))
         self._place_marks = tuple(marks.get("place_marks", []))
@@ -106,10 +106,10 @@ class Words:
             return False
         return any(word.endswith(one) and word.removesuffix(one) in known for one in self._particles)
 
-    def holds(self, marks: str, text: str) -> bool:
-        """Whether one of the words of `marks` is anywhere in the text."""
+    def says_again(self, text: str) -> bool:
+        """Whether something is still so, or is so again."""
         word = plain(text)
-        return any(one in word for one in self._marks[marks])
+        return any(mark in word for mark in self._again)
 
     def choice(self, text: str) -> int | None:
         """The number of a list's line: a digit or numeral, alone or as in "the second one"."""
@@ -153,13 +153,8 @@ class Words:
     def without_thanks(self, text: str) -> str:
         """ "Solved, thank you" without the thanks; thanks alone are left as they are."""
         word = plain(text)
-        if word in self._thanks or not self._beside.search(word):
-            return text
-        for thanks in self._thanks:
-            for rest in (word.removeprefix(thanks), word.removesuffix(thanks)):
-                if rest and rest != word:
-                    return rest
-        return text
+        rest = self._beside.sub("", word, count=1)
+        return rest if rest and rest != word else text
 
     def looks_like_place(self, text: str) -> bool:
         """Whether the words sound like an address: a road, a gate, a house number."""

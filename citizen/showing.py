@@ -21,7 +21,7 @@ from district.messages import ENGLISH, has, language, t
 from district.reference import CategoryRef, UnitRef, reference
 from district.reports import similar
 from district.reports.guards import KEY_HOLDER, possible
-from district.reports.models import URGES, EventKind, Photo, Report, ReportEvent
+from district.reports.models import EventKind, Photo, Report, ReportEvent
 from district.reports.queries import by_numbers, kept_photos, public_events
 from district.reports.similar import Similar, Thing
 from district.reports.states import PLAIN, WITH_UNIT, Action, PlainStatus, Status
@@ -168,7 +168,7 @@ def steps(report: Report, *, private: bool) -> list[Step]:
 
 def _step(event: ReportEvent, units: Mapping[int, UnitRef], private: bool) -> Step:
     unit = units.get(event.unit_id) if event.unit_id else None
-    key = f"citizen.event.{'urged' if event.data and event.data.get(URGES) else event.kind}"
+    key = f"citizen.event.{event.told_as}"
     return Step(
         at=event.at,
         kind=event.kind,

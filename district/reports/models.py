@@ -352,6 +352,16 @@ class ReportEvent(Model):
     staff: Mapped[Staff | None] = relationship()
     unit: Mapped[Unit | None] = relationship()
 
+    @property
+    def urges(self) -> bool:
+        """Whether the resident asks by this that the report be hurried."""
+        return bool(self.data and self.data.get(URGES))
+
+    @property
+    def told_as(self) -> str:
+        """By which sentence it is told: `status.event.*` for staff, `citizen.event.*` for residents."""
+        return "urged" if self.urges else self.kind
+
 
 class HandBack(Model):
     """A unit says a report is not its own. At most one awaits its ruling for each report.

@@ -692,9 +692,9 @@ def comment(
     _attach(report, photo_ids, by)
     if isinstance(by, Staff):
         audit.record(by, "report.comment", f"report:{report.id}")
-    urging = {URGES: True} if urges else {}
-    data = {"reason": reason[:40], **urging} if reason else urging or None
-    _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public, data=data)
+    urging: dict[str, Any] = {URGES: True} if urges else {}
+    data = urging | ({"reason": reason[:40]} if reason else {})
+    _record(report, EventKind.COMMENTED, by, note=text, is_public=is_public, data=data or None)
     merging.pass_words(report, text, by, urging)
 
 

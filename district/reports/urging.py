@@ -28,7 +28,7 @@ def can_be_hurried(report: Report) -> bool:
 def urged_lately(report: Report) -> bool:
     """Whether its resident urged within `AGAIN_AFTER`, here or in the chat."""
     since = clock.now() - AGAIN_AFTER
-    return any((event.data or {}).get(URGES) and event.at > since for event in report.events)
+    return any(event.urges and event.at > since for event in report.events)
 
 
 def urge(report: Report, *, by: Actor) -> Report:

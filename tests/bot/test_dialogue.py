@@ -736,6 +736,13 @@ def test_stars_and_kind_words_are_a_rating(phone: TestPhone, district: SmallDist
     assert only_report().solved is True
 
 
+def test_a_verdict_with_its_number_and_a_reason_is_both(phone: TestPhone, district: SmallDistrict) -> None:
+    closed(phone, district)
+    phone.says(f"{only_report().number} 不满意，太慢了")
+    report = only_report()
+    assert (report.status, events(report)[-2:]) == ("assigned", ["reopened", "commented"])
+
+
 def test_what_is_said_behind_a_rating_reaches_the_unit(phone: TestPhone, district: SmallDistrict) -> None:
     closed(phone, district)
     phone.says("5分，就是慢了点")

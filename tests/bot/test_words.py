@@ -60,23 +60,22 @@ def test_addresses_are_told_from_troubles() -> None:
     assert not words().looks_like_place("一直在漏水")
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["什么时候修", "还要等多久？", "几天能修好", "谁负责", "这事归谁管", "哪个单位在办",
-     "When will it be fixed?", "how long will it take", "who is responsible for this"],
+WHEN = (
+    "什么时候修", "还要等多久？", "几天能修好", "谁负责", "这事归谁管", "哪个单位在办", "When will it be fixed?",
+    "how long will it take", "who is responsible for this",
 )  # fmt: skip
-def test_who_only_asks_when_or_who_wants_to_know(text: str) -> None:
-    assert words().chase(text) is Chase.WHEN
+URGE = (
+    "怎么还没人来", "都3天了还没修", "我等了一天了！", "到底管不管", "能不能快点", "催一下", "几天了也没个动静",
+    "为啥还不来修", "你们什么时候来，为什么还没人管", "why is nobody coming", "hurry up please",
+    "It has been 3 weeks and still not fixed",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["怎么还没人来", "都3天了还没修", "我等了一天了！", "到底管不管", "能不能快点", "催一下", "几天了也没个动静",
-     "为啥还不来修", "你们什么时候来，为什么还没人管", "why is nobody coming", "hurry up please",
-     "It has been 3 weeks and still not fixed"],
-)  # fmt: skip
-def test_who_urges_is_told_from_who_asks(text: str) -> None:
-    assert words().chase(text) is Chase.URGE
+    ("text", "wanted"), [*((text, Chase.WHEN) for text in WHEN), *((text, Chase.URGE) for text in URGE)]
+)
+def test_who_urges_is_told_from_who_only_wants_to_know(text: str, wanted: Chase) -> None:
+    assert words().chase(text) is wanted
 
 
 @pytest.mark.parametrize(
