@@ -320,7 +320,8 @@ class SmallDistrict:
             self.lamps = _new_unit("SZ-LD", name="路灯班组")
             self.street = _new_unit("J001", kind="street", name="中心街道办", area_codes=["990000001"])
             self.category = _new_category()
-            self.resident = _new_resident()
+            # A name of its own: another process may have made the file that this one copies, and counts from one, too.
+            self.resident = _new_resident("oTestTheDistrictsOwnResident")
             db.session.flush()
             self.staff = {
                 "acceptor": _new_staff("acceptor", self.command, Role.ACCEPTOR, password=PASSWORD),
